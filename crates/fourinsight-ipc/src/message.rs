@@ -1,0 +1,379 @@
+//! The JSON bodies of the local HTTP API. Durations are whole seconds, timestamps integer Unix seconds.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{ErrorBody, SessionKey};
+
+/// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct TokenResponse {
+    /// The bearer token. A secret: its `Debug` form hides it, and its memory is wiped when dropped.
+    #[serde(serialize_with = "expose")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub access_token: SecretString,
+    /// Always `Bearer` (RFC 6750).
+    pub token_type: String,
+    /// Whole seconds left, rounded down; absent when nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
+    /// The scope of this token, space-separated; absent when the server named none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// When it expires by this machine's wall clock; absent when nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    /// Names this token without revealing it; what a [`Rejection`] reports.
+    pub token_id: String,
+    /// The session that it belongs to.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub session: SessionKey,
+}
+
+/// Body of `POST /v1/sessions/{key}/rejections`: an API refused this token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Rejection {
+    /// The `token_id` of the token that was refused.
+    pub token_id: String,
+    /// The API's `WWW-Authenticate` header, if it sent one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub www_authenticate: Option<String>,
+}
+
+/// One session, without any token: `GET /v1/sessions/{key}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct SessionStatus {
+    /// Its key.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub session: SessionKey,
+    /// The profile it was logged in with; absent before its first login.
+    pub profile: Option<String>,
+    /// Where it stands.
+    pub state: SessionState,
+    /// Who signed in; `null` when unknown.
+    pub identity: Option<Identity>,
+    /// The granted scope, space-separated.
+    pub scope: Option<String>,
+    /// The resources that the login asked for (RFC 8707).
+    #[serde(default)]
+    pub resources: Vec<String>,
+    /// When the session's own access token expires.
+    pub expires_at: Option<i64>,
+    /// How far `expires_at` can be believed.
+    #[serde(default)]
+    pub expiry: Expiry,
+    /// When the daemon will renew it by itself.
+    pub next_renewal_at: Option<i64>,
+    /// What is wrong, if anything is.
+    pub problem: Option<Problem>,
+    /// Whether what is served would survive a power cut.
+    #[serde(default)]
+    pub durability: Durability,
+    /// How many times this session's grant has changed: one for the login, one more for each rotation.
+    #[serde(default)]
+    pub generation: u64,
+}
+
+impl SessionStatus {
+    /// The status of a session about which nothing more is known than its key and state.
+    pub fn new(session: SessionKey, state: SessionState) -> Self {
+        Self {
+            session,
+            profile: None,
+            state,
+            identity: None,
+            scope: None,
+            resources: Vec::new(),
+            expires_at: None,
+            expiry: Expiry::Known,
+            next_renewal_at: None,
+            problem: None,
+            durability: Durability::Durable,
+            generation: 0,
+        }
+    }
+}
+
+/// `GET /v1/sessions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SessionList {
+    /// Every session, ordered by key.
+    pub sessions: Vec<SessionStatus>,
+}
+
+/// Where a session stands. Whether its token is still fresh is not a state: see `expires_at`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SessionState {
+    /// Nobody is signed in.
+    SignedOut,
+    /// A first login is under way.
+    SigningIn,
+    /// Tokens are served and renewed.
+    SignedIn,
+    /// Its person must sign in again.
+    LoginRequired,
+    /// It is being revoked.
+    Revoking,
+    /// A state that a newer daemon knows and this client does not.
+    #[serde(other)]
+    Unknown,
+}
+
+/// How far an expiry can be believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Expiry {
+    /// The server said so, or the token itself does.
+    #[default]
+    Known,
+    /// Nobody said: the daemon assumes ten minutes.
+    Assumed,
+    /// Nobody said and nothing can renew it: served until an API rejects it.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Whether what is served would survive a power cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Durability {
+    /// It is on the disk.
+    #[default]
+    Durable,
+    /// It is in memory only: writing failed and is being retried every second.
+    #[serde(other)]
+    Degraded,
+}
+
+/// Who signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Identity {
+    /// The subject identifier at the issuer (OpenID Connect Core section 2).
+    pub sub: String,
+    /// A name for people: `name`, `preferred_username` or `email`, whichever the server gave.
+    pub name: Option<String>,
+}
+
+/// What is wrong with a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Problem {
+    /// A short code: the server's own where it gave one.
+    pub error: String,
+    /// For people.
+    pub description: String,
+    /// Since when.
+    pub since: i64,
+}
+
+/// Body of `POST /v1/logins`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LoginRequest {
+    /// The session to sign in.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub session: SessionKey,
+    /// The profile; the configuration's `default_profile` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The flow; the profile's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+    /// Scopes instead of the profile's, space-separated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// Resources beside the profile's (RFC 8707).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resource: Vec<String>,
+    /// Ask the server to really ask the person again.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// A login attempt: `POST /v1/logins`, `GET /v1/logins/{id}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct LoginStatus {
+    /// Names the attempt.
+    pub id: String,
+    /// The session that it signs in.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub session: SessionKey,
+    /// The flow it runs.
+    pub flow: String,
+    /// Where it stands.
+    pub state: LoginState,
+    /// When it gives up.
+    pub expires_at: i64,
+    /// What the person opens in a browser (RFC 6749 section 4.1.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_uri: Option<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorBody>,
+    /// Who signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// What a person should know about a success, such as a missing refresh token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl LoginStatus {
+    /// An attempt that has just begun.
+    pub fn pending(id: String, session: SessionKey, flow: impl Into<String>, expires_at: i64) -> Self {
+        Self {
+            id,
+            session,
+            flow: flow.into(),
+            state: LoginState::Pending,
+            expires_at,
+            authorization_uri: None,
+            error: None,
+            identity: None,
+            note: None,
+        }
+    }
+}
+
+/// Where a login attempt stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LoginState {
+    /// The person has not answered yet.
+    Pending,
+    /// Signed in.
+    Succeeded,
+    /// It went wrong: see `error`.
+    Failed,
+    /// Somebody cancelled it, or a later login for the same session replaced it.
+    Cancelled,
+    /// Nobody answered in time.
+    Expired,
+    /// A state that a newer daemon knows and this client does not.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Body of `POST /v1/logins/{id}/response`: what the person pasted. A secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LoginResponse {
+    /// The callback URL, or the bare code.
+    #[serde(serialize_with = "expose")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub pasted: SecretString,
+}
+
+/// `200` of `DELETE /v1/sessions/{key}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RevokeResponse {
+    /// The session that is gone.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub session: SessionKey,
+    /// What the server made of it.
+    pub revocation: Revocation,
+    /// The same for people.
+    pub description: String,
+    /// Until when access tokens already handed out may still be accepted; absent when nobody knows or none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_tokens_live_until: Option<i64>,
+}
+
+/// What the server made of a revocation (RFC 7009). The session is forgotten here in every case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Revocation {
+    /// The server confirmed it.
+    Revoked,
+    /// The server has no revocation endpoint.
+    Unsupported,
+    /// The server refused, or could not be reached.
+    #[serde(other)]
+    Failed,
+}
+
+/// `GET /v1/version`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Version {
+    /// The daemon's version.
+    pub version: String,
+    /// The API's version: `v1`.
+    pub api: String,
+}
+
+/// `GET /v1/health`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Health {
+    /// `ok`, or `degraded` when `problems` is not empty.
+    pub status: String,
+    /// The daemon's version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Where it listens.
+    pub socket: String,
+    /// The store's file.
+    pub store: String,
+    /// Where the sealing key is kept.
+    pub key: String,
+    /// The configuration file in force.
+    pub config: String,
+    /// What is wrong with the daemon as a whole, for people.
+    #[serde(default)]
+    pub problems: Vec<String>,
+}
+
+fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose_secret())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_response_hides_its_token_from_debug_and_reads_back() {
+        let json = r#"{"access_token":"s3cr3t","token_type":"Bearer","expires_in":59,"expires_at":1700000059,"token_id":"7f","session":"default","later":1}"#;
+        let response: TokenResponse = serde_json::from_str(json).unwrap();
+        assert!(!format!("{response:?}").contains("s3cr3t"));
+        assert!(serde_json::to_string(&response).unwrap().contains("s3cr3t"));
+        assert_eq!(response.expires_in, Some(59));
+    }
+
+    #[test]
+    fn states_of_a_newer_daemon_are_read_as_unknown() {
+        assert_eq!(serde_json::from_str::<SessionState>(r#""melted""#).unwrap(), SessionState::Unknown);
+        assert_eq!(serde_json::from_str::<LoginState>(r#""melted""#).unwrap(), LoginState::Unknown);
+        assert_eq!(serde_json::from_str::<Revocation>(r#""melted""#).unwrap(), Revocation::Failed);
+    }
+
+    #[test]
+    fn a_pasted_answer_is_hidden_from_debug() {
+        let response = LoginResponse { pasted: "http://127.0.0.1/?code=s3cr3t".into() };
+        assert!(!format!("{response:?}").contains("s3cr3t"));
+    }
+}

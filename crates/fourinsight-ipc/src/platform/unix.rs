@@ -1,0 +1,287 @@
+//! Unix sockets, peer credentials and sessions of one's own.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    io,
+    os::{
+        fd::AsFd,
+        unix::{
+            fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+            net::UnixStream,
+            process::CommandExt,
+        },
+    },
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use nix::unistd::{Uid, geteuid};
+
+use super::{DetachedSpawn, FirstLine, SpawnOutcome, first_line};
+use crate::{Endpoint, location::LocationError};
+
+/// A blocking connection to the daemon.
+pub type Stream = UnixStream;
+
+/// The longest socket path: `sockaddr_un.sun_path` less its terminating zero.
+const LONGEST_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
+/// The state folder below a home folder: the place that the replaced system documents.
+pub fn default_state_dir(home: &Path) -> PathBuf {
+    home.join(if cfg!(target_os = "macos") { ".config/.fourinsight/api" } else { ".fourinsight/api" })
+}
+
+/// The socket's default path: the runtime folder where the user has one, else `run/` in the state folder.
+pub fn default_endpoint_path(state_dir: &Path) -> PathBuf {
+    let in_state = || state_dir.join("run/broker.sock");
+    if cfg!(target_os = "macos") {
+        return in_state();
+    }
+    let announced = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    let conventional =
+        || Some(PathBuf::from(format!("/run/user/{}", geteuid()))).filter(|path| is_private(path));
+    announced.or_else(conventional).map_or_else(in_state, |folder| folder.join("fourinsight/broker.sock"))
+}
+
+/// Refuses a socket path that does not fit.
+pub(crate) fn check_endpoint(path: &Path) -> Result<(), LocationError> {
+    let length = path.as_os_str().len();
+    if length > LONGEST_PATH {
+        return Err(LocationError::TooLong { path: path.to_owned(), length, limit: LONGEST_PATH });
+    }
+    Ok(())
+}
+
+/// Opens a blocking connection.
+pub fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
+    UnixStream::connect(endpoint.as_path())
+}
+
+/// Whether the process at the other end runs as this user. Asked of the kernel, so before a byte is exchanged.
+pub fn peer_is_this_user(socket: &impl AsFd) -> io::Result<bool> {
+    Ok(peer_uid(socket)? == geteuid())
+}
+
+/// The user id of the process at the other end.
+#[cfg(not(target_os = "macos"))]
+fn peer_uid(socket: &impl AsFd) -> io::Result<Uid> {
+    let credentials = nix::sys::socket::getsockopt(socket, nix::sys::socket::sockopt::PeerCredentials)?;
+    Ok(Uid::from_raw(credentials.uid()))
+}
+
+/// The user id of the process at the other end.
+#[cfg(target_os = "macos")]
+fn peer_uid(socket: &impl AsFd) -> io::Result<Uid> {
+    let credentials = nix::sys::socket::getsockopt(socket, nix::sys::socket::sockopt::LocalPeerCred)?;
+    Ok(Uid::from_raw(credentials.uid()))
+}
+
+/// Creates a folder that only its owner can enter, or tightens one of ours that is wider.
+///
+/// Refuses a folder of another user and anything that is no folder, a symbolic link included.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other?,
+    }
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_dir() || metadata.uid() != geteuid().as_raw() {
+        let text = format!("{} is not a folder of this user; move it away or choose another", path.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    }
+    if metadata.mode() & 0o777 != 0o700 {
+        fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Opens a file for reading and writing that only its owner can read, whatever the umask; follows no symbolic link.
+pub fn private_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
+        .open(path)?;
+    if file.metadata()?.mode() & 0o777 != 0o600 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
+/// Starts a program in a session of its own, in `/`, without standard input, and waits at most `limit` for its
+/// first line on standard output.
+pub fn spawn_detached(spawn: DetachedSpawn, limit: Duration) -> io::Result<SpawnOutcome> {
+    let mut command = Command::new(&spawn.program);
+    command
+        .args(&spawn.arguments)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(spawn.log);
+    #[expect(
+        unsafe_code,
+        reason = "setsid must run in the child; it is async-signal-safe and touches no memory"
+    )]
+    // SAFETY: between fork and exec only setsid(2) is called, which allocates nothing and takes no lock.
+    unsafe {
+        command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from));
+    }
+    let mut child = command.spawn()?;
+    let Some(output) = child.stdout.take() else { return Ok(SpawnOutcome::StillStarting) };
+    match first_line(output, limit) {
+        FirstLine::Written => {
+            // The daemon outlives us; a thread of ours reaps it should it end first.
+            std::thread::spawn(move || child.wait());
+            Ok(SpawnOutcome::Ready)
+        }
+        FirstLine::Closed => Ok(SpawnOutcome::Exited(child.wait()?.code())),
+        FirstLine::Nothing => Ok(SpawnOutcome::StillStarting),
+    }
+}
+
+fn is_private(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| {
+        metadata.is_dir() && metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o777 == 0o700
+    })
+}
+
+#[cfg(feature = "tokio")]
+pub use listening::*;
+
+#[cfg(feature = "tokio")]
+mod listening {
+    use std::{io, os::fd::OwnedFd};
+
+    use interprocess::local_socket::{
+        GenericFilePath, ListenerOptions, ToFsName, tokio as local, traits::tokio::Listener as _,
+        traits::tokio::Stream as _,
+    };
+    use interprocess::os::unix::{
+        local_socket::ListenerOptionsExt, uds_local_socket::tokio::Listener as UnixListener,
+    };
+
+    use crate::Endpoint;
+
+    /// A listening socket.
+    pub use local::Listener;
+    /// An asynchronous connection, at either end.
+    pub use local::Stream as AsyncStream;
+
+    /// How many connections may wait to be accepted: a burst of a thousand clients must not meet a refusal.
+    const BACKLOG: i32 = 4096;
+
+    /// Binds the endpoint as a socket that only its owner can open. The folder must exist and be private.
+    pub fn listen(endpoint: &Endpoint) -> io::Result<Listener> {
+        let options = ListenerOptions::new()
+            .name(endpoint.as_path().to_fs_name::<GenericFilePath>()?)
+            .reclaim_name(false);
+        let options = if cfg!(target_os = "linux") { options.mode(0o600) } else { options };
+        let listener = options.create_tokio()?;
+        deepen(&listener)?;
+        Ok(listener)
+    }
+
+    /// Takes a listening socket that a service manager has opened.
+    pub fn listen_on(socket: OwnedFd) -> io::Result<Listener> {
+        let socket = std::os::unix::net::UnixListener::from(socket);
+        socket.set_nonblocking(true)?;
+        let listener: Listener = UnixListener::try_from(OwnedFd::from(socket))
+            .map_err(|error| io::Error::other(format!("the socket handed over cannot be used: {error}")))?
+            .into();
+        deepen(&listener)?;
+        Ok(listener)
+    }
+
+    /// Accepts the next connection.
+    pub async fn accept(listener: &Listener) -> io::Result<AsyncStream> {
+        listener.accept().await
+    }
+
+    /// Opens an asynchronous connection.
+    pub async fn connect_async(endpoint: &Endpoint) -> io::Result<AsyncStream> {
+        AsyncStream::connect(endpoint.as_path().to_fs_name::<GenericFilePath>()?).await
+    }
+
+    /// Whether the process at the other end of an asynchronous connection runs as this user.
+    pub fn async_peer_is_this_user(stream: &AsyncStream) -> io::Result<bool> {
+        let AsyncStream::UdSocket(stream) = stream;
+        super::peer_is_this_user(stream.inner())
+    }
+
+    fn deepen(listener: &Listener) -> io::Result<()> {
+        use std::os::fd::AsFd;
+        let Listener::UdSocket(socket) = listener;
+        // Calling listen(2) again only changes the length of the queue.
+        nix::sys::socket::listen(&socket.as_fd(), nix::sys::socket::Backlog::new(BACKLOG)?)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_created_private_and_a_wider_one_is_tightened() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("a/b");
+        private_folder(&inner).unwrap();
+        assert_eq!(fs::metadata(&inner).unwrap().mode() & 0o777, 0o700);
+        fs::set_permissions(&inner, Permissions::from_mode(0o755)).unwrap();
+        private_folder(&inner).unwrap();
+        assert_eq!(fs::metadata(&inner).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_link_in_place_of_a_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+        assert_eq!(private_folder(&link).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    }
+
+    #[test]
+    fn a_file_is_private_whatever_it_was_before_and_a_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "kept").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        private_file(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::read(&path).unwrap(), b"kept");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(private_file(&link).is_err());
+    }
+
+    #[test]
+    fn a_path_over_the_limit_is_refused_with_the_limit() {
+        let error = Endpoint::new(format!("/{}", "x".repeat(200))).unwrap_err();
+        assert!(error.to_string().contains("107") || error.to_string().contains("103"), "{error}");
+    }
+
+    #[test]
+    fn both_ends_of_a_pair_are_this_user() {
+        let (one, other) = UnixStream::pair().unwrap();
+        assert!(peer_is_this_user(&one).unwrap());
+        assert!(peer_is_this_user(&other).unwrap());
+    }
+
+    #[test]
+    fn a_detached_start_reports_readiness_or_the_exit_code() {
+        let run = |script: &str| {
+            let log = OpenOptions::new().write(true).open("/dev/null").unwrap();
+            let arguments = vec!["-c".into(), script.into()];
+            spawn_detached(
+                DetachedSpawn { program: "/bin/sh".into(), arguments, log },
+                Duration::from_secs(20),
+            )
+        };
+        assert_eq!(run("echo ready").unwrap(), SpawnOutcome::Ready);
+        assert_eq!(run("exit 75").unwrap(), SpawnOutcome::Exited(Some(75)));
+    }
+}

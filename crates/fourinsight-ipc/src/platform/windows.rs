@@ -1,0 +1,1 @@
+//! Named pipes, user SIDs and detached processes.

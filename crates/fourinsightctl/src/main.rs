@@ -1,0 +1,2 @@
+//! `fourinsightctl`, the command line.
+fn main() {}

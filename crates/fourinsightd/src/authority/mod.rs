@@ -1,0 +1,139 @@
+//! The authorization server as the daemon sees it.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`discovery`] | finds the server's endpoints (OpenID Connect Discovery, RFC 8414) |
+//! | [`client_auth`] | proves which client is asking (RFC 6749 section 2.3) |
+//! | [`grant`] | redeems a code or a refresh token: one request, one raw answer |
+//! | [`response`] | judges a raw answer: granted, try again, or refused |
+//! | [`id_token`] | who signed in (OpenID Connect Core section 3.1.3.7) |
+//! | [`revoke`] | tells the server to forget a token (RFC 7009) |
+//!
+//! Redeeming is cut in two, a raw answer and its judgement, because the answer to a refresh is written to the
+//! journal before anything tries to understand it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{http::Route, profile::SecretSource, token::TokenSet};
+
+pub mod client_auth;
+pub mod discovery;
+pub mod grant;
+pub mod id_token;
+pub mod response;
+pub mod revoke;
+
+/// Extra parameters of one kind of request, by name.
+pub type Parameters = BTreeMap<String, String>;
+
+/// A client registration at a server: all that redeeming, refreshing and revoking need, except secrets.
+///
+/// It is kept in the session's record, so that editing or deleting a profile logs no one out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The server's issuer identifier, where it has one.
+    pub issuer: Option<String>,
+    /// RFC 6749 section 3.1.
+    pub authorization_endpoint: Option<String>,
+    /// RFC 6749 section 3.2.
+    pub token_endpoint: String,
+    /// RFC 7009, where the server has one.
+    pub revocation_endpoint: Option<String>,
+    /// OpenID Connect Core section 5.3, where the server has one.
+    pub userinfo_endpoint: Option<String>,
+    /// The server promises `iss` in every callback (RFC 9207).
+    #[serde(default)]
+    pub iss_in_callback: bool,
+    /// RFC 6749 section 2.2.
+    pub client_id: String,
+    /// Where the client secret is read at each use; absent for a public client.
+    pub client_secret: Option<SecretSource>,
+    /// How the client proves itself.
+    pub client_auth: ClientAuth,
+    /// Added to the authorization request.
+    #[serde(default)]
+    pub authorize_params: Parameters,
+    /// Added to the code's exchange.
+    #[serde(default)]
+    pub code_params: Parameters,
+    /// Added to each refresh.
+    #[serde(default)]
+    pub refresh_params: Parameters,
+    /// Added to a revocation.
+    #[serde(default)]
+    pub revoke_params: Parameters,
+    /// How connections to the server are made.
+    #[serde(default)]
+    pub route: Route,
+}
+
+/// How a client proves itself at the token endpoint (RFC 6749 section 2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    /// `client_secret_basic`: form-encoded, then HTTP Basic.
+    Basic,
+    /// `client_secret_post`: in the body.
+    Post,
+    /// A public client: `client_id` in the body.
+    None,
+}
+
+/// What came of redeeming a grant.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The server granted tokens.
+    Granted(Box<TokenSet>),
+    /// Nothing was decided: try again.
+    Retry(Retry),
+    /// The server said no.
+    Refused(Refusal),
+}
+
+/// Nothing was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// The server asked for this pause (`Retry-After`).
+    pub after: Option<Duration>,
+    /// Whether the server may have acted on the request all the same.
+    pub ambiguous: bool,
+    /// What happened.
+    pub failure: Failure,
+}
+
+/// The server said no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What that means for the session.
+    pub verdict: Verdict,
+    /// What happened.
+    pub failure: Failure,
+}
+
+/// What a refusal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The grant is dead (`invalid_grant`).
+    Final,
+    /// The grant lives, but a person must answer first.
+    InteractionRequired,
+    /// This scope is not to be had (`invalid_scope`).
+    Scope,
+    /// This resource is not to be had (`invalid_target`, RFC 8707).
+    Target,
+    /// The client registration is wrong (`invalid_client`, `unauthorized_client`); the grant lives.
+    Misconfigured,
+    /// The answer is for somebody else than the session's person.
+    PersonChanged,
+}
+
+/// What went wrong, in the server's words where it had any, cleaned for a terminal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A short code.
+    pub error: String,
+    /// For people.
+    pub description: String,
+}

@@ -1,0 +1,9 @@
+//! `fourinsightd`, the local token broker.
+
+pub mod authority;
+pub mod clock;
+pub mod http;
+pub mod profile;
+pub mod token;
+
+mod sys;

@@ -1,0 +1,2 @@
+//! `fourinsightd`: arguments, logging, runtime, exit code; nothing else.
+fn main() {}

@@ -1,0 +1,76 @@
+//! What a login needs: where and how a session logs in.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{authority::Parameters, http::Route};
+
+/// A profile of the configuration, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The issuer whose metadata names the endpoints.
+    pub issuer: Option<String>,
+    /// Endpoints by hand; each overrides what discovery says.
+    pub endpoints: Endpoints,
+    /// RFC 6749 section 2.2.
+    pub client_id: String,
+    /// Where the client secret is read; absent for a public client.
+    pub client_secret: Option<SecretSource>,
+    /// How the person signs in.
+    pub flow: Flow,
+    /// What to ask for.
+    pub scopes: Vec<String>,
+    /// For which resources (RFC 8707).
+    pub resources: Vec<String>,
+    /// Where the browser comes back to, as registered; port 0 stands for any free one.
+    pub redirect_uri: String,
+    /// Added to the authorization request.
+    pub authorize_params: Parameters,
+    /// Added to the code's exchange.
+    pub code_params: Parameters,
+    /// Added to each refresh.
+    pub refresh_params: Parameters,
+    /// Added to a revocation.
+    pub revoke_params: Parameters,
+    /// How connections to the server are made.
+    pub route: Route,
+    /// How long the server keeps an unused refresh token, in seconds.
+    pub refresh_idle: Option<u64>,
+    /// Whether the session is renewed though nobody asks for its token.
+    pub keep_alive: bool,
+}
+
+/// Endpoints named by hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// RFC 6749 section 3.1.
+    pub authorization: Option<String>,
+    /// RFC 6749 section 3.2.
+    pub token: Option<String>,
+    /// RFC 7009.
+    pub revocation: Option<String>,
+    /// OpenID Connect Core section 5.3.
+    pub userinfo: Option<String>,
+}
+
+/// How a person signs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Authorization code with PKCE through a browser and a loopback redirect (RFC 8252).
+    Browser,
+}
+
+/// Where a client secret is read, at each use. Never the secret itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum SecretSource {
+    /// The first line of a file.
+    File(PathBuf),
+    /// A variable of the daemon's environment.
+    Env(String),
+    /// The first line that a command prints: no shell, no standard input, 30 seconds.
+    Command(Vec<String>),
+}

@@ -1,0 +1,2 @@
+//! `cargo xtask`: orchestration only.
+fn main() {}
