@@ -127,7 +127,10 @@ fn seconds(duration: Duration) -> i64 {
 /// Clocks for tests.
 #[cfg(test)]
 pub(crate) mod virtual_time {
-    use std::sync::{Arc, atomic::{AtomicI64, Ordering}};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    };
     use std::time::Duration;
 
     use super::{Clock, Readings};

@@ -67,7 +67,10 @@ pub struct ExchangeError {
 impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = format!("{}{}", self.url.origin().ascii_serialization(), self.url.path());
-        f.debug_struct("HttpRequest").field("method", &self.method).field("target", &target).finish_non_exhaustive()
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .field("target", &target)
+            .finish_non_exhaustive()
     }
 }
 

@@ -54,9 +54,16 @@ impl TokenKey {
     const LOGIN_SCOPES: [&'static str; 4] = ["openid", "profile", "email", "offline_access"];
 
     /// The key of a request for these scopes and resources.
-    pub fn new<'a>(scopes: impl IntoIterator<Item = &'a str>, resources: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn new<'a>(
+        scopes: impl IntoIterator<Item = &'a str>,
+        resources: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         Self {
-            scopes: scopes.into_iter().filter(|scope| !Self::LOGIN_SCOPES.contains(scope)).map(Box::from).collect(),
+            scopes: scopes
+                .into_iter()
+                .filter(|scope| !Self::LOGIN_SCOPES.contains(scope))
+                .map(Box::from)
+                .collect(),
             resources: resources.into_iter().map(Box::from).collect(),
         }
     }
@@ -181,7 +188,11 @@ mod tests {
 
     #[test]
     fn tokens_are_redacted() {
-        let text = format!("{:?} {:?}", AccessToken::new("s3cr3t".to_owned()), RefreshToken::new("s3cr3t".to_owned()));
+        let text = format!(
+            "{:?} {:?}",
+            AccessToken::new("s3cr3t".to_owned()),
+            RefreshToken::new("s3cr3t".to_owned())
+        );
         assert_eq!(text, "AccessToken(…) RefreshToken(…)");
     }
 }
