@@ -57,9 +57,14 @@ impl Place {
 }
 
 /// Runs this program again as the daemon, with the pipe to the client kept for the line that says it is ready.
-const BECOME_A_DAEMON: &str = r#"echo "$@" >> "$FOURINSIGHT_STATE_DIR/started"
+const BECOME_THE_DAEMON: &str = r#"echo "$@" >> "$FOURINSIGHT_STATE_DIR/started"
 FOURINSIGHT_TEST_AUTOSTART_ROLE=daemon exec "$FOURINSIGHT_TEST_PROGRAM" \
   --exact autostart::the_daemon_is_started_for_a_token_and_for_nothing_less 3>&1 >/dev/null"#;
+
+/// Ends as the loser of a race does, whose winner will be there soon.
+const LOSE_THE_RACE: &str = r#"FOURINSIGHT_TEST_AUTOSTART_ROLE=daemon "$FOURINSIGHT_TEST_PROGRAM" \
+  --exact autostart::the_daemon_is_started_for_a_token_and_for_nothing_less 3>/dev/null >/dev/null 2>&1 &
+exit 75"#;
 
 #[test]
 fn the_daemon_is_started_for_a_token_and_for_nothing_less() {
@@ -69,7 +74,7 @@ fn the_daemon_is_started_for_a_token_and_for_nothing_less() {
         Ok("failing client") => be_the_client_of_a_daemon_that_fails(),
         Ok(other) => panic!("no such part: {other}"),
         Err(_) => {
-            let place = Place::new(BECOME_A_DAEMON);
+            let place = Place::new(BECOME_THE_DAEMON);
             place.play("client");
             let started = fs::read_to_string(place.state().join("started")).unwrap();
             let folder = place.folder.path().display();
@@ -83,6 +88,7 @@ fn the_daemon_is_started_for_a_token_and_for_nothing_less() {
             let state = fs::metadata(place.state()).unwrap();
             assert_eq!(state.permissions().mode() & 0o777, 0o700);
 
+            Place::new(LOSE_THE_RACE).play("client");
             Place::new("echo 'the reason' >&2; exit 78").play("failing client");
         }
     }
