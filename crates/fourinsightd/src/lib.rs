@@ -4,6 +4,7 @@ pub mod authority;
 pub mod clock;
 pub mod http;
 pub mod profile;
+pub mod store;
 pub mod token;
 
 mod sys;
