@@ -43,12 +43,7 @@
 //! Other flows (`login/`), presets (`profile/`), other tools' caches (`import/`), audiences renewed before they are
 //! asked for (`session/`), the fault harness (in `testkit`), keyrings (`store/key.rs`).
 
-use std::{
-    io,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use fourinsight_ipc::{Endpoint, LocationOptions, Locations, location::LocationError};
 use tokio::sync::watch;
@@ -205,7 +200,7 @@ impl Daemon {
         let Opened { store, sessions, mut problems } = Store::open(&locations.state_dir).await?;
         let (ticker, ticks) = watch::channel(());
         let (stopping, stopped) = watch::channel(false);
-        let exchange: Arc<dyn HttpExchange> = Arc::new(Network::new());
+        let exchange: Arc<dyn HttpExchange> = Arc::new(Network::new(clock.clone()));
         let environment = Environment {
             exchange: Arc::clone(&exchange),
             store: store.clone(),

@@ -58,7 +58,7 @@ pub(crate) async fn serve(
                 socket.bind_again_if_gone();
                 continue;
             }
-            _ = stopping.wait_for(|stopping| *stopping) => break,
+            () = stopped(&mut stopping) => break,
         };
         let stream = match accepted {
             Ok(stream) => stream,
@@ -121,7 +121,7 @@ impl Server {
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            _ = stopping.wait_for(|stopping| *stopping) => {
+            () = stopped(&mut stopping) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -130,6 +130,12 @@ impl Server {
             tracing::debug!(%error, "a connection ended early");
         }
     }
+}
+
+/// Completes when the daemon stops.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // A sender that is gone has stopped, too.
+    drop(stopping.wait_for(|stopping| *stopping).await);
 }
 
 /// Tells a client over the cap to come back, having read what it sent, so that it gets to read the answer.

@@ -12,7 +12,7 @@ use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::Sub
 use crate::sys;
 
 /// What is logged: a level for the daemon, or a list such as `info,fourinsightd::session=trace`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogFilter(Targets);
 
 /// How log lines are written.

@@ -20,7 +20,7 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// The session key of the path.
 pub(crate) struct Key(pub(crate) SessionKey);
 
-impl<S: Sync> FromRequestParts<S> for Key {
+impl<S: Send + Sync> FromRequestParts<S> for Key {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {

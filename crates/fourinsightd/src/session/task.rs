@@ -281,7 +281,7 @@ impl Task {
         }
     }
 
-    async fn settle(&self) {
+    async fn settle(&mut self) {
         if let Err(error) = self.environment.store.settle(&self.key, self.state.generation).await {
             tracing::debug!(session = %self.key, %error, "the journal slot cannot be settled yet");
         }
