@@ -1,8 +1,9 @@
 //! The store: sealed, durable session records.
 //!
-//! Records are rows in SQLite ([`database`]); a rotation under way has a slot in the [`journal`], preallocated so
-//! that no step of it needs room on the disk. Everything is sealed ([`seal`]) under one [`key`]. The store does
-//! not know what a record says.
+//! Records are rows in SQLite (`database.rs`); a rotation under way has a slot in the journal (`journal.rs`),
+//! preallocated so that no step of it needs room on the disk; `slot.rs` weighs the one against the other when
+//! `load.rs` opens the store. Everything is sealed (`seal.rs`) under one key (`key.rs`). The store does not know
+//! what a record says.
 //!
 //! One rotation, in order: [`intend`](Store::intend), the request, [`answer`](Store::answer) before the answer is
 //! parsed, [`compare_and_put`](Store::compare_and_put), [`settle`](Store::settle). Whatever the step at which the
