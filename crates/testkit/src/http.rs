@@ -1,13 +1,16 @@
-//! Plain HTTP to loopback servers: one request, one connection, no redirect followed, nothing remembered.
+//! Plain HTTP to loopback servers and Unix sockets: one request, one connection, no redirect followed, nothing remembered.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{HeaderMap, Method, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+};
 use url::{Url, form_urlencoded};
 
 /// No loopback server is this slow unless it hangs.
@@ -33,6 +36,17 @@ impl Request {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         Self { method: Method::POST, url, headers: HeaderMap::new(), body }
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+    }
+
+    /// A `POST` of JSON.
+    pub fn json(url: Url, body: &serde_json::Value) -> Self {
+        Self { method: Method::POST, url, headers: HeaderMap::new(), body: body.to_string() }
+            .header(header::CONTENT_TYPE, "application/json")
+    }
+
+    /// A `DELETE`.
+    pub fn delete(url: Url) -> Self {
+        Self { method: Method::DELETE, ..Self::get(url) }
     }
 
     /// Where it goes.
@@ -65,27 +79,40 @@ impl Request {
 
     /// Sends it and reads the whole answer.
     pub async fn send(self) -> Result<Response> {
+        ensure!(self.url.scheme() == "http", "only plain http is spoken here");
+        let port = self.url.port_or_known_default().context("the URL has no port")?;
+        let host = self.url.host_str().context("the URL has no host")?.trim_matches(['[', ']']).to_owned();
+        self.within_limit(async move || Ok(TcpStream::connect((host, port)).await?)).await
+    }
+
+    /// Sends it to a server on a Unix socket and reads the whole answer.
+    pub async fn send_to(self, socket: &Path) -> Result<Response> {
+        self.within_limit(async || Ok(UnixStream::connect(socket).await?)).await
+    }
+
+    async fn within_limit<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        self,
+        connect: impl AsyncFnOnce() -> Result<S>,
+    ) -> Result<Response> {
         let place = format!("{} {}", self.method, self.url.path());
-        tokio::time::timeout(TIME_LIMIT, self.exchange())
+        tokio::time::timeout(TIME_LIMIT, async { self.exchange(connect().await?).await })
             .await
             .with_context(|| format!("{place} was not answered within {TIME_LIMIT:?}"))?
             .with_context(|| format!("{place} failed"))
     }
 
-    async fn exchange(self) -> Result<Response> {
-        ensure!(self.url.scheme() == "http", "only plain http is spoken here");
-        let authority = self.url.authority().to_owned();
-        let port = self.url.port_or_known_default().context("the URL has no port")?;
-        let host = self.url.host_str().context("the URL has no host")?;
-        let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
+    async fn exchange(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Response> {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let path = &self.url[url::Position::BeforePath..url::Position::AfterQuery];
         let mut request =
             hyper::Request::builder().method(self.method).uri(path).body(Full::<Bytes>::from(self.body))?;
         *request.headers_mut() = self.headers;
-        request.headers_mut().insert(header::HOST, authority.parse()?);
+        request.headers_mut().insert(header::HOST, self.url.authority().parse()?);
         request.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-        // The connection moves the bytes; it ends by itself once the answer is read.
+        // The connection moves the bytes; nobody needs it once the answer is read.
         let mover = tokio::spawn(connection);
         let answer = sender.send_request(request).await?;
         let (parts, body) = answer.into_parts();

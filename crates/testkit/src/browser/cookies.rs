@@ -23,7 +23,7 @@ impl Cookies {
                     (key, value) if key.eq_ignore_ascii_case("max-age") => expired |= value == "0",
                     // Servers that delete a cookie date it to the epoch.
                     (key, value) if key.eq_ignore_ascii_case("expires") => {
-                        expired |= value.contains(" 1970 ")
+                        expired |= value.contains(" 1970 ");
                     }
                     _ => {}
                 }
