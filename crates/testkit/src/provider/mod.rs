@@ -5,10 +5,11 @@
 
 mod install;
 mod ledger;
+mod oracle;
 
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -18,6 +19,7 @@ use url::Url;
 
 pub use install::{Installation, install};
 pub use ledger::{Ledger, Life, RefreshTokens, Revocation, TokenRequest};
+pub use oracle::{Oracle, Verdict};
 
 use crate::{
     browser::{Answer, Browser, Landing},
@@ -58,19 +60,6 @@ pub struct Client {
     pub client_id: String,
     /// Its secret; a public client has none.
     pub client_secret: Option<String>,
-}
-
-/// The provider's verdict on a token (RFC 7662 section 2.2).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Verdict {
-    /// Whether it may be used.
-    pub active: bool,
-    /// Whose it is.
-    pub sub: Option<String>,
-    /// Its scope.
-    pub scope: Option<String>,
-    /// When it expires, in Unix seconds.
-    pub exp: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,11 +108,6 @@ impl Provider {
         &self.ready.confidential_client
     }
 
-    /// The client that may introspect every token.
-    pub fn oracle_client(&self) -> &Client {
-        &self.ready.oracle_client
-    }
-
     /// One of its endpoints, by path: `auth`, `token`, `token/introspection`, `token/revocation`, `me`.
     pub fn endpoint(&self, path: &str) -> Url {
         let mut url = self.issuer.clone();
@@ -145,15 +129,16 @@ impl Provider {
         )
     }
 
+    /// Who gives verdicts on tokens, for use in any process.
+    pub fn oracle(&self) -> Oracle {
+        let Client { client_id, client_secret } = self.ready.oracle_client.clone();
+        let introspection_endpoint = self.endpoint("token/introspection").into();
+        Oracle { introspection_endpoint, client_id, client_secret: client_secret.unwrap_or_default() }
+    }
+
     /// The provider's own verdict on a token, now.
     pub async fn introspect(&self, token: &str) -> Result<Verdict> {
-        let Client { client_id, client_secret } = self.oracle_client();
-        let answer = Request::form(self.endpoint("token/introspection"), [("token", token)])
-            .basic(client_id, client_secret.as_deref().unwrap_or_default())
-            .send()
-            .await?;
-        ensure!(answer.status == 200, "introspection answered {}: {}", answer.status, answer.text());
-        answer.json()
+        self.oracle().introspect(token).await
     }
 
     /// What it saw and did so far.
