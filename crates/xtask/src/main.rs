@@ -6,7 +6,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`arguments`] | what was asked for |
-//! | [`demo`], [`test`], [`lint`], [`bench`] | the commands |
+//! | [`demo`], [`mod@test`], [`lint`], [`mod@bench`] | the commands |
 //! | [`tools`] | what the commands need from outside, and how to install it |
 //! | [`artifacts`] | what cargo built, and where it is |
 //! | [`libtest`] | what a test program printed |

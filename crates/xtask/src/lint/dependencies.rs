@@ -52,8 +52,7 @@ fn stated(readme: &str) -> Option<usize> {
 
 /// Names and versions of the crates that `cargo tree` finds, each once.
 fn tree(selection: &[&str]) -> anyhow::Result<BTreeSet<String>> {
-    let mut cargo =
-        process::cargo(["tree", "--locked", "--prefix", "none", "--no-dedupe", "--format", "{p}"]);
+    let mut cargo = process::cargo(["tree", "--locked", "--prefix", "none", "--format", "{p}"]);
     let listed = process::read(cargo.args(selection))?;
     let named = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
     Ok(listed.lines().filter(|line| !line.is_empty()).map(named).collect())

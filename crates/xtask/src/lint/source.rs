@@ -92,12 +92,15 @@ mod tests {
 
     #[test]
     fn only_the_platform_folders_ask_for_the_platform() {
-        for condition in ["#[cfg(unix)]", "#[cfg(all(test, windows))]", "if cfg!(not(unix)) {"] {
-            let problems =
-                check_file("crates/fourinsightd/src/server.rs", &format!("fn a() {{}}\n{condition}\n"));
-            assert_eq!(problems.len(), 1, "{condition}");
+        // Written in two pieces, or this file would break the rule it tests.
+        for (opening, rest) in
+            [("#[cfg", "(unix)]"), ("#[cfg", "(all(test, windows))]"), ("cfg!", "(not(unix))")]
+        {
+            let line = format!("{opening}{rest}");
+            let problems = check_file("crates/fourinsightd/src/server.rs", &format!("fn a() {{}}\n{line}\n"));
+            assert_eq!(problems.len(), 1, "{line}");
             assert!(problems[0].contains("server.rs:2:"));
-            assert!(check_file("crates/fourinsightd/src/sys/mod.rs", condition).is_empty());
+            assert!(check_file("crates/fourinsightd/src/sys/mod.rs", &line).is_empty());
         }
     }
 
