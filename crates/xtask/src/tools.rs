@@ -75,8 +75,8 @@ pub(crate) fn install_npm_packages() -> anyhow::Result<()> {
     let folder = process::root().join("crates/testkit");
     let lock =
         fs::read(folder.join("package-lock.json")).context("cannot read the test kit's npm lock file")?;
-    // npm keeps no copy of what it installed from; this one, which the test kit writes and reads as well, tells a changed
-    // lock file from a finished installation.
+    // npm keeps no copy of what it installed from. This one, which the test kit writes and reads as well, tells a
+    // changed lock file from a finished installation.
     let installed = folder.join("node_modules/.installed-lock.json");
     if fs::read(&installed).is_ok_and(|earlier| earlier == lock) {
         return Ok(());
