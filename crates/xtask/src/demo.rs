@@ -2,10 +2,11 @@
 
 use std::process::Stdio;
 
-use crate::{artifacts, process};
+use crate::{artifacts, process, tools};
 
 /// Builds and runs the demo; with `browser` the person signs in by hand.
 pub(crate) fn run(browser: bool) -> anyhow::Result<()> {
+    tools::install_debian_packages(tools::For::Demo)?;
     let artifacts = artifacts::build(process::cargo(["build", "--locked", "--bins"]).args([
         "--package",
         "fourinsightd",

@@ -25,7 +25,7 @@ const TESTKIT: &str = "testkit";
 pub(crate) fn run(quick: bool) -> anyhow::Result<bool> {
     let watch = Stopwatch::start();
     if !quick {
-        tools::install_debian_packages()?;
+        tools::install_debian_packages(tools::For::Tests)?;
         tools::install_npm_packages()?;
     }
     let mut tally = Tally::default();

@@ -6,43 +6,65 @@ use anyhow::{Context, bail};
 
 use crate::process::{self, Stopwatch};
 
-/// A program the tests start, and the Debian package that has it.
+/// A program that is started, and the Debian package that has it.
 struct Requirement {
     program: &'static str,
     package: &'static str,
     reason: &'static str,
+    /// Whether the demo alone needs it as well.
+    demo: bool,
 }
 
 const REQUIREMENTS: &[Requirement] = &[
-    Requirement { program: "curl", package: "curl", reason: "asks the daemon for tokens as any program can" },
+    Requirement {
+        program: "curl",
+        package: "curl",
+        reason: "asks the daemon for tokens as any program can",
+        demo: true,
+    },
     Requirement {
         program: "systemd-analyze",
         package: "systemd",
         reason: "verifies the unit files; systemd-socket-activate of the same package hands a socket over",
+        demo: false,
     },
     Requirement {
         program: "npm",
         package: "npm",
         reason: "installs the OpenID Provider and the Node it runs on",
+        demo: false,
     },
-    Requirement { program: "node", package: "nodejs", reason: "npm itself runs on it" },
-    Requirement { program: "python3", package: "python3", reason: "reads the launchd property list" },
+    Requirement { program: "node", package: "nodejs", reason: "npm itself runs on it", demo: false },
+    Requirement {
+        program: "python3",
+        package: "python3",
+        reason: "reads the launchd property list",
+        demo: false,
+    },
 ];
+
+/// Who needs programs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// The demo alone.
+    Demo,
+    /// The tests, and the demo among them.
+    Tests,
+}
 
 /// cargo-deny: the dependencies' licences and sources, and the crates that must not come in.
 const CARGO_DENY: &str = "0.20.2";
 
 /// Installs all of it, where missing.
 pub(crate) fn install_all() -> anyhow::Result<()> {
-    install_debian_packages()?;
+    install_debian_packages(For::Tests)?;
     install_npm_packages()?;
     cargo_deny().map(|_| ())
 }
 
 /// Installs the Debian packages whose programs are missing, and says what it does.
-pub(crate) fn install_debian_packages() -> anyhow::Result<()> {
-    let missing: Vec<&Requirement> =
-        REQUIREMENTS.iter().filter(|required| process::find(required.program).is_none()).collect();
+pub(crate) fn install_debian_packages(purpose: For) -> anyhow::Result<()> {
+    let missing = missing(purpose);
     if missing.is_empty() {
         return Ok(());
     }
@@ -50,21 +72,23 @@ pub(crate) fn install_debian_packages() -> anyhow::Result<()> {
         eprintln!("missing: {} (package {}): {}", required.program, required.package, required.reason);
     }
     let packages: Vec<&str> = missing.iter().map(|required| required.package).collect();
-    let by_hand = format!("sudo apt-get update && sudo apt-get install --yes {}", packages.join(" "));
+    let install = [vec!["install", "--yes", "--no-install-recommends"], packages.clone()].concat();
     let Some(apt_get) = process::find("apt-get") else {
         bail!("this is no Debian system; install {} with its own package tool", packages.join(", "));
     };
+    let by_hand = format!("have root run this line:\napt-get update && apt-get {}", install.join(" "));
     let Some(prefix) = privilege()? else {
-        bail!("neither root nor sudo; have an administrator run this line:\n{by_hand}");
+        bail!("neither root nor sudo; {by_hand}");
     };
     let watch = Stopwatch::start();
-    for arguments in
-        [vec!["update"], [vec!["install", "--yes", "--no-install-recommends"], packages].concat()]
-    {
+    for arguments in [vec!["update"], install] {
         let mut words = prefix.iter().map(String::as_str).chain(["env", "DEBIAN_FRONTEND=noninteractive"]);
         let mut command = process::command(words.next().expect("`env` is always among the words"));
         command.args(words).arg(&apt_get).args(arguments);
-        process::run(&mut command).with_context(|| format!("run this line by hand:\n{by_hand}\n"))?;
+        process::run(&mut command).with_context(|| by_hand.clone())?;
+    }
+    if let Some(required) = self::missing(purpose).first() {
+        bail!("package {} is installed and brought no {}", required.package, required.program);
     }
     eprintln!("Debian packages installed in {}", watch.read());
     Ok(())
@@ -114,6 +138,11 @@ pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
     process::run(&mut install)?;
     eprintln!("cargo-deny built in {}", watch.read());
     Ok(program)
+}
+
+fn missing(purpose: For) -> Vec<&'static Requirement> {
+    let wanted = REQUIREMENTS.iter().filter(|required| required.demo || purpose == For::Tests);
+    wanted.filter(|required| process::find(required.program).is_none()).collect()
 }
 
 /// The words that give a command the right to install: none for root, sudo when there is one, else `None`.
