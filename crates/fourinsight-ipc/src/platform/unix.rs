@@ -58,6 +58,12 @@ pub fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
     UnixStream::connect(endpoint.as_path())
 }
 
+/// Limits how long one read or one write on a blocking connection may wait.
+pub fn set_timeout(stream: &Stream, limit: Duration) -> io::Result<()> {
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))
+}
+
 /// Whether the process at the other end runs as this user. Asked of the kernel, so before a byte is exchanged.
 pub fn peer_is_this_user(socket: &impl AsFd) -> io::Result<bool> {
     Ok(peer_uid(socket)? == geteuid())

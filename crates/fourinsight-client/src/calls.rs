@@ -1,0 +1,249 @@
+//! Every call of the local HTTP API as data: what to send, how long to wait, how to read the answer.
+
+use std::time::Duration;
+
+use fourinsight_ipc::{
+    DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, SessionKey,
+    message::{
+        Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionList,
+        SessionStatus, TokenResponse, Version,
+    },
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Serialize, de::DeserializeOwned};
+use zeroize::Zeroizing;
+
+use crate::TokenRequest;
+
+/// How long an answer may take that needs nobody but the daemon, and how much longer than a wait that was asked for.
+const PROMPT: Duration = Duration::from_secs(15);
+/// How long an answer may take for which the daemon first speaks to an authorization server, perhaps more than once.
+const AFTER_THE_SERVER: Duration = Duration::from_mins(3);
+/// How long the daemon waits for a renewal when it is not told.
+const DEFAULT_WAIT: Duration = Duration::from_secs(DEFAULT_WAIT_SECONDS);
+
+/// A request, ready to be sent.
+pub(crate) struct Request<A> {
+    /// What is sent. It may hold what the person pasted.
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    /// Whether sending it twice does no more than sending it once.
+    pub(crate) repeatable: bool,
+    /// Whether the daemon is to be started for it.
+    pub(crate) starts_daemon: bool,
+    /// How long the answer may take.
+    pub(crate) limit: Duration,
+    /// Understands the body of a success.
+    pub(crate) read: fn(&[u8]) -> serde_json::Result<A>,
+}
+
+/// `GET /v1/sessions/{key}/token`, with no particular demands.
+pub(crate) fn token(session: &SessionKey) -> Request<TokenResponse> {
+    let path = format!("/v1/sessions/{}/token", session.path_segment());
+    Request { starts_daemon: true, ..get(&path, after_waiting(DEFAULT_WAIT)) }
+}
+
+/// `GET /v1/sessions/{key}/token`
+pub(crate) fn token_for(request: &TokenRequest) -> Request<TokenResponse> {
+    let mut path = format!("/v1/sessions/{}/token", request.session.path_segment());
+    let mut separator = '?';
+    let mut parameter = |name: &str, value: &str| {
+        path.push(separator);
+        path.push_str(name);
+        path.push('=');
+        path.extend(utf8_percent_encode(value, RESERVED));
+        separator = '&';
+    };
+    if let Some(min_validity) = request.min_validity {
+        parameter("min_validity", &whole_seconds(min_validity).to_string());
+    }
+    if let Some(wait) = request.wait {
+        parameter("wait", &whole_seconds(wait).to_string());
+    }
+    if let Some(scope) = &request.scope {
+        parameter("scope", scope);
+    }
+    for resource in &request.resources {
+        parameter("resource", resource);
+    }
+    let limit = after_waiting(request.wait.unwrap_or(DEFAULT_WAIT));
+    Request { starts_daemon: true, ..get(&path, limit) }
+}
+
+/// `POST /v1/sessions/{key}/rejections`
+pub(crate) fn reject(session: &SessionKey, rejection: &Rejection) -> Request<()> {
+    let path = format!("/v1/sessions/{}/rejections", session.path_segment());
+    Request { read: |_| Ok(()), ..post(&path, &json(rejection, 0), PROMPT) }
+}
+
+/// `GET /v1/sessions/{key}`
+pub(crate) fn status(session: &SessionKey) -> Request<SessionStatus> {
+    get(&format!("/v1/sessions/{}", session.path_segment()), PROMPT)
+}
+
+/// `GET /v1/sessions`
+pub(crate) fn sessions() -> Request<SessionList> {
+    get("/v1/sessions", PROMPT)
+}
+
+/// `GET /v1/health`
+pub(crate) fn health() -> Request<Health> {
+    get("/v1/health", PROMPT)
+}
+
+/// `GET /v1/version`
+pub(crate) fn version() -> Request<Version> {
+    get("/v1/version", PROMPT)
+}
+
+/// `POST /v1/logins`
+pub(crate) fn start_login(request: &LoginRequest) -> Request<LoginStatus> {
+    Request { starts_daemon: true, ..post("/v1/logins", &json(request, 0), AFTER_THE_SERVER) }
+}
+
+/// `GET /v1/logins/{id}`
+pub(crate) fn login(id: &str, wait: Duration) -> Request<LoginStatus> {
+    let path = format!("{}?wait={}", login_path(id), whole_seconds(wait));
+    get(&path, after_waiting(wait))
+}
+
+/// `POST /v1/logins/{id}/response`
+pub(crate) fn respond_to_login(id: &str, pasted: SecretString) -> Request<LoginStatus> {
+    let length = pasted.expose_secret().len();
+    let body = json(&LoginResponse { pasted }, length);
+    post(&format!("{}/response", login_path(id)), &body, AFTER_THE_SERVER)
+}
+
+/// `DELETE /v1/logins/{id}`
+pub(crate) fn cancel_login(id: &str) -> Request<LoginStatus> {
+    delete(&login_path(id), PROMPT)
+}
+
+/// `DELETE /v1/sessions/{key}`
+pub(crate) fn revoke(session: &SessionKey) -> Request<RevokeResponse> {
+    delete(&format!("/v1/sessions/{}", session.path_segment()), AFTER_THE_SERVER)
+}
+
+fn get<A: DeserializeOwned>(path: &str, limit: Duration) -> Request<A> {
+    Request { repeatable: true, ..request("GET", path, None, limit) }
+}
+
+fn post<A: DeserializeOwned>(path: &str, body: &[u8], limit: Duration) -> Request<A> {
+    request("POST", path, Some(body), limit)
+}
+
+fn delete<A: DeserializeOwned>(path: &str, limit: Duration) -> Request<A> {
+    request("DELETE", path, None, limit)
+}
+
+fn request<A: DeserializeOwned>(
+    method: &str,
+    path: &str,
+    body: Option<&[u8]>,
+    limit: Duration,
+) -> Request<A> {
+    let length = body.map(|body| body.len().to_string());
+    let mut head = vec![method, " ", path, " HTTP/1.1\r\nhost: localhost\r\n"];
+    if let Some(length) = &length {
+        head.extend(["content-type: application/json\r\ncontent-length: ", length, "\r\n"]);
+    }
+    head.push("\r\n");
+    // Sized before it is filled: growing would leave copies of the body behind.
+    let size = head.iter().map(|part| part.len()).sum::<usize>() + body.map_or(0, <[u8]>::len);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size));
+    for part in head {
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes.extend_from_slice(body.unwrap_or_default());
+    Request {
+        bytes,
+        repeatable: false,
+        starts_daemon: false,
+        limit,
+        read: |body| serde_json::from_slice(body),
+    }
+}
+
+/// A body with room from the start for a secret of this length, each of whose bytes may take six (`\u0000`).
+fn json(body: &impl Serialize, secret_length: usize) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64 + 6 * secret_length));
+    serde_json::to_writer(&mut *bytes, body)
+        .expect("the messages are plain structs with string keys, and a Vec takes every write");
+    bytes
+}
+
+fn login_path(id: &str) -> String {
+    format!("/v1/logins/{}", utf8_percent_encode(id, RESERVED))
+}
+
+/// How long an answer may take for which the daemon was asked to wait. A longer wait than it grants is refused at once.
+fn after_waiting(wait: Duration) -> Duration {
+    wait.min(Duration::from_secs(MAX_WAIT_SECONDS)) + PROMPT
+}
+
+/// Rounded up: who asks for half a second of validity must not be taken to ask for none.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
+}
+
+/// All but the unreserved characters of RFC 3986 section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent<A>(request: &Request<A>) -> &str {
+        std::str::from_utf8(&request.bytes).unwrap()
+    }
+
+    #[test]
+    fn a_plain_token_request_is_as_short_as_it_can_be() {
+        let request = token(&SessionKey::new("a b").unwrap());
+        assert_eq!(sent(&request), "GET /v1/sessions/a%20b/token HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        assert!(request.repeatable && request.starts_daemon);
+        assert_eq!(request.limit, Duration::from_secs(45));
+    }
+
+    #[test]
+    fn demands_are_percent_encoded_and_rounded_up_to_whole_seconds() {
+        let demands = TokenRequest::new(SessionKey::default())
+            .min_validity(Duration::from_millis(1500))
+            .wait(Duration::from_mins(5))
+            .scope("a b")
+            .scope("c&d=e")
+            .resource("https://x/")
+            .resource("https://y/?z");
+        let request = token_for(&demands);
+        assert!(
+            sent(&request).starts_with(
+                "GET /v1/sessions/default/token?min_validity=2&wait=300&scope=a%20b%20c%26d%3De\
+                 &resource=https%3A%2F%2Fx%2F&resource=https%3A%2F%2Fy%2F%3Fz HTTP/1.1\r\n"
+            ),
+            "{}",
+            sent(&request)
+        );
+        assert_eq!(request.limit, Duration::from_secs(315));
+    }
+
+    #[test]
+    fn a_body_is_announced_and_a_login_id_cannot_leave_its_segment() {
+        let request = respond_to_login("../x", "se\"cret".to_owned().into());
+        let (head, body) = sent(&request).split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("POST /v1/logins/..%2Fx/response HTTP/1.1\r\n"), "{head}");
+        assert!(head.ends_with(&format!("content-length: {}", body.len())), "{head}");
+        assert_eq!(body, r#"{"pasted":"se\"cret"}"#);
+        assert!(!request.repeatable && !request.starts_daemon);
+    }
+
+    #[test]
+    fn what_changes_something_is_never_repeatable() {
+        let key = SessionKey::default();
+        let rejection = Rejection { token_id: "7".into(), www_authenticate: None };
+        assert!(!reject(&key, &rejection).repeatable);
+        assert!(!start_login(&LoginRequest::default()).repeatable);
+        assert!(!cancel_login("x").repeatable);
+        assert!(!revoke(&key).repeatable);
+        assert!(login("x", Duration::ZERO).repeatable);
+    }
+}

@@ -1,0 +1,117 @@
+//! One blocking connection: a request out, an answer in.
+
+use std::{
+    io::{self, Read, Write},
+    time::Duration,
+};
+
+use fourinsight_ipc::platform::{self, Stream};
+
+use crate::{Error, answer::Answer, calls::Request, deadline::Deadline};
+
+/// A connection to a server known to be this user's.
+pub(crate) struct Connection {
+    stream: Stream,
+    answer: Answer,
+    limit: Duration,
+}
+
+/// Why an exchange failed.
+pub(crate) enum Failure {
+    /// The other side ended the connection: the daemon may have been restarted.
+    Ended(io::Error),
+    /// Anything else.
+    Other(Error),
+}
+
+impl Connection {
+    /// Takes a stream whose other end was checked.
+    pub(crate) fn new(stream: Stream) -> Self {
+        Self { stream, answer: Answer::new(), limit: Duration::ZERO }
+    }
+
+    /// Sends a request and reads its answer.
+    ///
+    /// On the common path that is one write and one read, and no clock is read.
+    pub(crate) fn exchange<A>(&mut self, request: &Request<A>) -> Result<Result<A, Error>, Failure> {
+        self.answer.clear();
+        self.wait_at_most(request.limit)?;
+        // A server that refuses a connection answers and closes without reading: its answer is there all the same.
+        let written = self.stream.write_all(&request.bytes);
+        let mut deadline = None;
+        loop {
+            match self.stream.read(self.answer.space()) {
+                Ok(0) => return Err(Failure::of(written.err().unwrap_or_else(ended))),
+                Ok(count) => {
+                    if self.answer.received(count)? {
+                        return Ok(self.answer.meaning(request.read));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Failure::of(error)),
+            }
+            // The stream's limit holds for each read; neither crumbs nor signals may stretch the whole.
+            let deadline = *deadline.get_or_insert_with(|| Deadline::after(request.limit));
+            self.wait_at_most(deadline.remaining().ok_or_else(|| Failure::of(late()))?)?;
+        }
+    }
+
+    /// Whether it can carry another request.
+    pub(crate) fn is_reusable(&self) -> bool {
+        self.answer.kept_alive()
+    }
+
+    /// Wipes the answer, so that an idle connection holds no token.
+    pub(crate) fn wipe(&mut self) {
+        self.answer.clear();
+    }
+
+    fn wait_at_most(&mut self, limit: Duration) -> Result<(), Failure> {
+        if self.limit != limit {
+            platform::set_timeout(&self.stream, limit).map_err(|error| Failure::Other(error.into()))?;
+            self.limit = limit;
+        }
+        Ok(())
+    }
+}
+
+impl Failure {
+    /// What an input or output error means for the exchange.
+    pub(crate) fn of(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected => Self::Ended(error),
+            // A socket's receive time-out is reported as WouldBlock by some systems.
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::Other(late().into()),
+            _ => Self::Other(error.into()),
+        }
+    }
+}
+
+impl From<crate::answer::Malformed> for Failure {
+    fn from(malformed: crate::answer::Malformed) -> Self {
+        Self::Other(Error::Protocol(malformed.0))
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Ended(error) => Self::Io(error),
+            Failure::Other(error) => error,
+        }
+    }
+}
+
+/// The other side closed the connection before the answer was whole.
+pub(crate) fn ended() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "it ended the connection before its answer was complete")
+}
+
+/// No answer came in time.
+pub(crate) fn late() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "it did not answer in time")
+}
