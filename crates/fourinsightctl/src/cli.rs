@@ -337,7 +337,7 @@ mod tests {
         );
         let mut helps = program.render_long_help().to_string();
         for command in program.get_subcommands_mut() {
-            helps += &format!("\n{}\n{}", "=".repeat(80), command.render_long_help());
+            helps += &["\n", &"=".repeat(80), "\n", &command.render_long_help().to_string()].concat();
         }
         golden::check("help-long.txt", &helps, include_str!("../tests/golden/help-long.txt"));
     }
