@@ -2,6 +2,7 @@
 
 pub mod authority;
 pub mod clock;
+pub mod config;
 pub mod http;
 pub mod profile;
 pub mod token;
