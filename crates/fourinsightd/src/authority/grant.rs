@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long a redemption may take.
-pub const TIME_LIMIT: Duration = Duration::from_secs(60);
+pub const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// Exchanges an authorization code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
 ///

@@ -36,13 +36,11 @@ pub(super) fn judge(
         &lossy
     };
     let form;
-    let object = match Object::read(text) {
-        Some(object) => Some(object),
-        None => {
-            form = form_as_json(answer, text);
-            form.as_deref().and_then(|text| Object::read(text))
-        }
-    };
+    let mut object = Object::read(text);
+    if object.is_none() {
+        form = form_as_json(answer, text);
+        object = form.as_deref().and_then(|text| Object::read(text));
+    }
     let Some(object) = object else {
         return unclear(answer, server_now, "the authorization server's answer is not JSON");
     };
