@@ -4,6 +4,7 @@ pub mod authority;
 pub mod clock;
 pub mod config;
 pub mod http;
+pub mod login;
 pub mod profile;
 pub mod token;
 
