@@ -213,18 +213,17 @@ impl State {
     fn tick(&mut self, last_used: Timestamp, now: Timestamp) -> Vec<Effect> {
         let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
         session.last_used = session.last_used.max(last_used);
-        match session.durability {
-            Durability::Degraded { retry_at, since } if retry_at <= now => {
-                session.durability = Durability::Writing { degraded_since: Some(since) };
-                return vec![Effect::Persist];
-            }
-            _ => {}
-        }
         if session.end().is_some_and(|end| end <= now) && self.in_flight.is_none() {
             let failure = session.why_it_ended();
             return self.require_login(failure, now);
         }
-        vec![]
+        match session.durability {
+            Durability::Degraded { retry_at, since } if retry_at <= now => {
+                session.durability = Durability::Writing { degraded_since: Some(since) };
+                vec![Effect::Persist]
+            }
+            _ => vec![],
+        }
     }
 
     fn requested(&mut self, key: TokenKey, min_validity: Option<Duration>, now: Timestamp) -> Vec<Effect> {
