@@ -25,7 +25,7 @@ fn every_answer_is_judged_as_the_table_says() {
         let actual = judge_row(row);
         rows += 1;
         if actual != expected {
-            wrong.push_str(&format!("{row}\n    {actual}\n  not {expected}\n"));
+            wrong.extend([row, "\n    ", &actual, "\n  not ", expected, "\n"]);
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");

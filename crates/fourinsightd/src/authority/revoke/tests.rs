@@ -15,18 +15,12 @@ async fn the_hint_says_which_token_it_is() {
     for token in [Revocable::Refresh(&refresh), Revocable::Access(&access)] {
         assert_eq!(revoke(&fake, &registration, token).await, Revoked::Revoked);
     }
-    let forms: Vec<String> = fake
-        .seen()
-        .iter()
-        .map(|seen| seen.form.iter().map(|(name, value)| format!("{name}={value};")).collect())
-        .collect();
-    assert_eq!(
-        forms,
-        [
-            "token=R;token_type_hint=refresh_token;client_id=abc;x=y;",
-            "token=A;token_type_hint=access_token;client_id=abc;x=y;"
-        ]
-    );
+    for (seen, (token, hint)) in fake.seen().iter().zip([("R", "refresh_token"), ("A", "access_token")]) {
+        let form = [("token", token), ("token_type_hint", hint), ("client_id", "abc"), ("x", "y")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(seen.form, form);
+    }
+    assert_eq!(fake.seen().len(), 2);
     assert_eq!(fake.seen()[0].url, "https://id.example.com/revoke");
 }
 

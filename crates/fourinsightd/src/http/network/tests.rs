@@ -255,3 +255,53 @@ async fn a_proxy_is_used_for_other_hosts_and_never_for_this_one() {
     assert!(asked.starts_with("CONNECT id.example.com:443 "), "{asked}");
     assert!(!error.unwrap_err().sent);
 }
+
+#[tokio::test]
+async fn a_certificate_counts_when_the_profile_trusts_its_issuer() {
+    let issuer_key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca = params.self_signed(&issuer_key).unwrap();
+    let issuer = rcgen::Issuer::new(params, issuer_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&key, &issuer).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), ca.pem()).unwrap();
+
+    install_crypto();
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![leaf.der().clone()],
+            rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // A client that distrusts the certificate ends the handshake.
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut text = Vec::new();
+            while !text.ends_with(b"x=1") {
+                stream.read_buf(&mut text).await.unwrap();
+            }
+            stream.write_all(&response("200 OK", b"ok")).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+    });
+
+    let network = network();
+    let trusting = Route { tls_ca_file: Some(file.path().into()), proxy: None };
+    let ask = |host: &str, route: &Route| {
+        let request = request(&format!("https://{host}:{port}/"));
+        network.exchange(HttpRequest { route: route.clone(), ..request })
+    };
+    assert_eq!(ask("localhost", &trusting).await.unwrap().body.as_slice(), b"ok");
+    for (host, route) in [("localhost", &Route::default()), ("127.0.0.1", &trusting)] {
+        let error = ask(host, route).await.unwrap_err();
+        assert!(!error.sent && error.cause.contains("certificate"), "{host}: {error}");
+    }
+}
