@@ -52,6 +52,14 @@ impl Client {
         self
     }
 
+    /// Starts the daemon if it is not running, for callers that want to look before they begin a login: the calls that
+    /// may start it do so by themselves.
+    pub fn start_daemon(&self) -> Result<(), Error> {
+        let here = self.shared.pool.here();
+        here.put(self.open(here, true)?);
+        Ok(())
+    }
+
     /// The session's own access token, alive and good for a while.
     pub fn token(&self, key: &SessionKey) -> Result<AccessToken, Error> {
         self.call(&calls::token(key)).map(AccessToken::new)

@@ -118,6 +118,11 @@ pub fn private_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Makes the creation, renaming or removal of a folder's entries outlast a power cut.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
 /// Starts a program in a session of its own, in `/`, without standard input, and waits at most `limit` for its
 /// first line on standard output.
 pub fn spawn_detached(spawn: DetachedSpawn, limit: Duration) -> io::Result<SpawnOutcome> {
@@ -147,6 +152,33 @@ pub fn spawn_detached(spawn: DetachedSpawn, limit: Duration) -> io::Result<Spawn
         FirstLine::Closed => Ok(SpawnOutcome::Exited(child.wait()?.code())),
         FirstLine::Nothing => Ok(SpawnOutcome::StillStarting),
     }
+}
+
+/// Asks a process of this user to end in its own time: SIGTERM.
+pub fn terminate(pid: u32) -> io::Result<()> {
+    nix::sys::signal::kill(one_process(pid)?, nix::sys::signal::Signal::SIGTERM).map_err(io::Error::from)
+}
+
+/// Whether a process has ended, even if its parent has not yet taken note.
+pub fn has_ended(pid: u32) -> bool {
+    let Ok(process) = one_process(pid) else { return true };
+    nix::sys::signal::kill(process, None) == Err(nix::errno::Errno::ESRCH) || is_zombie(pid)
+}
+
+/// A process id for kill(2), for which zero and negative numbers mean groups of processes.
+fn one_process(pid: u32) -> io::Result<nix::unistd::Pid> {
+    match i32::try_from(pid) {
+        Ok(raw @ 1..) => Ok(nix::unistd::Pid::from_raw(raw)),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not the id of a process")),
+    }
+}
+
+/// Whether Linux shows the process as ended but not yet reaped; elsewhere there is no `/proc` to ask.
+fn is_zombie(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        // The name in parentheses may hold anything, so the state is looked for behind its end.
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
+    })
 }
 
 fn is_private(path: &Path) -> bool {
@@ -289,5 +321,31 @@ mod tests {
         };
         assert_eq!(run("echo ready").unwrap(), SpawnOutcome::Ready);
         assert_eq!(run("exit 75").unwrap(), SpawnOutcome::Exited(Some(75)));
+    }
+
+    #[test]
+    fn a_process_is_asked_to_end_and_its_end_is_seen_before_it_is_reaped() {
+        let mut child =
+            Command::new("/bin/cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        assert!(!has_ended(child.id()));
+        terminate(child.id()).unwrap();
+        // The end of its output is the sign that it is gone, or about to be.
+        let mut rest = Vec::new();
+        io::Read::read_to_end(&mut child.stdout.take().unwrap(), &mut rest).unwrap();
+        if cfg!(target_os = "linux") {
+            while !has_ended(child.id()) {
+                std::thread::yield_now();
+            }
+        }
+        child.wait().unwrap();
+        assert!(has_ended(child.id()));
+    }
+
+    #[test]
+    fn no_group_of_processes_is_ever_meant() {
+        for pid in [0, u32::MAX] {
+            assert_eq!(terminate(pid).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+            assert!(has_ended(pid));
+        }
     }
 }

@@ -1,0 +1,146 @@
+//! `login`: whether there is anything to do, the wait, and what came of it.
+
+mod difference;
+mod paste;
+mod wait;
+
+use fourinsight_client::{Error, LoginRequest, LoginState, LoginStatus, SessionState, SessionStatus};
+use fourinsight_ipc::message::Identity;
+
+use super::Context;
+use crate::{
+    cli::{self, Login},
+    failure::{Exit, Failure, exit_of_login},
+    output,
+    render::{clean, person},
+};
+
+pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
+    let request = request(options);
+    if !options.force
+        && let Some(session) = signed_in(context, options)?
+    {
+        return already(context, &session, &request);
+    }
+    let attempt = wait::until_answered(&context.client, request, options)?;
+    finish(context, &attempt)
+}
+
+fn request(options: &Login) -> LoginRequest {
+    LoginRequest {
+        session: options.key.clone(),
+        profile: options.profile.clone(),
+        flow: options.flow.clone(),
+        scope: cli::join_scopes(&options.scopes),
+        resource: options.resources.clone(),
+        force: options.force,
+    }
+}
+
+/// The session, if somebody is signed in. Starts the daemon, which may know a session from before.
+fn signed_in(context: &Context, options: &Login) -> Result<Option<SessionStatus>, Error> {
+    context.client.start_daemon()?;
+    Ok(context.status(&options.key)?.filter(|session| session.state == SessionState::SignedIn))
+}
+
+fn already(context: &Context, session: &SessionStatus, request: &LoginRequest) -> Result<Exit, Failure> {
+    if let Some(difference) = difference::between(session, request) {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("session {} is signed in {difference}", session.session),
+            "sign in under another KEY beside it, or replace it with --force",
+        ));
+    }
+    if context.json {
+        output::json_to_stdout(session)?;
+    } else {
+        say("Already signed in", session.identity.as_ref(), session.session.as_str())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn finish(context: &Context, attempt: &LoginStatus) -> Result<Exit, Failure> {
+    match attempt.state {
+        LoginState::Succeeded => {}
+        LoginState::Failed => return Err(failed(attempt)),
+        LoginState::Expired => {
+            return Err(Failure::new(
+                Exit::Failure,
+                "nobody signed in before the login attempt expired",
+                "run `fourinsightctl login` again",
+            ));
+        }
+        LoginState::Cancelled => {
+            return Err(Failure::new(
+                Exit::Failure,
+                "the login attempt was cancelled, or replaced by a later one for the same session",
+                "run `fourinsightctl login` again",
+            ));
+        }
+        _ => {
+            return Err(Failure::new(
+                Exit::Failure,
+                "the daemon answers with a login state that this program does not know",
+                "install a fourinsightctl of the daemon's version",
+            ));
+        }
+    }
+    if let Some(note) = &attempt.note {
+        output::line_to_stderr(&format!("note: {}", clean(note)));
+    }
+    if context.json {
+        output::json_to_stdout(attempt)?;
+    } else {
+        say("Signed in", attempt.identity.as_ref(), attempt.session.as_str())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn failed(attempt: &LoginStatus) -> Failure {
+    match &attempt.error {
+        Some(body) => Failure::answered(exit_of_login(body.error), body),
+        None => Failure::new(
+            Exit::Failure,
+            "the login failed, and the daemon did not say why",
+            "look at its log, then run `fourinsightctl login` again",
+        ),
+    }
+}
+
+fn say(what: &str, identity: Option<&Identity>, key: &str) -> Result<(), Failure> {
+    let line = match person(identity) {
+        Some(person) => format!("{what} as {person}, session {key}.\n"),
+        None => format!("{what}, session {key}; the server does not say as whom.\n"),
+    };
+    output::to_stdout(line.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use fourinsight_ipc::{ErrorBody, ErrorCode, SessionKey};
+
+    use super::*;
+
+    fn exit_of(state: LoginState, error: Option<ErrorCode>) -> Exit {
+        let locations = fourinsight_ipc::Locations {
+            config: "/nowhere/config.toml".into(),
+            state_dir: "/nowhere".into(),
+            explicit_socket: None,
+        };
+        let client = fourinsight_client::Client::with_locations(locations);
+        let mut attempt = LoginStatus::pending("1".to_owned(), SessionKey::default(), "browser", 0);
+        attempt.state = state;
+        attempt.error = error.map(|error| ErrorBody::new(error, "x"));
+        finish(&Context { client, json: false }, &attempt).unwrap_err().exit
+    }
+
+    #[test]
+    fn each_end_of_an_attempt_has_its_exit_code() {
+        assert_eq!(exit_of(LoginState::Failed, Some(ErrorCode::AccessDenied)), Exit::Denied);
+        assert_eq!(exit_of(LoginState::Failed, Some(ErrorCode::ServerError)), Exit::Failure);
+        assert_eq!(exit_of(LoginState::Failed, None), Exit::Failure);
+        assert_eq!(exit_of(LoginState::Expired, None), Exit::Failure);
+        assert_eq!(exit_of(LoginState::Cancelled, None), Exit::Failure);
+        assert_eq!(exit_of(LoginState::Unknown, None), Exit::Failure);
+    }
+}

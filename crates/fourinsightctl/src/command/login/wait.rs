@@ -1,0 +1,227 @@
+//! The wait for the person: one loop that hears the daemon, the keyboard, the browser's launcher and Ctrl-C.
+//!
+//! Each of them is a thread that sends events; nothing else is shared. The `ctrlc` crate brings the signals, because
+//! it needs neither a runtime nor `unsafe` here and works on every platform.
+
+use std::{
+    io::{self, IsTerminal},
+    sync::mpsc::{self, Receiver, Sender},
+    thread,
+    time::Duration,
+};
+
+use fourinsight_client::{Client, Error, LoginRequest, LoginState, LoginStatus};
+use jiff::{SignedDuration, Timestamp};
+
+use super::paste;
+use crate::{
+    browser,
+    cli::Login,
+    failure::{Exit, Failure},
+    output,
+    render::{clean, countdown, length},
+};
+
+/// How long one question to the daemon waits for news.
+const SLICE: Duration = Duration::from_secs(2);
+
+/// How often the countdown moves.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Starts a login attempt and waits until the person, the server or the clock has decided.
+///
+/// An interruption or the end of `--timeout` cancels the attempt.
+pub(super) fn until_answered(
+    client: &Client,
+    request: LoginRequest,
+    options: &Login,
+) -> Result<LoginStatus, Failure> {
+    let (sender, events) = mpsc::channel();
+    report_interruptions(sender.clone())?;
+    let timeout = SignedDuration::try_from(options.timeout).unwrap_or(SignedDuration::MAX);
+    let wait = Wait {
+        client,
+        options,
+        deadline: Timestamp::now().saturating_add(timeout).unwrap_or(Timestamp::MAX),
+        expires_at: Timestamp::MAX,
+        shows_countdown: io::stderr().is_terminal(),
+        sender: sender.clone(),
+        events,
+    };
+    let client = client.clone();
+    thread::spawn(move || follow(&client, &request, &sender));
+    wait.run()
+}
+
+enum Event {
+    /// The daemon's news of the attempt, or why there are none. The first is the attempt's beginning.
+    News(Result<LoginStatus, Error>),
+    /// What was pasted was not taken; the attempt goes on.
+    PasteRefused(Failure),
+    /// No browser could be opened.
+    BrowserFailed(io::Error),
+    /// Ctrl-C, or a request to end.
+    Interrupted,
+}
+
+struct Wait<'a> {
+    client: &'a Client,
+    options: &'a Login,
+    /// When this program gives up.
+    deadline: Timestamp,
+    /// When the daemon does, and says so.
+    expires_at: Timestamp,
+    shows_countdown: bool,
+    sender: Sender<Event>,
+    events: Receiver<Event>,
+}
+
+impl Wait<'_> {
+    fn run(mut self) -> Result<LoginStatus, Failure> {
+        let mut attempt: Option<String> = None;
+        loop {
+            let now = Timestamp::now();
+            let left = self.deadline.duration_since(now);
+            if !left.is_positive() {
+                self.clear_countdown();
+                return self.cancel(attempt, timed_out(self.options));
+            }
+            if attempt.is_some() {
+                self.show_countdown(left.min(self.expires_at.duration_since(now)));
+            }
+            let left = Duration::try_from(left).unwrap_or_default();
+            let Ok(event) = self.events.recv_timeout(left.min(TICK)) else { continue };
+            self.clear_countdown();
+            match event {
+                Event::News(Err(error)) => return Err(error.into()),
+                Event::News(Ok(status)) if status.state != LoginState::Pending => return Ok(status),
+                Event::News(Ok(status)) => {
+                    if attempt.is_none() {
+                        self.begin(&status);
+                        attempt = Some(status.id);
+                    }
+                }
+                Event::PasteRefused(failure) => output::line_to_stderr(&failure.to_string()),
+                Event::BrowserFailed(error) => output::line_to_stderr(&format!(
+                    "No browser was opened ({}); open the address above yourself.",
+                    clean(&error.to_string())
+                )),
+                Event::Interrupted => return self.cancel(attempt, interrupted()),
+            }
+        }
+    }
+
+    /// Tells the person what to do, and starts to listen to the keyboard.
+    fn begin(&mut self, status: &LoginStatus) {
+        self.expires_at = Timestamp::from_second(status.expires_at).unwrap_or(Timestamp::MAX);
+        let Some(uri) = &status.authorization_uri else {
+            output::line_to_stderr("Waiting for the authorization server.");
+            return;
+        };
+        output::line_to_stderr(if self.options.no_browser {
+            "Open this address in a browser to sign in:"
+        } else {
+            "Opening your browser to sign in. If it does not open, open this address yourself:"
+        });
+        output::line_to_stderr(&clean(uri));
+        if io::stdin().is_terminal() {
+            output::line_to_stderr(
+                "If the browser cannot reach this machine afterwards, paste the address that it ends on here and press Enter.",
+            );
+        }
+        if !self.options.no_browser {
+            let (uri, events) = (uri.clone(), self.sender.clone());
+            thread::spawn(move || {
+                if let Err(error) = browser::open(&uri) {
+                    // The wait may be over; then nobody needs to know.
+                    let _ = events.send(Event::BrowserFailed(error));
+                }
+            });
+        }
+        let (client, id, events) = (self.client.clone(), status.id.clone(), self.sender.clone());
+        thread::spawn(move || take_pastes(&client, &id, &events));
+    }
+
+    /// Cancels the attempt and reports why, unless it has succeeded at the last moment.
+    fn cancel(&self, attempt: Option<String>, why: Failure) -> Result<LoginStatus, Failure> {
+        let id = attempt.or_else(|| match self.events.recv_timeout(SLICE) {
+            Ok(Event::News(Ok(status))) => Some(status.id),
+            _ => None,
+        });
+        match id.map(|id| self.client.cancel_login(&id)) {
+            Some(Ok(status)) if status.state == LoginState::Succeeded => Ok(status),
+            _ => Err(why),
+        }
+    }
+
+    fn show_countdown(&self, left: SignedDuration) {
+        if self.shows_countdown {
+            let left = countdown(u64::try_from(left.as_secs()).unwrap_or_default());
+            output::replace_line_on_stderr(&format!("Waiting for you to sign in: {left} left "));
+        }
+    }
+
+    fn clear_countdown(&self) {
+        if self.shows_countdown {
+            output::replace_line_on_stderr("");
+        }
+    }
+}
+
+fn timed_out(options: &Login) -> Failure {
+    Failure::new(
+        Exit::Failure,
+        format!("nobody signed in within {}", length(options.timeout.as_secs())),
+        "run `fourinsightctl login` again, with a longer --timeout if you need more time",
+    )
+}
+
+fn interrupted() -> Failure {
+    Failure::new(
+        Exit::Interrupted,
+        "interrupted, and the login attempt cancelled",
+        "run `fourinsightctl login` to try again",
+    )
+}
+
+fn report_interruptions(events: Sender<Event>) -> Result<(), Failure> {
+    ctrlc::set_handler(move || {
+        // Nobody listens once the wait is over and the program about to end.
+        let _ = events.send(Event::Interrupted);
+    })
+    .map_err(|error| Failure::new(Exit::Failure, format!("signals cannot be handled: {error}"), "try again"))
+}
+
+/// Starts the attempt, then asks for news of it until it has ended or nobody listens.
+fn follow(client: &Client, request: &LoginRequest, events: &Sender<Event>) {
+    let mut news = client.start_login(request);
+    loop {
+        let pending = match &news {
+            Ok(status) if status.state == LoginState::Pending => Some(status.id.clone()),
+            _ => None,
+        };
+        let heard = events.send(Event::News(news)).is_ok();
+        let Some(id) = pending.filter(|_| heard) else { return };
+        news = client.login(&id, SLICE);
+    }
+}
+
+/// Posts what is pasted; a wrong paste is reported, and the next one is welcome.
+fn take_pastes(client: &Client, id: &str, events: &Sender<Event>) {
+    let read = paste::each_line(io::stdin().lock(), |pasted| {
+        let event = match pasted {
+            Ok(pasted) => match client.respond_to_login(id, pasted) {
+                Ok(status) => Event::News(Ok(status)),
+                Err(error) => Event::PasteRefused(error.into()),
+            },
+            Err(paste::NotAnAddress) => Event::PasteRefused(Failure::new(
+                Exit::Usage,
+                "what was pasted is no address",
+                "paste the whole address that the browser ends on",
+            )),
+        };
+        events.send(event).is_ok()
+    });
+    // Standard input that cannot be read is one that nobody pastes into; the wait for the browser goes on.
+    drop(read);
+}

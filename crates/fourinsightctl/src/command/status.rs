@@ -1,0 +1,138 @@
+//! `status`: who is signed in, and how the daemon is. Never a token.
+
+use anstyle::AnsiColor;
+use fourinsight_ipc::message::{Durability, Expiry, Health, SessionState, SessionStatus};
+
+use super::Context;
+use crate::{
+    cli::Status,
+    failure::{Exit, Failure},
+    output,
+    render::{Cell, labelled, length, now, person, relative, table},
+};
+
+pub(super) fn run(context: &Context, options: &Status) -> Result<Exit, Failure> {
+    if let Some(key) = &options.key {
+        let session = context.client.status(key)?;
+        if context.json {
+            output::json_to_stdout(&session)?;
+        } else {
+            let health = context.client.health()?;
+            output::styled_to_stdout(&format!("{}\n{}", one(&session, now()), daemon(&health)))?;
+        }
+        return Ok(exit_of(session.state));
+    }
+    let health = context.client.health()?;
+    let sessions = context.client.sessions()?;
+    if context.json {
+        output::json_to_stdout(&serde_json::json!({ "daemon": health, "sessions": sessions }))?;
+    } else {
+        output::styled_to_stdout(&format!("{}\n{}", all(&sessions, now()), daemon(&health)))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// What `status KEY` tells a script: whether somebody must sign in before there is a token.
+fn exit_of(state: SessionState) -> Exit {
+    match state {
+        SessionState::SignedIn | SessionState::Unknown => Exit::Done,
+        _ => Exit::LoginRequired,
+    }
+}
+
+fn all(sessions: &[SessionStatus], now: i64) -> String {
+    if sessions.is_empty() {
+        return "There is no session yet: sign in with `fourinsightctl login`.\n".to_owned();
+    }
+    let rows: Vec<[Cell; 6]> = sessions
+        .iter()
+        .map(|session| {
+            [
+                Cell::plain(session.session.as_str()),
+                Cell::plain(&person(session.identity.as_ref()).unwrap_or_else(|| ABSENT.to_owned())),
+                state(session.state),
+                expires(session, now),
+                renewal(session, now),
+                problem(session, now),
+            ]
+        })
+        .collect();
+    table(["SESSION", "SIGNED IN AS", "STATE", "ACCESS TOKEN EXPIRES", "NEXT RENEWAL", "PROBLEM"], &rows)
+}
+
+fn one(session: &SessionStatus, now: i64) -> String {
+    let text = |text: Option<&str>| Cell::plain(text.filter(|text| !text.is_empty()).unwrap_or(ABSENT));
+    labelled(&[
+        ("session", Cell::plain(session.session.as_str())),
+        ("signed in as", text(person(session.identity.as_ref()).as_deref())),
+        ("state", state(session.state)),
+        ("profile", text(session.profile.as_deref())),
+        ("scope", text(session.scope.as_deref())),
+        ("resources", text(Some(&session.resources.join(" ")))),
+        ("access token expires", expires(session, now)),
+        ("next renewal", renewal(session, now)),
+        ("problem", problem(session, now)),
+    ])
+}
+
+fn daemon(health: &Health) -> String {
+    let process = format!("{}, process {}, {}", health.version, health.pid, health.status);
+    let mut rows = vec![
+        ("daemon", Cell::plain(&process)),
+        ("socket", Cell::plain(&health.socket)),
+        ("store", Cell::plain(&health.store)),
+        ("key", Cell::plain(&health.key)),
+        ("config", Cell::plain(&health.config)),
+    ];
+    rows.extend(health.problems.iter().map(|problem| ("problem", Cell::coloured(problem, AnsiColor::Red))));
+    labelled(&rows)
+}
+
+const ABSENT: &str = "-";
+
+fn state(state: SessionState) -> Cell {
+    let (text, colour) = match state {
+        SessionState::SignedOut => ("signed out", AnsiColor::Yellow),
+        SessionState::SigningIn => ("signing in", AnsiColor::Yellow),
+        SessionState::SignedIn => ("signed in", AnsiColor::Green),
+        SessionState::LoginRequired => ("login required", AnsiColor::Red),
+        SessionState::Revoking => ("revoking", AnsiColor::Yellow),
+        _ => ("unknown", AnsiColor::Yellow),
+    };
+    Cell::coloured(text, colour)
+}
+
+fn expires(session: &SessionStatus, now: i64) -> Cell {
+    match (session.expires_at, session.expiry) {
+        (Some(at), Expiry::Assumed) => Cell::plain(&format!("{} (assumed)", relative(at, now))),
+        (Some(at), _) => Cell::plain(&relative(at, now)),
+        (None, Expiry::Unknown) => Cell::plain("expiry unknown"),
+        (None, _) => Cell::plain(ABSENT),
+    }
+}
+
+fn renewal(session: &SessionStatus, now: i64) -> Cell {
+    match session.next_renewal_at {
+        Some(at) => Cell::plain(&relative(at.max(now), now)),
+        None => Cell::plain(ABSENT),
+    }
+}
+
+fn problem(session: &SessionStatus, now: i64) -> Cell {
+    let mut problems = Vec::new();
+    if let Some(problem) = &session.problem {
+        let lasting = length(u64::try_from(now.saturating_sub(problem.since)).unwrap_or_default());
+        problems.push(format!("{}: {} (for {lasting})", problem.error, problem.description));
+    }
+    if session.durability == Durability::Degraded {
+        problems.push("not yet on the disk: a power cut now would lose the login".to_owned());
+    }
+    if problems.is_empty() {
+        return Cell::plain(ABSENT);
+    }
+    Cell::coloured(&problems.join("; "), AnsiColor::Red)
+}
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

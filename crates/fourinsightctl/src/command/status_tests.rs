@@ -1,0 +1,104 @@
+//! What `status` prints, against golden files.
+
+use fourinsight_ipc::{
+    SessionKey,
+    message::{Identity, Problem},
+};
+
+use super::*;
+use crate::golden;
+
+const NOW: i64 = 1_700_000_000;
+
+fn session(key: &str, state: SessionState) -> SessionStatus {
+    SessionStatus::new(SessionKey::new(key).unwrap(), state)
+}
+
+fn identity(sub: &str, name: Option<&str>) -> Identity {
+    Identity { sub: sub.to_owned(), name: name.map(str::to_owned) }
+}
+
+fn sessions() -> Vec<SessionStatus> {
+    let mut signed_in = session("default", SessionState::SignedIn);
+    signed_in.profile = Some("work".to_owned());
+    signed_in.identity = Some(identity("248289761001", Some("Ada Lovelace")));
+    signed_in.scope = Some("openid offline_access api.read".to_owned());
+    signed_in.resources = vec!["https://api.example.com".to_owned()];
+    signed_in.expires_at = Some(NOW + 42 * 60);
+    signed_in.next_renewal_at = Some(NOW + 31 * 60);
+
+    let mut failing = session("batch", SessionState::SignedIn);
+    failing.identity = Some(identity("svc-7", None));
+    failing.expires_at = Some(NOW - 90);
+    failing.next_renewal_at = Some(NOW - 5);
+    failing.expiry = Expiry::Assumed;
+    failing.durability = Durability::Degraded;
+    failing.problem = Some(Problem {
+        error: "temporarily_unavailable".to_owned(),
+        description: "the server answered 503".to_owned(),
+        since: NOW - 300,
+    });
+
+    let mut hostile = session("other one", SessionState::LoginRequired);
+    hostile.identity = Some(identity("x", Some("\x1b[2J\u{202e}evil\nnext line")));
+    hostile.expiry = Expiry::Unknown;
+
+    vec![failing, signed_in, hostile, session("new", SessionState::SigningIn)]
+}
+
+fn health(problems: &[&str]) -> Health {
+    Health {
+        status: if problems.is_empty() { "ok" } else { "degraded" }.to_owned(),
+        version: "0.1.0".to_owned(),
+        pid: 4321,
+        socket: "/run/user/1000/fourinsight/broker.sock".to_owned(),
+        store: "/home/ada/.fourinsight/api/broker.db".to_owned(),
+        key: "/home/ada/.fourinsight/api/broker.key".to_owned(),
+        config: "/home/ada/.config/fourinsight/config.toml".to_owned(),
+        problems: problems.iter().map(|&problem| problem.to_owned()).collect(),
+    }
+}
+
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+#[test]
+fn every_session_is_a_row_and_the_daemon_follows() {
+    let text =
+        format!("{}\n{}", all(&sessions(), NOW), daemon(&health(&["config.toml, line 3: unknown key"])));
+    golden::check("status.txt", &plain(&text), include_str!("../../tests/golden/status.txt"));
+}
+
+#[test]
+fn one_session_is_a_list_of_what_is_known() {
+    let text = format!("{}\n{}", one(&sessions()[1], NOW), daemon(&health(&[])));
+    golden::check("status-one.txt", &plain(&text), include_str!("../../tests/golden/status-one.txt"));
+}
+
+#[test]
+fn nothing_from_elsewhere_reaches_the_terminal_as_a_command() {
+    let text = plain(&all(&sessions(), NOW));
+    assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()), "{text:?}");
+    assert!(!text.contains('\u{202e}'));
+    assert_eq!(text.lines().count(), 1 + sessions().len());
+}
+
+#[test]
+fn no_session_names_the_next_step() {
+    assert!(all(&[], NOW).contains("fourinsightctl login"));
+}
+
+#[test]
+fn naming_a_session_that_needs_a_person_exits_3() {
+    for (state, exit) in [
+        (SessionState::SignedIn, Exit::Done),
+        (SessionState::LoginRequired, Exit::LoginRequired),
+        (SessionState::SignedOut, Exit::LoginRequired),
+        (SessionState::SigningIn, Exit::LoginRequired),
+        (SessionState::Revoking, Exit::LoginRequired),
+        (SessionState::Unknown, Exit::Done),
+    ] {
+        assert_eq!(exit_of(state), exit, "{state:?}");
+    }
+}
