@@ -3,12 +3,17 @@
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use url::{Host, Url};
 use zeroize::Zeroizing;
+
+mod network;
+
+pub use network::Network;
 
 /// One request, one response: no redirect is followed, nothing is repeated, no connection is reused for a POST.
 pub trait HttpExchange: Send + Sync {
     /// Sends the request and reads the whole response.
-    fn exchange<'a>(&'a self, request: HttpRequest) -> ExchangeFuture<'a>;
+    fn exchange(&self, request: HttpRequest) -> ExchangeFuture<'_>;
 }
 
 /// What [`HttpExchange::exchange`] returns.
@@ -19,7 +24,7 @@ pub struct HttpRequest {
     /// `GET` or `POST`.
     pub method: http::Method,
     /// Where to.
-    pub url: url::Url,
+    pub url: Url,
     /// Header fields.
     pub headers: http::HeaderMap,
     /// The body; empty for a GET.
@@ -64,12 +69,35 @@ pub struct ExchangeError {
     pub cause: String,
 }
 
+/// Whether secrets may travel to this URL: by TLS, or in the clear on this machine only.
+pub fn is_confidential(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => url.has_host(),
+        "http" => is_loopback(url),
+        _ => false,
+    }
+}
+
+/// Whether the URL's host is this machine by its very name: `localhost` or a loopback literal.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// What of a URL may be shown: its origin and path, never user information, query or fragment.
+fn shown(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
 impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let target = format!("{}{}", self.url.origin().ascii_serialization(), self.url.path());
         f.debug_struct("HttpRequest")
             .field("method", &self.method)
-            .field("target", &target)
+            .field("target", &shown(&self.url))
             .finish_non_exhaustive()
     }
 }
@@ -80,5 +108,51 @@ impl fmt::Debug for HttpResponse {
             .field("status", &self.status)
             .field("body_length", &self.body.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_travel_by_tls_or_stay_on_this_machine() {
+        for text in [
+            "https://id.example.com/token",
+            "http://localhost:8080/token",
+            "http://127.0.0.1/",
+            "http://127.8.9.1/",
+            "http://[::1]:1/",
+        ] {
+            assert!(is_confidential(&Url::parse(text).unwrap()), "{text}");
+        }
+        for text in [
+            "http://id.example.com/token",
+            "http://localhost.example.com/",
+            "http://0.0.0.0/",
+            "http://10.0.0.1/",
+            "http://[::ffff:127.0.0.1]/",
+            "ftp://localhost/",
+            "file:///etc/passwd",
+            "unix:/run/x",
+        ] {
+            assert!(!is_confidential(&Url::parse(text).unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_neither_query_nor_body_nor_headers() {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("authorization", "Basic s3cr3t".parse().unwrap());
+        let request = HttpRequest {
+            method: http::Method::POST,
+            url: Url::parse("https://u:s3cr3t@id.example.com/token?code=s3cr3t#s3cr3t").unwrap(),
+            headers,
+            body: Zeroizing::new(b"s3cr3t".to_vec()),
+            route: Route::default(),
+            time_limit: Duration::from_secs(1),
+        };
+        let text = format!("{request:?}");
+        assert!(text.contains("https://id.example.com/token") && !text.contains("s3cr3t"), "{text}");
     }
 }

@@ -1,9 +1,263 @@
-//! `fourinsightd`, the local token broker.
+//! `fourinsightd`, the local token broker: a pure state machine per session, owned by one task, published through a
+//! `watch` channel, reached over one small HTTP contract on a socket that only its owner can open.
+//!
+//! # The map
+//!
+//! ```text
+//!  main ── arguments, logging, exit code
+//!   │
+//!  lib ─── run: lock, store, sessions, socket; stops in the opposite order
+//!   │
+//!  server ──▶ api ──▶ broker ──▶ session ──▶ authority ──▶ http ──▶ the network
+//!  accept,     one     key ▶      state       what is asked of a server,
+//!  peer check, file a  handle     schedule    and what its answer means
+//!  limits      resource           task
+//!              │                   │  └────▶ revocation ──▶ authority
+//!              │                   └───────▶ store ──▶ the disk
+//!              └────▶ login ──▶ profile, config, authority
+//!                       └── hands what it was granted to the broker (`login::SignIn`)
+//!
+//!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
+//!  clock, token, random, telemetry ── used by all of the above
+//! ```
+//!
+//! Arrows are dependencies; nothing points back. `session/state.rs`, `session/schedule.rs`, `session/entry.rs`,
+//! `session/signed_in.rs` and `token.rs` are pure: time and chance come as arguments. `clock.rs` is the only reader
+//! of clocks, `http.rs` the only one that talks to servers, `api/error.rs` the only place where an error becomes
+//! wire text, and `sys/` the only place that asks which platform this is.
+//!
+//! # One token request
+//!
+//! `server` (the peer was checked at accept) → `api::token` → `broker` (key → handle) → `session::Handle`: borrow
+//! the latest snapshot and judge the token's freshness *now*, so that a machine that slept never serves a dead
+//! token. Fresh enough: the prepared body goes out. Otherwise the handle nudges the task and waits on the same
+//! `watch` for the outcome; all who wait are woken by one publication.
+//!
+//! # One renewal
+//!
+//! `session::task` wakes → `session::state` says `Redeem` → `session::redeem`: intent into the journal, one POST,
+//! the raw answer into the journal, then its judgement → `state` says `Persist` → `store` → only then `Publish`.
+//!
+//! # What comes later
+//!
+//! Other flows (`login/`), presets (`profile/`), other tools' caches (`import/`), audiences renewed before they are
+//! asked for (`session/`), the fault harness (in `testkit`), keyrings (`store/key.rs`).
 
+use std::{io, sync::Arc, time::Duration};
+
+use fourinsight_ipc::{Endpoint, LocationOptions, Locations, location::LocationError};
+use tokio::sync::watch;
+
+use crate::{
+    api::Api,
+    broker::Broker,
+    clock::Clock,
+    config::{ConfigError, ConfigFile},
+    http::{HttpExchange, Network},
+    instance::Instance,
+    login::Logins,
+    session::Environment,
+    socket::{BindError, Socket},
+    store::{Opened, Store, StoreError},
+    sys::{Signalled, Signals},
+};
+
+mod api;
 pub mod authority;
+mod broker;
 pub mod clock;
+pub mod config;
 pub mod http;
+mod instance;
+pub mod login;
 pub mod profile;
+mod random;
+mod revocation;
+mod server;
+pub mod session;
+mod socket;
+pub mod store;
+mod sys;
+pub mod telemetry;
 pub mod token;
 
-mod sys;
+pub use broker::Broker as Sessions;
+pub use server::MOST_CONNECTIONS;
+
+/// What the daemon is told at start.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Its `--config`, `--state-dir` and `--socket`.
+    pub locations: LocationOptions,
+}
+
+/// Why the daemon ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Another daemon has the state folder or serves the socket.
+    #[error("another fourinsightd {0}; nothing was changed")]
+    AnotherInstance(String),
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// A location cannot be settled.
+    #[error("{0}")]
+    Location(#[from] LocationError),
+    /// The store cannot be opened.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// Something at the socket's path is in the way.
+    #[error("{0}")]
+    Socket(String),
+    /// The operating system refused.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl RunError {
+    /// The exit code of the contract.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::AnotherInstance(_) => 75,
+            Self::Config(_) => 78,
+            Self::Location(_) | Self::Store(_) | Self::Socket(_) | Self::Io(_) => 1,
+        }
+    }
+}
+
+/// How often everything looks whether the machine slept, the wall clock stepped or the socket vanished.
+const TICK: Duration = Duration::from_secs(30);
+
+/// How long a stop may take: longer than one conversation with a server.
+const STOP_TIME: Duration = Duration::from_secs(65);
+
+/// Runs the daemon as a process of its own: hardened, on a runtime of its own, until a signal stops it.
+pub fn run_process(options: Options) -> Result<(), RunError> {
+    sys::harden()?;
+    let open_files = sys::raise_open_files();
+    tracing::debug!(open_files, "the limit of open files");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(16)
+        .thread_keep_alive(Duration::from_secs(2))
+        .build()?;
+    let ended = runtime.block_on(run(options));
+    // A look-up of a host's name may hang in the system's resolver; nothing waits for it.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn run(options: Options) -> Result<(), RunError> {
+    let mut signals = Signals::new()?;
+    let mut locations = options.locations;
+    locations.state_dir = locations.state_dir.or_else(sys::unit_state_dir);
+    let locations = Locations::resolve(locations)?;
+    let another = |what: String| RunError::AnotherInstance(what);
+    let mut instance = Instance::take(&locations)?
+        .ok_or_else(|| another(format!("runs on {}", locations.state_dir.display())))?;
+    let config = Arc::new(ConfigFile::open(&locations.config)?);
+    let (socket, endpoint) = open_socket(&locations)?;
+    let daemon = Daemon::start(&locations, endpoint.clone(), Arc::clone(&config)).await?;
+    instance.record(&endpoint)?;
+    let serving = tokio::spawn(daemon.serve(socket));
+    sys::report_ready(&endpoint);
+    tracing::info!(socket = %endpoint, state = %locations.state_dir.display(), "ready");
+    while signals.next().await == Signalled::Reload {
+        reload(&config);
+    }
+    tracing::info!("stopping");
+    sys::report_stopping();
+    daemon.stopping.send_replace(true);
+    let finished = async {
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the server failed");
+        }
+        daemon.broker.finished().await;
+    };
+    tokio::select! {
+        ended = tokio::time::timeout(STOP_TIME, finished) => if ended.is_err() {
+            tracing::error!("a renewal did not end in time; it is taken up at the next start");
+        },
+        // Asked twice: stop now. What the journal holds is taken up at the next start.
+        _ = signals.next() => tracing::warn!("stopped before a renewal had ended"),
+    }
+    instance.release();
+    Ok(())
+}
+
+/// Everything that runs.
+struct Daemon {
+    broker: Arc<Broker>,
+    api: Arc<Api>,
+    ticks: watch::Receiver<()>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Daemon {
+    async fn start(locations: &Locations, endpoint: Endpoint, config: Arc<ConfigFile>) -> Result<Self, RunError> {
+        let clock = Clock::system();
+        let Opened { store, sessions, mut problems } = Store::open(&locations.state_dir).await?;
+        let (ticker, ticks) = watch::channel(());
+        let (stopping, stopped) = watch::channel(false);
+        let exchange: Arc<dyn HttpExchange> = Arc::new(Network::new(clock.clone()));
+        let environment = Environment {
+            exchange: Arc::clone(&exchange),
+            store: store.clone(),
+            clock: clock.clone(),
+            ticks: ticks.clone(),
+            stopping: stopped,
+        };
+        let (broker, unreadable) = Broker::start(environment, sessions);
+        problems.extend(unreadable);
+        for problem in &problems {
+            tracing::error!("{problem}");
+        }
+        let broker = Arc::new(broker);
+        let logins =
+            Logins::new(exchange, clock.clone(), Arc::<Broker>::clone(&broker) as _, Arc::clone(&config));
+        let api = Arc::new(Api {
+            broker: Arc::clone(&broker),
+            logins,
+            config,
+            config_path: locations.config.clone(),
+            store,
+            endpoint,
+            clock,
+            problems,
+        });
+        tokio::spawn(async move {
+            let mut interval = tokio::time::interval(TICK);
+            loop {
+                interval.tick().await;
+                if ticker.send(()).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self { broker, api, ticks, stopping })
+    }
+
+    fn serve(&self, socket: Socket) -> impl Future<Output = ()> + use<> {
+        server::serve(socket, Arc::clone(&self.api), self.ticks.clone(), self.stopping.subscribe())
+    }
+}
+
+fn open_socket(locations: &Locations) -> Result<(Socket, Endpoint), RunError> {
+    if let Some((socket, endpoint)) = Socket::handed_over()? {
+        return Ok((socket, endpoint));
+    }
+    let endpoint = locations.endpoint_to_serve()?;
+    match Socket::bind(&endpoint) {
+        Ok(socket) => Ok((socket, endpoint)),
+        Err(error @ BindError::Served(_)) => Err(RunError::AnotherInstance(format!("serves {endpoint} ({error})"))),
+        Err(error) => Err(RunError::Socket(error.to_string())),
+    }
+}
+
+fn reload(config: &ConfigFile) {
+    match config.reload() {
+        Ok(_) => tracing::info!("the configuration was read again"),
+        Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+    }
+}

@@ -174,6 +174,16 @@ pub enum Expiry {
     Unknown,
 }
 
+impl Expiry {
+    /// The moment it ends, if anybody knows or assumes one.
+    pub fn end(self) -> Option<Timestamp> {
+        match self {
+            Self::At { at, .. } => Some(at),
+            Self::Unknown => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

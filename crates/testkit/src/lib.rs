@@ -1,1 +1,21 @@
-//! testkit
+//! Development only: what the tests, the demo and the bench need beside the programs themselves.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`practice`] | the practice authorization server, in memory or on a socket, with a ledger as the oracle |
+//! | [`provider`] | npm's `oidc-provider`, a certified OpenID Provider, as a process |
+//! | [`browser`] | walks login pages over HTTP as a browser would |
+//! | [`process`] | the real programs, each run in a home of its own |
+//! | [`load`] | many client processes at once |
+//! | [`leak`] | searches what was written for secrets |
+//! | [`http`], [`clock`], [`wait`] | small parts of the above |
+
+pub mod browser;
+pub mod clock;
+pub mod http;
+pub mod leak;
+pub mod load;
+pub mod practice;
+pub mod process;
+pub mod provider;
+pub mod wait;

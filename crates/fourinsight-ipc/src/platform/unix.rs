@@ -118,6 +118,11 @@ pub fn private_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Makes the creation, renaming or removal of a folder's entries outlast a power cut.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
 /// Starts a program in a session of its own, in `/`, without standard input, and waits at most `limit` for its
 /// first line on standard output.
 pub fn spawn_detached(spawn: DetachedSpawn, limit: Duration) -> io::Result<SpawnOutcome> {

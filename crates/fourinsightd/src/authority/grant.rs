@@ -1,1 +1,72 @@
-//! grant
+//! Redeems a grant: one request to the token endpoint, one raw answer.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::{
+    Registration, Retry,
+    request::{self, Form},
+    response::RawAnswer,
+};
+use crate::{
+    http::HttpExchange,
+    token::{RefreshToken, TokenKey},
+};
+
+/// How long a redemption may take.
+pub const TIME_LIMIT: Duration = Duration::from_mins(1);
+
+/// Exchanges an authorization code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
+///
+/// An error means that there was no response, or that the request could not be made.
+pub async fn redeem_code(
+    exchange: &dyn HttpExchange,
+    registration: &Registration,
+    code: &SecretString,
+    code_verifier: &SecretString,
+    redirect_uri: &str,
+    resources: &[String],
+) -> Result<RawAnswer, Retry> {
+    let mut form = Form::default();
+    form.push("grant_type", "authorization_code");
+    form.push_secret("code", code);
+    form.push("redirect_uri", redirect_uri);
+    form.push_secret("code_verifier", code_verifier);
+    for resource in resources {
+        form.push("resource", resource);
+    }
+    let endpoint = &registration.token_endpoint;
+    let extra = &registration.code_params;
+    request::post(exchange, registration, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+}
+
+/// Exchanges a refresh token for an access token (RFC 6749 section 6): the session's own when `scopes` is absent,
+/// otherwise the one of that key.
+///
+/// An error means that there was no response, or that the request could not be made.
+pub async fn refresh(
+    exchange: &dyn HttpExchange,
+    registration: &Registration,
+    refresh_token: &RefreshToken,
+    scopes: Option<&TokenKey>,
+) -> Result<RawAnswer, Retry> {
+    let mut form = Form::default();
+    form.push("grant_type", "refresh_token");
+    form.push("refresh_token", refresh_token.expose());
+    if let Some(key) = scopes {
+        let scope = key.scopes().collect::<Vec<_>>().join(" ");
+        if !scope.is_empty() {
+            form.push("scope", &scope);
+        }
+        for resource in key.resources() {
+            form.push("resource", resource);
+        }
+    }
+    let endpoint = &registration.token_endpoint;
+    let extra = &registration.refresh_params;
+    request::post(exchange, registration, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,149 @@
-//! id_token
+//! Who signed in: by an ID token (OpenID Connect Core section 3.1.3.7) or by the userinfo endpoint (section 5.3).
+//!
+//! An ID token is taken without its signature, because it comes straight from the token endpoint over a
+//! connection that proves who the server is (item 6 of the same section). Its claims are checked all the same.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderMap, HeaderValue, Method, header};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::{Registration, json::Object, text::clean};
+use crate::{
+    http::{HttpExchange, HttpRequest},
+    token::{AccessToken, Person},
+};
+
+/// How far the server's clock and the token's may be apart, in seconds.
+const LEEWAY: f64 = 300.0;
+
+/// The longest subject identifier (OpenID Connect Core section 2 allows 255).
+const SUBJECT_LIMIT: usize = 1024;
+
+/// How long the userinfo endpoint may take.
+const USERINFO_LIMIT: Duration = Duration::from_secs(10);
+
+/// Asks the userinfo endpoint who signed in. Whatever goes wrong, the person is just not known.
+///
+/// With an expected subject any other is refused (OpenID Connect Core section 5.3.2).
+pub async fn userinfo(
+    exchange: &dyn HttpExchange,
+    registration: &Registration,
+    access_token: &AccessToken,
+    expected_subject: Option<&str>,
+) -> Option<Person> {
+    let url = Url::parse(registration.userinfo_endpoint.as_deref()?).ok()?;
+    let bearer = Zeroizing::new(format!("Bearer {}", access_token.expose()));
+    let mut authorization = HeaderValue::from_str(&bearer).ok()?;
+    authorization.set_sensitive(true);
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::AUTHORIZATION, authorization);
+    let issuer = registration.issuer.clone().or_else(|| stand_in_issuer(registration))?;
+    let request = HttpRequest {
+        method: Method::GET,
+        url,
+        headers,
+        body: Zeroizing::default(),
+        route: registration.route.clone(),
+        time_limit: USERINFO_LIMIT,
+    };
+    let response = exchange.exchange(request).await.ok().filter(|response| response.status == 200)?;
+    let claims = Object::read(std::str::from_utf8(&response.body).ok()?)?;
+    let subject = subject(&claims)?;
+    if expected_subject.is_some_and(|expected| expected != subject) {
+        return None;
+    }
+    Some(Person { issuer, subject, name: name(&claims) })
+}
+
+/// Who vouches for a person of the userinfo endpoint when the server has no issuer identifier: its origin.
+pub(super) fn stand_in_issuer(registration: &Registration) -> Option<String> {
+    if registration.issuer.is_some() {
+        return None;
+    }
+    let url = Url::parse(registration.userinfo_endpoint.as_deref()?).ok()?;
+    Some(url.origin().ascii_serialization())
+}
+
+/// What an ID token is checked against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expectation<'a> {
+    pub(super) issuer: Option<&'a str>,
+    pub(super) client_id: &'a str,
+    pub(super) nonce: Option<&'a str>,
+    /// The server's own time, in Unix seconds.
+    pub(super) server_now: i64,
+}
+
+/// Who an ID token says signed in, and the first defect of its other claims.
+pub(super) struct Identified {
+    pub(super) person: Person,
+    pub(super) defect: Option<&'static str>,
+}
+
+/// Reads an ID token; one that names nobody is an error.
+pub(super) fn identify(id_token: &str, expected: Expectation<'_>) -> Result<Identified, &'static str> {
+    let payload = payload(id_token).ok_or("it cannot be read")?;
+    let claims = std::str::from_utf8(&payload).ok().and_then(Object::read).ok_or("it cannot be read")?;
+    let issuer = claims.text("iss").ok_or("it names no issuer")?.to_string();
+    let subject = subject(&claims).ok_or("it names no subject")?;
+    let defect = defect(&claims, &issuer, expected);
+    Ok(Identified { person: Person { issuer, subject, name: name(&claims) }, defect })
+}
+
+/// When a JWT says that it ends, in Unix seconds, if it is a JWT and says so.
+pub(super) fn jwt_expiry(token: &str) -> Option<f64> {
+    let payload = payload(token)?;
+    Object::read(std::str::from_utf8(&payload).ok()?)?.number("exp").filter(|expiry| *expiry > 0.0)
+}
+
+fn defect(claims: &Object<'_>, issuer: &str, expected: Expectation<'_>) -> Option<&'static str> {
+    let audiences = claims.texts("aud").unwrap_or_default();
+    let authorized = claims.text("azp");
+    if expected.issuer.is_some_and(|expected| expected != issuer) {
+        Some("its issuer is another")
+    } else if !audiences.iter().any(|audience| audience == expected.client_id) {
+        Some("it is for another client")
+    } else if audiences.len() > 1
+        && authorized.as_ref().is_none_or(|party| party.as_str() != expected.client_id)
+    {
+        Some("it is for several clients, and this one is not the authorized party")
+    } else if claims.number("exp").is_none_or(|expiry| expiry + LEEWAY < expected.server_now as f64) {
+        Some("it has expired")
+    } else if expected.nonce.is_some_and(|nonce| claims.text("nonce").is_none_or(|said| *said != nonce)) {
+        Some("its nonce is not the one sent")
+    } else {
+        None
+    }
+}
+
+/// The claims of a JWT in compact form, still JSON.
+fn payload(token: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let mut parts = token.split('.');
+    let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok().map(Zeroizing::new)
+}
+
+fn subject(claims: &Object<'_>) -> Option<String> {
+    let subject = claims.text("sub")?.to_string();
+    let usable =
+        !subject.is_empty() && subject.len() <= SUBJECT_LIMIT && !subject.chars().any(char::is_control);
+    usable.then_some(subject)
+}
+
+fn name(claims: &Object<'_>) -> Option<String> {
+    ["name", "preferred_username", "email"]
+        .into_iter()
+        .filter_map(|claim| claims.text(claim))
+        .map(|name| clean(&name))
+        .find(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

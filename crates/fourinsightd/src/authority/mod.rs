@@ -8,6 +8,7 @@
 //! | [`response`] | judges a raw answer: granted, try again, or refused |
 //! | [`id_token`] | who signed in (OpenID Connect Core section 3.1.3.7) |
 //! | [`revoke`] | tells the server to forget a token (RFC 7009) |
+//! | [`text`] | makes a server's texts safe to show |
 //!
 //! Redeeming is cut in two, a raw answer and its judgement, because the answer to a refresh is written to the
 //! journal before anything tries to understand it.
@@ -16,7 +17,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{http::Route, profile::SecretSource, token::TokenSet};
+use crate::{
+    http::{ExchangeError, Route},
+    profile::SecretSource,
+    token::TokenSet,
+};
 
 pub mod client_auth;
 pub mod discovery;
@@ -24,6 +29,13 @@ pub mod grant;
 pub mod id_token;
 pub mod response;
 pub mod revoke;
+pub mod text;
+
+mod json;
+mod request;
+
+#[cfg(test)]
+mod fake;
 
 /// Extra parameters of one kind of request, by name.
 pub type Parameters = BTreeMap<String, String>;
@@ -136,4 +148,17 @@ pub struct Failure {
     pub error: String,
     /// For people.
     pub description: String,
+}
+
+impl Failure {
+    /// A failure in these words; both may come from a server and are cleaned.
+    pub fn new(error: &str, description: &str) -> Self {
+        Self { error: text::clean(error), description: text::clean(description) }
+    }
+
+    /// There was no response.
+    pub(crate) fn no_response(error: &ExchangeError) -> Self {
+        let seen = if error.sent { "gave no usable answer" } else { "could not be reached" };
+        Self::new("server_unreachable", &format!("the authorization server {seen}: {}", error.cause))
+    }
 }

@@ -1,6 +1,26 @@
 //! The Unix side.
 
-use std::time::Duration;
+use std::{
+    fs,
+    io::{self, IsTerminal, Write},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{FileTypeExt, MetadataExt},
+    },
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use fourinsight_ipc::{
+    Endpoint,
+    platform::{self, Listener},
+};
+use nix::sys::{
+    resource::{Resource, getrlimit, setrlimit},
+    signal::{SigHandler, Signal, signal},
+    stat::{Mode, umask},
+};
+use tokio::signal::unix::{SignalKind, signal as on_signal};
 
 /// Time since the machine started, suspend included.
 pub(crate) fn boot_time() -> Duration {
@@ -10,4 +30,167 @@ pub(crate) fn boot_time() -> Duration {
         nix::time::ClockId::CLOCK_MONOTONIC
     };
     nix::time::clock_gettime(clock).map(Duration::from).unwrap_or_default()
+}
+
+/// Makes this process keep its secrets: files are private, no core is dumped, no other process of the user may
+/// read its memory, and a full file-size limit is an error rather than the end.
+pub(crate) fn harden() -> io::Result<()> {
+    umask(Mode::from_bits_truncate(0o077));
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_dumpable(false)?;
+    #[expect(unsafe_code, reason = "ignoring a signal installs no handler that could be unsafe")]
+    // SAFETY: `SigIgn` runs no code of ours.
+    unsafe {
+        signal(Signal::SIGXFSZ, SigHandler::SigIgn)?;
+    }
+    Ok(())
+}
+
+/// Raises the limit of open files as far as this process may, and returns it.
+pub(crate) fn raise_open_files() -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 0 };
+    let wanted = hard.min(OPEN_FILES).max(soft);
+    match setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
+        Ok(()) => wanted,
+        Err(_) => soft,
+    }
+}
+
+/// Enough for every connection, every journal slot that is open for a moment, and every request to a server.
+const OPEN_FILES: u64 = 8192;
+
+/// What the daemon is asked to do from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signalled {
+    /// Stop cleanly.
+    Stop,
+    /// Read the configuration again.
+    Reload,
+}
+
+/// Listens for signals from now on.
+pub(crate) struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: on_signal(SignalKind::terminate())?,
+            interrupt: on_signal(SignalKind::interrupt())?,
+            hangup: on_signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next signal.
+    pub(crate) async fn next(&mut self) -> Signalled {
+        tokio::select! {
+            _ = self.terminate.recv() => Signalled::Stop,
+            _ = self.interrupt.recv() => Signalled::Stop,
+            _ = self.hangup.recv() => Signalled::Reload,
+        }
+    }
+}
+
+/// Tells whoever started the daemon that it is ready: a service manager by its protocol, a client by a line.
+pub(crate) fn report_ready(endpoint: &Endpoint) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        tracing::warn!(%error, "the service manager could not be told that the daemon is ready");
+    }
+    // Nobody may be reading; that is no error.
+    let _ = writeln!(io::stdout(), "fourinsightd is ready on {endpoint}").and_then(|()| io::stdout().flush());
+}
+
+/// Tells the service manager that the daemon is stopping.
+pub(crate) fn report_stopping() {
+    #[cfg(target_os = "linux")]
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+}
+
+/// The journal, when standard error leads to it: it takes the fields as they are.
+#[cfg(target_os = "linux")]
+pub(crate) fn journal() -> Option<tracing_journald::Layer> {
+    let stream = std::env::var("JOURNAL_STREAM").ok()?;
+    let (device, inode) = stream.split_once(':')?;
+    let here = nix::sys::stat::fstat(io::stderr()).ok()?;
+    let leads_there = (device.parse(), inode.parse()) == (Ok(here.st_dev), Ok(here.st_ino));
+    tracing_journald::layer().ok().filter(|_| leads_there)
+}
+
+/// There is no journal here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn journal() -> Option<tracing_subscriber::layer::Identity> {
+    None
+}
+
+/// Whether standard error is a terminal.
+pub(crate) fn logs_to_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// The state folder that systemd made for a system unit. A user unit sets none, so that every way of starting the
+/// daemon finds the same sessions.
+pub(crate) fn unit_state_dir() -> Option<PathBuf> {
+    std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).filter(|path| path.starts_with("/var/lib"))
+}
+
+/// The folder that a socket's path needs.
+#[expect(clippy::unnecessary_wraps, reason = "a named pipe has none")]
+pub(crate) fn socket_folder(endpoint: &Endpoint) -> Option<PathBuf> {
+    Some(endpoint.as_path().parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+/// Which socket a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SocketIdentity {
+    device: u64,
+    inode: u64,
+}
+
+pub(crate) fn socket_identity(path: &Path) -> Option<SocketIdentity> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some(SocketIdentity { device: metadata.dev(), inode: metadata.ino() })
+}
+
+/// Whether something that is no socket is at a path.
+pub(crate) fn is_something_else(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.file_type().is_socket())
+}
+
+/// Removes a socket, if it is there.
+pub(crate) fn remove_socket(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// The listening socket that systemd has opened for this process, with its path.
+#[cfg(target_os = "linux")]
+pub(crate) fn handed_over_socket() -> io::Result<Option<(Listener, PathBuf)>> {
+    use std::os::fd::FromRawFd;
+
+    let mut descriptors = sd_notify::listen_fds()?;
+    let Some(descriptor) = descriptors.next() else { return Ok(None) };
+    if descriptors.next().is_some() {
+        return Err(io::Error::other("the service manager handed over more than one socket; one is enough"));
+    }
+    #[expect(unsafe_code, reason = "the protocol hands the descriptor over to this process, which takes it once")]
+    // SAFETY: systemd's protocol makes this process the descriptor's owner, and nothing else here takes it.
+    let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    let listening = std::os::unix::net::UnixListener::from(socket);
+    let address = listening.local_addr()?;
+    let path = address.as_pathname().map(Path::to_owned);
+    let path = path.ok_or_else(|| io::Error::other("the socket handed over has no path"))?;
+    Ok(Some((platform::listen_on(listening.into())?, path)))
+}
+
+/// launchd's way of handing over a socket is not used.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn handed_over_socket() -> io::Result<Option<(Listener, PathBuf)>> {
+    Ok(None)
 }

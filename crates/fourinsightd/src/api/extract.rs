@@ -1,0 +1,115 @@
+//! Reading requests: strict about queries, lenient about body fields, and never repeating what was sent.
+
+use std::time::Duration;
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts, Path, Request},
+    http::request::Parts,
+};
+use fourinsight_ipc::{ErrorBody, ErrorCode, MAX_WAIT_SECONDS, SessionKey};
+use serde::de::DeserializeOwned;
+
+use super::ApiError;
+
+/// The longest request body.
+const BODY_LIMIT: usize = 64 * 1024;
+/// How long a client may take to send it.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// The session key of the path.
+pub(crate) struct Key(pub(crate) SessionKey);
+
+impl<S: Send + Sync> FromRequestParts<S> for Key {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let invalid = || ApiError::invalid(fourinsight_ipc::key::InvalidSessionKey.to_string());
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| invalid())?;
+        SessionKey::new(&text).map(Self).map_err(|_| invalid())
+    }
+}
+
+/// A JSON body, within its limits of size and time.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let too_slow = |_| ApiError::invalid("the request's body did not arrive within ten seconds");
+        let read = tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), BODY_LIMIT));
+        let bytes = read.await.map_err(too_slow)?.map_err(|_| {
+            ApiError(ErrorBody::new(ErrorCode::PayloadTooLarge, "the request's body is longer than 64 KiB"))
+        })?;
+        let unreadable = |error: serde_json::Error| {
+            let (line, column) = (error.line(), error.column());
+            ApiError::invalid(format!("the request's body is not the JSON this call takes (line {line}, column {column})"))
+        };
+        serde_json::from_slice(&bytes).map(Self).map_err(unreadable)
+    }
+}
+
+/// The query of a request. Unknown parameters are an error, so that a misspelt one does not pass in silence.
+#[derive(Default)]
+pub(crate) struct Query {
+    pub(crate) min_validity: Option<Duration>,
+    pub(crate) wait: Option<Duration>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) resources: Vec<String>,
+}
+
+impl Query {
+    /// Reads a query in which only these parameters may appear.
+    pub(crate) fn read(query: Option<&str>, allowed: &[&str]) -> Result<Self, ApiError> {
+        let mut read = Self::default();
+        for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            if !allowed.contains(&&*name) {
+                return Err(ApiError::invalid(match allowed {
+                    [] => "this call takes no query parameters".to_owned(),
+                    allowed => format!("unknown query parameter; this call takes {}", allowed.join(", ")),
+                }));
+            }
+            match &*name {
+                "min_validity" => read.min_validity = Some(seconds(&value, "min_validity", u64::from(u32::MAX))?),
+                "wait" => read.wait = Some(seconds(&value, "wait", MAX_WAIT_SECONDS)?),
+                "scope" => read.scopes.extend(value.split_ascii_whitespace().map(str::to_owned)),
+                _ => read.resources.push(value.into_owned()),
+            }
+        }
+        Ok(read)
+    }
+}
+
+fn seconds(value: &str, name: &str, most: u64) -> Result<Duration, ApiError> {
+    value
+        .parse::<u64>()
+        .ok()
+        .filter(|seconds| *seconds <= most)
+        .map(Duration::from_secs)
+        .ok_or_else(|| ApiError::invalid(format!("{name} is whole seconds, at most {most}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [&str; 4] = ["min_validity", "wait", "scope", "resource"];
+
+    #[test]
+    fn a_query_is_read_and_scopes_may_come_together_or_apart() {
+        let query = Query::read(Some("wait=5&scope=a+b&scope=c&resource=https%3A%2F%2Fr%2F&min_validity=90"), &ALL);
+        let query = query.unwrap_or_else(|_| unreachable!("the query is right"));
+        assert_eq!((query.wait, query.min_validity), (Some(Duration::from_secs(5)), Some(Duration::from_secs(90))));
+        assert_eq!(query.scopes, ["a", "b", "c"]);
+        assert_eq!(query.resources, ["https://r/"]);
+    }
+
+    #[test]
+    fn unknown_and_malformed_parameters_are_refused_without_being_repeated() {
+        for query in ["wiat=5&x=s3cr3t", "wait=-1", "wait=301", "wait=s3cr3t", "min_validity=5m"] {
+            let Err(ApiError(error)) = Query::read(Some(query), &ALL) else { panic!("{query} was taken") };
+            assert!(!error.error_description.contains("s3cr3t"), "{query}");
+        }
+    }
+}

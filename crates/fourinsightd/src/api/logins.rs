@@ -1,0 +1,96 @@
+//! `POST /v1/logins`, `GET` and `DELETE /v1/logins/{id}`, `POST /v1/logins/{id}/response`.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{StatusCode, Uri},
+};
+use fourinsight_ipc::{
+    ErrorBody,
+    message::{LoginRequest, LoginResponse, LoginState, LoginStatus},
+};
+
+use super::{
+    Api, ApiError,
+    extract::{Body, Query},
+};
+
+/// Begins a login. Of two for one session, the later cancels the earlier.
+#[utoipa::path(
+    post,
+    path = "/v1/logins",
+    request_body = LoginRequest,
+    responses((status = 201, body = LoginStatus), (status = 400, body = ErrorBody), (status = 503, body = ErrorBody)),
+)]
+pub(super) async fn begin(
+    State(api): State<Arc<Api>>,
+    uri: Uri,
+    Body(request): Body<LoginRequest>,
+) -> Result<(StatusCode, Json<LoginStatus>), ApiError> {
+    Query::read(uri.query(), &[])?;
+    Ok((StatusCode::CREATED, Json(api.logins.begin(request).await?)))
+}
+
+/// Shows a login, waiting for its end if asked to.
+#[utoipa::path(
+    get,
+    path = "/v1/logins/{id}",
+    params(
+        ("id" = String, Path, description = "The login's id"),
+        ("wait" = Option<u64>, Query, description = "Seconds to wait for the login's end, at most 300"),
+    ),
+    responses((status = 200, body = LoginStatus), (status = 404, body = ErrorBody)),
+)]
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Json<LoginStatus>, ApiError> {
+    let query = Query::read(uri.query(), &["wait"])?;
+    let mut attempt = api.logins.watch(&id).ok_or_else(unknown)?;
+    let ended = attempt.wait_for(|status| status.state != LoginState::Pending);
+    // Whether it ended, the wait ended, or the daemon is stopping: the answer is what is known now.
+    let _ = tokio::time::timeout(query.wait.unwrap_or_default(), ended).await;
+    let status = attempt.borrow().clone();
+    Ok(Json(status))
+}
+
+/// Answers a login with what the person pasted.
+#[utoipa::path(
+    post,
+    path = "/v1/logins/{id}/response",
+    params(("id" = String, Path, description = "The login's id")),
+    request_body = LoginResponse,
+    responses((status = 200, body = LoginStatus), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)),
+)]
+pub(super) async fn respond(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    uri: Uri,
+    Body(response): Body<LoginResponse>,
+) -> Result<Json<LoginStatus>, ApiError> {
+    Query::read(uri.query(), &[])?;
+    Ok(Json(api.logins.respond(&id, response.pasted).await?))
+}
+
+/// Cancels a login.
+#[utoipa::path(
+    delete,
+    path = "/v1/logins/{id}",
+    params(("id" = String, Path, description = "The login's id")),
+    responses((status = 200, body = LoginStatus), (status = 404, body = ErrorBody)),
+)]
+pub(super) async fn cancel(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Json<LoginStatus>, ApiError> {
+    Query::read(uri.query(), &[])?;
+    api.logins.cancel(&id).map(Json).ok_or_else(unknown)
+}
+
+fn unknown() -> ApiError {
+    ApiError::not_found("no such login; it may have ended more than ten minutes ago")
+}

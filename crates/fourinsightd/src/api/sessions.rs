@@ -1,0 +1,129 @@
+//! `GET /v1/sessions`, `GET` and `DELETE /v1/sessions/{key}`.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::Uri};
+use fourinsight_ipc::{
+    ErrorBody, SessionKey,
+    message::{
+        Durability, Expiry as ShownExpiry, Identity, Problem, RevokeResponse, SessionList, SessionState,
+        SessionStatus,
+    },
+};
+
+use super::{
+    Api, ApiError,
+    extract::{Key, Query},
+};
+use crate::{
+    clock::Clock,
+    session::{Handle, Shown, Snapshot},
+    token::Expiry,
+};
+
+/// Lists every session.
+#[utoipa::path(get, path = "/v1/sessions", responses((status = 200, body = SessionList)))]
+pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Json<SessionList>, ApiError> {
+    Query::read(uri.query(), &[])?;
+    let known = api.broker.sessions();
+    let mut sessions: Vec<_> = known.iter().filter_map(|session| status(&api, session)).collect();
+    for (key, profile) in api.logins.pending() {
+        if !sessions.iter().any(|status| status.session == key) {
+            sessions.push(signing_in(key, profile));
+        }
+    }
+    sessions.sort_by(|one, other| one.session.cmp(&other.session));
+    Ok(Json(SessionList { sessions }))
+}
+
+/// Shows one session.
+#[utoipa::path(
+    get,
+    path = "/v1/sessions/{key}",
+    params(("key" = String, Path, description = "The session key")),
+    responses((status = 200, body = SessionStatus), (status = 404, body = ErrorBody)),
+)]
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    Key(key): Key,
+    uri: Uri,
+) -> Result<Json<SessionStatus>, ApiError> {
+    Query::read(uri.query(), &[])?;
+    let pending = || {
+        let mut pending = api.logins.pending().into_iter();
+        pending.find(|(session, _)| *session == key).map(|(session, profile)| signing_in(session, profile))
+    };
+    let known = api.broker.session(&key).and_then(|session| status(&api, &session));
+    known.or_else(pending).map(Json).ok_or_else(|| unknown(&key))
+}
+
+/// Revokes a session: tells its server, then forgets it.
+#[utoipa::path(
+    delete,
+    path = "/v1/sessions/{key}",
+    params(("key" = String, Path, description = "The session key")),
+    responses((status = 200, body = RevokeResponse), (status = 404, body = ErrorBody)),
+)]
+pub(super) async fn revoke(
+    State(api): State<Arc<Api>>,
+    Key(key): Key,
+    uri: Uri,
+) -> Result<Json<RevokeResponse>, ApiError> {
+    Query::read(uri.query(), &[])?;
+    let session = api.broker.session(&key).filter(|session| session.snapshot().shown != Shown::SignedOut);
+    Ok(Json(session.ok_or_else(|| unknown(&key))?.revoke().await?))
+}
+
+fn unknown(key: &SessionKey) -> ApiError {
+    let ApiError(body) = ApiError::not_found("no such session");
+    ApiError(body.hint(format!("`fourinsightctl status` lists them; `fourinsightctl login '{key}'` makes this one")))
+}
+
+fn signing_in(key: SessionKey, profile: String) -> SessionStatus {
+    let mut status = SessionStatus::new(key, SessionState::SigningIn);
+    status.profile = Some(profile);
+    status
+}
+
+/// The status of a session; `None` for one that is signed out, which is no session any more.
+fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
+    let snapshot = session.snapshot();
+    let clock = &api.clock;
+    let state = match snapshot.shown {
+        Shown::SignedOut => return None,
+        Shown::SignedIn => SessionState::SignedIn,
+        Shown::LoginRequired => SessionState::LoginRequired,
+        Shown::Revoking => SessionState::Revoking,
+    };
+    let mut status = SessionStatus::new(session.key.clone(), state);
+    if let Some(login) = &snapshot.login {
+        status.profile = Some(login.profile.clone());
+        status.resources.clone_from(&login.resources);
+        let asked = || login.scopes.join(" ");
+        let granted = snapshot.own_token().and_then(|served| served.token.scope.clone());
+        status.scope = Some(granted.unwrap_or_else(asked)).filter(|scope| !scope.is_empty());
+    }
+    status.identity =
+        snapshot.person.clone().map(|person| Identity { sub: person.subject, name: person.name });
+    (status.expires_at, status.expiry) = expiry(&snapshot, clock);
+    status.next_renewal_at = snapshot.next_renewal.map(|at| clock.to_unix(at).max(clock.unix_now()));
+    status.problem = snapshot.problem.as_ref().map(|(failure, since)| Problem {
+        error: failure.error.clone(),
+        description: failure.description.clone(),
+        since: clock.to_unix(*since),
+    });
+    status.durability = if snapshot.degraded { Durability::Degraded } else { Durability::Durable };
+    status.generation = snapshot.generation;
+    Some(status)
+}
+
+fn expiry(snapshot: &Snapshot, clock: &Clock) -> (Option<i64>, ShownExpiry) {
+    match snapshot.own_expiry() {
+        Some(Expiry::At { at, assumed }) => {
+            let how = if assumed { ShownExpiry::Assumed } else { ShownExpiry::Known };
+            (Some(clock.to_unix(at)), how)
+        }
+        Some(Expiry::Unknown) => (None, ShownExpiry::Unknown),
+        None => (None, ShownExpiry::Known),
+    }
+}

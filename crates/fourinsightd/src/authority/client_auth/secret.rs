@@ -1,0 +1,152 @@
+//! Reads a client secret at each use: from a file, a variable or a command.
+
+use std::{io, path::Path, process::Stdio, time::Duration};
+
+use secrecy::SecretString;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    process::Command,
+};
+use zeroize::Zeroizing;
+
+use crate::profile::SecretSource;
+
+/// How long a command may run.
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+
+/// No client secret is longer; what follows is not read.
+const LENGTH_LIMIT: u64 = 64 << 10;
+
+/// Why a secret could not be read. It never holds what was read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error("{}", .0.kind())]
+    Io(#[from] io::Error),
+    #[error("it is not set")]
+    Unset,
+    #[error("it is not text")]
+    NotText,
+    #[error("its first line is empty")]
+    Empty,
+    #[error("it names no program")]
+    NoProgram,
+    #[error("it ended with {0}")]
+    Status(std::process::ExitStatus),
+    #[error("it took longer than {} s", COMMAND_LIMIT.as_secs())]
+    TooSlow,
+}
+
+pub(super) async fn read(source: &SecretSource) -> Result<SecretString, Unreadable> {
+    match source {
+        SecretSource::File(path) => first_line(&from_file(path).await?),
+        SecretSource::Env(name) => {
+            let value = std::env::var_os(name).ok_or(Unreadable::Unset)?;
+            first_line(&Zeroizing::new(value.into_encoded_bytes()))
+        }
+        SecretSource::Command(words) => first_line(&from_command(words, COMMAND_LIMIT).await?),
+    }
+}
+
+async fn from_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
+    Ok(read_limited(tokio::fs::File::open(path).await?).await?)
+}
+
+async fn from_command(words: &[String], limit: Duration) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
+    let (program, arguments) = words.split_first().ok_or(Unreadable::NoProgram)?;
+    // Its error output is not kept: it may hold the secret as well.
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let output = child.stdout.take().expect("standard output is piped");
+    let run = async {
+        let printed = read_limited(output).await?;
+        let status = child.wait().await?;
+        if status.success() { Ok(printed) } else { Err(Unreadable::Status(status)) }
+    };
+    // On time-out the child is dropped, and dropping kills it.
+    tokio::time::timeout(limit, run).await.unwrap_or(Err(Unreadable::TooSlow))
+}
+
+/// Reads into one buffer that never moves, so that no unwiped copy stays behind.
+async fn read_limited(source: impl AsyncRead + Unpin) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut read = Zeroizing::new(Vec::with_capacity(LENGTH_LIMIT as usize + 64));
+    let mut source = source.take(LENGTH_LIMIT);
+    while source.read_buf(&mut *read).await? > 0 {}
+    Ok(read)
+}
+
+fn first_line(text: &[u8]) -> Result<SecretString, Unreadable> {
+    let text = std::str::from_utf8(text).map_err(|_| Unreadable::NotText)?;
+    match text.lines().next() {
+        None | Some("") => Err(Unreadable::Empty),
+        Some(line) => Ok(line.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+    use crate::authority::client_auth::read_secret;
+
+    fn file(content: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content).unwrap();
+        file
+    }
+
+    fn command(words: &[&str]) -> SecretSource {
+        SecretSource::Command(words.iter().map(|&word| word.to_owned()).collect())
+    }
+
+    #[tokio::test]
+    async fn the_first_line_counts_whatever_ends_it() {
+        for content in ["s3cr3t", "s3cr3t\n", "s3cr3t\r\nsecond\n"] {
+            let file = file(content.as_bytes());
+            let secret = read(&SecretSource::File(file.path().into())).await.unwrap();
+            assert_eq!(secret.expose_secret(), "s3cr3t", "{content:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn failures_name_the_source_and_never_the_content() {
+        let (empty, binary) = (file(b"\ns3cr3t"), file(b"s3cr3t\xff"));
+        for (source, named) in [
+            (SecretSource::File("/nonexistent/secret".into()), "the file /nonexistent/secret"),
+            (SecretSource::File(empty.path().into()), "first line is empty"),
+            (SecretSource::File(binary.path().into()), "not text"),
+            (SecretSource::Env("FOURINSIGHT_TEST_UNSET_VARIABLE".into()), "FOURINSIGHT_TEST_UNSET_VARIABLE"),
+            (command(&[]), "names no program"),
+            (command(&["/nonexistent/program", "s3cr3t"]), "the command /nonexistent/program"),
+        ] {
+            let failure = read_secret(&source).await.unwrap_err();
+            assert_eq!(failure.error, "client_secret_unreadable");
+            assert!(failure.description.contains(named), "{failure:?}");
+            assert!(!failure.description.contains("s3cr3t"), "{failure:?}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_command_runs_without_a_shell_and_without_input() {
+        let secret = read(&command(&["printf", "%s", "$HOME;x"])).await.unwrap();
+        assert_eq!(secret.expose_secret(), "$HOME;x");
+        assert!(matches!(read(&command(&["cat"])).await, Err(Unreadable::Empty)));
+        assert!(matches!(read(&command(&["false"])).await, Err(Unreadable::Status(_))));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_command_that_hangs_is_ended() {
+        let words = ["sleep", "600"].map(str::to_owned);
+        let outcome = from_command(&words, Duration::from_millis(50)).await;
+        assert!(matches!(outcome, Err(Unreadable::TooSlow)));
+    }
+}

@@ -1,0 +1,81 @@
+//! A server in memory for tests of this folder: prepared answers out, requests seen in.
+
+use std::{collections::VecDeque, sync::Mutex};
+
+use http::{HeaderMap, Method};
+use zeroize::Zeroizing;
+
+use super::{ClientAuth, Parameters, Registration};
+use crate::http::{ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route};
+
+/// Answers requests in order with what was prepared.
+#[derive(Default)]
+pub(super) struct Fake {
+    answers: Mutex<VecDeque<Result<HttpResponse, ExchangeError>>>,
+    seen: Mutex<Vec<Seen>>,
+}
+
+/// A request as the server saw it.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) method: Method,
+    pub(super) url: String,
+    pub(super) headers: HeaderMap,
+    pub(super) form: Vec<(String, String)>,
+}
+
+impl Fake {
+    /// The next answer: a status and a body.
+    pub(super) fn answer(self, status: u16, body: &str) -> Self {
+        let body = Zeroizing::new(body.as_bytes().to_vec());
+        let response = HttpResponse { status, headers: HeaderMap::new(), body };
+        self.answers.lock().unwrap().push_back(Ok(response));
+        self
+    }
+
+    /// The next answer: none.
+    pub(super) fn fail(self, sent: bool) -> Self {
+        let error = ExchangeError { sent, cause: "connection refused".to_owned() };
+        self.answers.lock().unwrap().push_back(Err(error));
+        self
+    }
+
+    /// What was asked so far.
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+impl HttpExchange for Fake {
+    fn exchange(&self, request: HttpRequest) -> ExchangeFuture<'_> {
+        self.seen.lock().unwrap().push(Seen {
+            method: request.method,
+            url: request.url.to_string(),
+            headers: request.headers,
+            form: url::form_urlencoded::parse(&request.body).into_owned().collect(),
+        });
+        let answer = self.answers.lock().unwrap().pop_front().expect("no more requests than answers");
+        Box::pin(async move { answer })
+    }
+}
+
+/// A public client at `https://id.example.com`.
+pub(super) fn registration() -> Registration {
+    let endpoint = |name: &str| format!("https://id.example.com/{name}");
+    Registration {
+        issuer: Some("https://id.example.com".to_owned()),
+        authorization_endpoint: Some(endpoint("authorize")),
+        token_endpoint: endpoint("token"),
+        revocation_endpoint: Some(endpoint("revoke")),
+        userinfo_endpoint: Some(endpoint("userinfo")),
+        iss_in_callback: false,
+        client_id: "abc".to_owned(),
+        client_secret: None,
+        client_auth: ClientAuth::None,
+        authorize_params: Parameters::new(),
+        code_params: Parameters::new(),
+        refresh_params: Parameters::new(),
+        revoke_params: Parameters::new(),
+        route: Route::default(),
+    }
+}

@@ -1,0 +1,300 @@
+//! An answer that grants tokens (RFC 6749 section 5.1), with all that servers make of it.
+
+use zeroize::Zeroizing;
+
+use super::{
+    Expected, RawAnswer,
+    refused::{self, ErrorAnswer},
+};
+use crate::{
+    authority::{
+        Failure, Outcome, Refusal, Registration, Retry, Verdict,
+        id_token::{self, Expectation},
+        json::Object,
+        text::clean,
+    },
+    token::{AccessToken, Lifetime, Person, RefreshToken, TokenSet},
+};
+
+/// A hundred years, in seconds: more than any token lives, and far from every overflow.
+const LONGEST_LIFE: f64 = 3_153_600_000.0;
+
+/// The type of an access token that no header field can carry: it is not `Bearer`, so it is never served.
+const UNUSABLE: &str = "unusable";
+
+pub(super) fn judge(
+    answer: &RawAnswer,
+    registration: &Registration,
+    expected: Expected<'_>,
+    server_now: i64,
+) -> Outcome {
+    let lossy;
+    let text = if let Ok(text) = std::str::from_utf8(&answer.body) {
+        text
+    } else {
+        lossy = Zeroizing::new(String::from_utf8_lossy(&answer.body).into_owned());
+        &lossy
+    };
+    let form;
+    let mut object = Object::read(text);
+    if object.is_none() {
+        form = form_as_json(answer, text);
+        object = form.as_deref().and_then(|text| Object::read(text));
+    }
+    let Some(object) = object else {
+        return unclear(answer, server_now, "the authorization server's answer is not JSON");
+    };
+    match Access::of(&object) {
+        Access::Absent => without_access_token(answer, &object, server_now),
+        access => with_access_token(&access, answer, &object, registration, expected, server_now),
+    }
+}
+
+/// A form instead of JSON, as some older servers answer, turned into JSON.
+fn form_as_json(answer: &RawAnswer, text: &str) -> Option<Zeroizing<String>> {
+    let content_type = answer.content_type.as_deref()?.split(';').next()?.trim();
+    let is_form = ["application/x-www-form-urlencoded", "text/plain"]
+        .iter()
+        .any(|form| content_type.eq_ignore_ascii_case(form));
+    if !is_form {
+        return None;
+    }
+    let pairs: Vec<_> = url::form_urlencoded::parse(text.trim().as_bytes()).collect();
+    pairs.iter().find(|(name, _)| name == "access_token")?;
+    let mut json = Zeroizing::new(String::with_capacity(8 * text.len() + 2));
+    for (name, value) in &pairs {
+        let separator = if json.is_empty() { '{' } else { ',' };
+        json.push(separator);
+        json.push_str(&serde_json::to_string(name).ok()?);
+        json.push(':');
+        json.push_str(&Zeroizing::new(serde_json::to_string(value).ok()?));
+    }
+    json.push('}');
+    Some(json)
+}
+
+/// The answer's access token.
+enum Access {
+    Usable(Zeroizing<String>),
+    /// There is one, but no header field can carry it.
+    Malformed,
+    Absent,
+}
+
+impl Access {
+    fn of(object: &Object<'_>) -> Self {
+        match object.text("access_token") {
+            Some(token) if token.is_empty() => Self::Absent,
+            Some(token) if token.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => Self::Usable(token),
+            Some(_) => Self::Malformed,
+            None if object.has("access_token") => Self::Malformed,
+            None => Self::Absent,
+        }
+    }
+}
+
+/// A 200 that grants nothing is a refusal; the error it may name decides which.
+fn without_access_token(answer: &RawAnswer, object: &Object<'_>, server_now: i64) -> Outcome {
+    if answer.status != 200 {
+        return unclear(answer, server_now, "the authorization server's answer holds no access token");
+    }
+    let error = ErrorAnswer::of(object);
+    let failure = match &error {
+        Some(_) => ErrorAnswer::failure(error.as_ref(), answer.status),
+        None => Failure::new(
+            "invalid_response",
+            "the authorization server accepted the request and granted no access token",
+        ),
+    };
+    let transient = error.as_ref().is_some_and(|answer| {
+        matches!(answer.error.as_str(), "temporarily_unavailable" | "server_error" | "slow_down")
+    });
+    if transient {
+        return Outcome::Retry(Retry {
+            after: refused::pause(answer, server_now),
+            ambiguous: false,
+            failure,
+        });
+    }
+    let verdict = error.and_then(|error| refused::verdict(400, &error)).unwrap_or(Verdict::Final);
+    Outcome::Refused(Refusal { verdict, failure })
+}
+
+fn with_access_token(
+    access: &Access,
+    answer: &RawAnswer,
+    object: &Object<'_>,
+    registration: &Registration,
+    expected: Expected<'_>,
+    server_now: i64,
+) -> Outcome {
+    let mut warnings = Vec::new();
+    let person = match person(object, registration, expected, server_now, &mut warnings) {
+        Ok(person) => person,
+        Err(refusal) => return Outcome::Refused(refusal),
+    };
+    let refresh_token = refresh_token(object, &mut warnings);
+    let (access_token, token_type) = match access {
+        Access::Usable(token) => (token.as_str(), token_type(object, &mut warnings)),
+        _ if refresh_token.is_none() => {
+            return unclear(answer, server_now, "the authorization server's access token is malformed");
+        }
+        // The new refresh token must not be lost with the access token beside it.
+        _ => {
+            warnings.push("the access token is malformed and not served".to_owned());
+            ("", UNUSABLE.to_owned())
+        }
+    };
+    if object.contradicts_itself("access_token") || object.contradicts_itself("refresh_token") {
+        warnings.push("the answer names a token twice; the last one counts".to_owned());
+    }
+    if object.trailing {
+        warnings.push("something follows the answer's JSON".to_owned());
+    }
+    Outcome::Granted(Box::new(TokenSet {
+        lifetime: lifetime(object, access_token, server_now, &mut warnings),
+        access_token: AccessToken::new(access_token),
+        token_type,
+        scope: scope(object),
+        refresh_in: positive(object, "refresh_in"),
+        refresh_token,
+        refresh_idle: refresh_idle(object),
+        person,
+        warnings,
+    }))
+}
+
+fn refresh_token(object: &Object<'_>, warnings: &mut Vec<String>) -> Option<RefreshToken> {
+    match object.text("refresh_token") {
+        Some(token) if token.is_empty() => None,
+        // It travels form-encoded, so any character that is no control may be part of it.
+        Some(token) if !token.chars().any(char::is_control) => Some(RefreshToken::new(token.as_str())),
+        None if !object.has("refresh_token") => None,
+        _ => {
+            warnings.push("the refresh token is malformed and not kept".to_owned());
+            None
+        }
+    }
+}
+
+fn token_type(object: &Object<'_>, warnings: &mut Vec<String>) -> String {
+    let said = object.text("token_type").map(|text| clean(&text)).filter(|text| !text.is_empty());
+    if said.is_none() && object.has("token_type") {
+        warnings.push("the token type is unreadable and taken for Bearer".to_owned());
+    }
+    let token_type = said.unwrap_or_else(|| "Bearer".to_owned());
+    if !token_type.eq_ignore_ascii_case("bearer") {
+        warnings.push(format!("tokens of type {token_type} are not served"));
+    }
+    token_type
+}
+
+/// The scope, also from servers that write a list.
+fn scope(object: &Object<'_>) -> Option<String> {
+    let scope = object.texts("scope")?.join(" ");
+    let usable = !scope.trim().is_empty() && !scope.chars().any(char::is_control);
+    usable.then_some(scope)
+}
+
+/// `expires_in` where it says something, else the end that the token itself names.
+fn lifetime(
+    object: &Object<'_>,
+    access_token: &str,
+    server_now: i64,
+    warnings: &mut Vec<String>,
+) -> Lifetime {
+    let said = object.number("expires_in");
+    if let Some(seconds) = said.filter(|seconds| *seconds != 0.0) {
+        return Lifetime::Seconds(whole(seconds));
+    }
+    if object.has("expires_in") {
+        let oddity = if said.is_some() { "zero" } else { "unreadable" };
+        warnings.push(format!("expires_in is {oddity} and does not count"));
+    }
+    id_token::jwt_expiry(access_token)
+        .map_or(Lifetime::Unknown, |expiry| Lifetime::Seconds(whole(expiry - server_now as f64)))
+}
+
+fn whole(seconds: f64) -> i64 {
+    seconds.clamp(-LONGEST_LIFE, LONGEST_LIFE).floor() as i64
+}
+
+/// A number of seconds that is one or more.
+fn positive(object: &Object<'_>, name: &str) -> Option<u64> {
+    object.number(name).and_then(|seconds| u64::try_from(whole(seconds)).ok()).filter(|seconds| *seconds > 0)
+}
+
+/// How long the refresh token lives unused; zero means that it does not end.
+fn refresh_idle(object: &Object<'_>) -> Option<u64> {
+    positive(object, "refresh_token_expires_in").or_else(|| positive(object, "refresh_expires_in"))
+}
+
+/// Who signed in, by the answer's ID token. At a login it must hold; at a refresh it must not name anybody else.
+fn person(
+    object: &Object<'_>,
+    registration: &Registration,
+    expected: Expected<'_>,
+    server_now: i64,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Person>, Refusal> {
+    let id_token = object.text("id_token").filter(|token| !token.is_empty());
+    let Some(id_token) = id_token else {
+        return Ok(None);
+    };
+    let nonce = if let Expected::Login { nonce } = expected { nonce } else { None };
+    let expectation = Expectation {
+        issuer: registration.issuer.as_deref(),
+        client_id: &registration.client_id,
+        nonce,
+        server_now,
+    };
+    let identified = id_token::identify(&id_token, expectation);
+    if let (Ok(identified), Expected::Refresh { person: Some(known) }) = (&identified, expected)
+        && !is_same(&identified.person, known, registration)
+    {
+        return Err(Refusal {
+            verdict: Verdict::PersonChanged,
+            failure: Failure::new(
+                "person_changed",
+                "the authorization server answered for another person than the one who signed in; log in again",
+            ),
+        });
+    }
+    let defect = match identified {
+        Ok(identified) => match identified.defect {
+            None => return Ok(Some(identified.person)),
+            Some(defect) => defect,
+        },
+        Err(defect) => defect,
+    };
+    match expected {
+        Expected::Refresh { .. } => {
+            warnings.push(format!("the ID token does not count: {defect}"));
+            Ok(None)
+        }
+        Expected::Login { .. } => Err(Refusal {
+            verdict: Verdict::Final,
+            failure: Failure::new(
+                "invalid_id_token",
+                &format!(
+                    "the authorization server's ID token was refused: {defect}; check issuer and client_id"
+                ),
+            ),
+        }),
+    }
+}
+
+fn is_same(person: &Person, known: &Person, registration: &Registration) -> bool {
+    let same_issuer = person.issuer == known.issuer
+        || id_token::stand_in_issuer(registration).is_some_and(|issuer| issuer == known.issuer);
+    same_issuer && person.subject == known.subject
+}
+
+/// The server may have granted something, but what it said cannot be used.
+fn unclear(answer: &RawAnswer, server_now: i64, description: &str) -> Outcome {
+    Outcome::Retry(Retry {
+        after: refused::pause(answer, server_now),
+        ambiguous: true,
+        failure: Failure::new("invalid_response", description),
+    })
+}

@@ -1,0 +1,88 @@
+//! The registry: which session has which key. Starts the tasks and waits for their end.
+
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use fourinsight_ipc::{ErrorBody, SessionKey};
+use tokio::task::JoinSet;
+
+use crate::{
+    login::{NewLogin, SignIn},
+    session::{Environment, Handle, Start, prepare, record},
+    store::Loaded,
+};
+
+/// All sessions.
+pub struct Broker {
+    sessions: RwLock<BTreeMap<SessionKey, Handle>>,
+    tasks: Mutex<JoinSet<()>>,
+    environment: Arc<Environment>,
+}
+
+impl Broker {
+    /// Starts every stored session. Also returns what is wrong with those that cannot be read, for people.
+    pub(crate) fn start(environment: Environment, stored: Vec<Loaded>) -> (Self, Vec<String>) {
+        let broker = Self {
+            sessions: RwLock::default(),
+            tasks: Mutex::default(),
+            environment: Arc::new(environment),
+        };
+        let problems = stored.into_iter().filter_map(|loaded| broker.restore(loaded).err()).collect();
+        (broker, problems)
+    }
+
+    /// The session of a key, if there is one.
+    pub fn session(&self, key: &SessionKey) -> Option<Handle> {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// All sessions, ordered by key.
+    pub fn sessions(&self) -> Vec<Handle> {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Waits until every task has finished what it began. They begin nothing more once the daemon is stopping.
+    pub(crate) async fn finished(&self) {
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a session's task failed");
+            }
+        }
+    }
+
+    fn restore(&self, loaded: Loaded) -> Result<(), String> {
+        let Loaded { key, generation, record, slot } = loaded;
+        let (phase, login) = record::decode(&record, &self.environment.clock)
+            .map_err(|error| format!("session {key}: {error}; sign in again to replace it"))?;
+        self.add(key, Start::Restored { phase, login, generation, slot });
+        Ok(())
+    }
+
+    fn session_or_new(&self, key: &SessionKey) -> Handle {
+        self.session(key).unwrap_or_else(|| self.add(key.clone(), Start::SignedOut))
+    }
+
+    fn add(&self, key: SessionKey, start: Start) -> Handle {
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        let handle = sessions.entry(key).or_insert_with_key(|key| {
+            let (handle, task) = prepare(key.clone(), start, Arc::clone(&self.environment));
+            self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+            handle
+        });
+        handle.clone()
+    }
+}
+
+impl SignIn for Broker {
+    fn sign_in<'a>(
+        &'a self,
+        session: &'a SessionKey,
+        login: NewLogin,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ErrorBody>> + Send + 'a>> {
+        Box::pin(async move { self.session_or_new(session).sign_in(login).await })
+    }
+}

@@ -1,0 +1,276 @@
+//! Reads a profile: `[profiles.NAME]`.
+
+use url::Url;
+
+use super::{ConfigError, table::Table};
+use crate::{
+    authority::{Parameters, discovery::is_endpoint},
+    http::{Route, is_loopback},
+    profile::{Endpoints, Flow, Profile, SecretSource},
+};
+
+/// Where the browser comes back to when the profile does not say: any free port.
+const REDIRECT_URI: &str = "http://127.0.0.1:0/callback";
+
+const KEYS: [&str; 22] = [
+    "issuer",
+    "authorization_endpoint",
+    "token_endpoint",
+    "device_authorization_endpoint",
+    "revocation_endpoint",
+    "userinfo_endpoint",
+    "client_id",
+    "client_secret",
+    "flow",
+    "scopes",
+    "resources",
+    "redirect_uri",
+    "authorize_params",
+    "code_params",
+    "refresh_params",
+    "device_params",
+    "device_poll_params",
+    "revoke_params",
+    "tls_ca_file",
+    "proxy",
+    "refresh_idle",
+    "keep_alive",
+];
+
+/// Keys that later versions bring.
+const LATER_KEYS: [&str; 11] = [
+    "preset",
+    "client_auth",
+    "response_mode",
+    "allowed_token_endpoints",
+    "client_certificate",
+    "client_key",
+    "client_assertion",
+    "assertion_audience",
+    "allow_legacy",
+    "resource_style",
+    "rotation",
+];
+
+/// Flows that later versions bring.
+const LATER_FLOWS: [&str; 6] =
+    ["paste", "device", "client_credentials", "certificate", "password", "implicit"];
+
+pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError> {
+    if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
+        return Err(table.error("", "a profile's name is 1 to 128 visible characters; rename it"));
+    }
+    table.check_keys(&KEYS, &LATER_KEYS)?;
+    let issuer = issuer(table)?;
+    let endpoints = endpoints(table)?;
+    if issuer.is_none() && (endpoints.authorization.is_none() || endpoints.token.is_none()) {
+        return Err(table.error(
+            "",
+            "the profile has no issuer; add `issuer`, or `authorization_endpoint` and `token_endpoint`",
+        ));
+    }
+    // The device flow is not there yet; what its keys say is checked all the same.
+    parameters(table, "device_params", &["client_id", "scope"])?;
+    parameters(table, "device_poll_params", &["grant_type", "device_code", "client_id"])?;
+    Ok(Profile {
+        name: name.to_owned(),
+        issuer,
+        endpoints,
+        client_id: client_id(table)?,
+        client_secret: client_secret(table)?,
+        flow: flow(table)?,
+        scopes: scopes(table)?,
+        resources: resources(table)?,
+        redirect_uri: redirect_uri(table)?,
+        authorize_params: parameters(table, "authorize_params", &AUTHORIZE_PARAMETERS)?,
+        code_params: parameters(
+            table,
+            "code_params",
+            &["grant_type", "code", "redirect_uri", "code_verifier"],
+        )?,
+        refresh_params: parameters(table, "refresh_params", &["grant_type", "refresh_token"])?,
+        revoke_params: parameters(table, "revoke_params", &["token"])?,
+        route: route(table)?,
+        refresh_idle: refresh_idle(table)?,
+        keep_alive: table.flag("keep_alive")?.unwrap_or(true),
+    })
+}
+
+fn issuer(table: &Table<'_>) -> Result<Option<String>, ConfigError> {
+    let issuer = endpoint(table, "issuer")?;
+    if issuer.as_ref().is_some_and(|issuer| issuer.contains('?')) {
+        return Err(table.error("issuer", "issuer must have no query; correct it"));
+    }
+    Ok(issuer)
+}
+
+fn endpoints(table: &Table<'_>) -> Result<Endpoints, ConfigError> {
+    endpoint(table, "device_authorization_endpoint")?;
+    Ok(Endpoints {
+        authorization: endpoint(table, "authorization_endpoint")?,
+        token: endpoint(table, "token_endpoint")?,
+        revocation: endpoint(table, "revocation_endpoint")?,
+        userinfo: endpoint(table, "userinfo_endpoint")?,
+    })
+}
+
+fn endpoint(table: &Table<'_>, key: &str) -> Result<Option<String>, ConfigError> {
+    match table.text(key)? {
+        Some(text) if !is_endpoint(&text) => Err(table.error(
+            key,
+            &format!("{key} must be an https URL, or http to a loopback host, without user name or fragment; correct it"),
+        )),
+        endpoint => Ok(endpoint),
+    }
+}
+
+fn client_id(table: &Table<'_>) -> Result<String, ConfigError> {
+    match table.text("client_id")? {
+        Some(text) if !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => Ok(text),
+        Some(_) => {
+            Err(table.error("client_id", "client_id must be printable ASCII and not empty; correct it"))
+        }
+        None => {
+            Err(table.error("client_id", "the profile has no client_id; add the one that the server gave"))
+        }
+    }
+}
+
+fn client_secret(table: &Table<'_>) -> Result<Option<SecretSource>, ConfigError> {
+    const KEY: &str = "client_secret";
+    if !table.has(KEY) {
+        return Ok(None);
+    }
+    let fail = |what: &str| Err(table.error(KEY, what));
+    let Ok(Some(source)) = table.table(KEY) else {
+        return fail(
+            "client_secret is never written here; use { file = \"…\" }, { env = \"…\" } or { command = [\"…\"] }",
+        );
+    };
+    let sources = (source.text("file")?, source.text("env")?, source.texts("command")?);
+    let secret_source = match sources {
+        (Some(path), None, None) if !path.is_empty() => SecretSource::File(source.folder().join(path)),
+        (None, Some(name), None) if !name.is_empty() && !name.contains(['=', '\0']) => {
+            SecretSource::Env(name)
+        }
+        (None, None, Some(words)) if words.first().is_some_and(|program| !program.is_empty()) => {
+            SecretSource::Command(words)
+        }
+        _ => return fail("client_secret takes one of file, env and command, not empty; name just one"),
+    };
+    match source.check_keys(&["file", "env", "command"], &[]) {
+        Ok(()) => Ok(Some(secret_source)),
+        Err(_) => fail("client_secret takes one of file, env and command and nothing else; remove the rest"),
+    }
+}
+
+fn flow(table: &Table<'_>) -> Result<Flow, ConfigError> {
+    match table.text("flow")?.as_deref() {
+        None | Some("browser") => Ok(Flow::Browser),
+        Some(flow) => Err(match LATER_FLOWS.iter().find(|later| **later == flow) {
+            Some(later) => table.error(
+                "flow",
+                &format!("flow {later} is not supported by this version yet; use \"browser\" or remove it"),
+            ),
+            None => table.error("flow", "flow must be \"browser\"; correct it or remove it"),
+        }),
+    }
+}
+
+fn scopes(table: &Table<'_>) -> Result<Vec<String>, ConfigError> {
+    let scopes = table.words("scopes")?.unwrap_or_default();
+    if scopes.iter().all(|scope| is_scope_token(scope)) {
+        return Ok(scopes);
+    }
+    Err(table.error("scopes", "a scope is printable ASCII without space, quote or backslash; correct scopes"))
+}
+
+/// RFC 6749 section 3.3.
+fn is_scope_token(scope: &str) -> bool {
+    !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+/// RFC 8707 section 2: absolute URIs without fragment.
+fn resources(table: &Table<'_>) -> Result<Vec<String>, ConfigError> {
+    let resources = table.words("resources")?.unwrap_or_default();
+    if resources.iter().all(|resource| Url::parse(resource).is_ok_and(|url| url.fragment().is_none())) {
+        return Ok(resources);
+    }
+    Err(table.error("resources", "a resource is an absolute URI without fragment; correct resources"))
+}
+
+fn redirect_uri(table: &Table<'_>) -> Result<String, ConfigError> {
+    let Some(text) = table.text("redirect_uri")? else {
+        return Ok(REDIRECT_URI.to_owned());
+    };
+    let usable = Url::parse(&text).is_ok_and(|url| {
+        url.scheme() == "http"
+            && is_loopback(&url)
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    if usable && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text);
+    }
+    Err(table.error(
+        "redirect_uri",
+        "redirect_uri must be http to 127.0.0.1, [::1] or localhost, without query or fragment; correct it",
+    ))
+}
+
+/// What the daemon itself says in an authorization request.
+const AUTHORIZE_PARAMETERS: [&str; 9] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "resource",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+];
+
+fn parameters(table: &Table<'_>, key: &str, own: &[&str]) -> Result<Parameters, ConfigError> {
+    let parameters = table.text_table(key)?.unwrap_or_default();
+    if parameters.contains_key("client_secret") {
+        let what =
+            format!("{key} must not hold a client secret; use client_secret with file, env or command");
+        return Err(table.error(key, &what));
+    }
+    match own.iter().find(|name| parameters.contains_key(**name)) {
+        Some(name) => {
+            let what = format!("{key} must not set {name}: the daemon does; remove it");
+            Err(table.error(key, &what))
+        }
+        None => Ok(parameters),
+    }
+}
+
+fn route(table: &Table<'_>) -> Result<Route, ConfigError> {
+    let tls_ca_file = table.text("tls_ca_file")?;
+    if tls_ca_file.as_ref().is_some_and(String::is_empty) {
+        return Err(table.error("tls_ca_file", "tls_ca_file is empty; name a PEM file or remove it"));
+    }
+    let proxy = table.text("proxy")?;
+    let is_proxy = |text: &String| {
+        Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    };
+    if !proxy.as_ref().is_none_or(is_proxy) {
+        return Err(table.error("proxy", "proxy must be an http or https URL; correct it"));
+    }
+    Ok(Route { tls_ca_file: tls_ca_file.map(|path| table.folder().join(path)), proxy })
+}
+
+fn refresh_idle(table: &Table<'_>) -> Result<Option<u64>, ConfigError> {
+    const KEY: &str = "refresh_idle";
+    let Some(text) = table.text(KEY)? else {
+        return Ok(None);
+    };
+    match fourinsight_ipc::duration::parse(&text).map(|idle| idle.as_secs()) {
+        Ok(seconds) if seconds > 0 => Ok(Some(seconds)),
+        _ => Err(table.error(KEY, "refresh_idle must be a duration like \"8h\" or \"7d\"; correct it")),
+    }
+}

@@ -1,0 +1,205 @@
+//! Good files, and bad ones: where, what, and never a value.
+
+use super::*;
+use crate::profile::{Endpoints, Flow, SecretSource};
+
+const PATH: &str = "/etc/fourinsight/config.toml";
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Path::new(PATH), text)
+}
+
+/// A profile with these lines added from line 4 on.
+fn with(lines: &str) -> String {
+    format!("[profiles.work]\nissuer = \"https://id.example.com\"\nclient_id = \"abc\"\n{lines}\n")
+}
+
+#[test]
+fn a_full_profile_is_read() {
+    let config = parse(&with(
+        r#"
+client_secret = { file = "secret.txt" }
+flow = "browser"
+scopes = ["openid", "offline_access"]
+resources = ["https://api.example.com/"]
+redirect_uri = "http://localhost:53000"
+token_endpoint = "https://id.example.com/by-hand"
+revocation_endpoint = "http://127.0.0.1:8080/revoke"
+userinfo_endpoint = "https://id.example.com/userinfo"
+device_authorization_endpoint = "https://id.example.com/device"
+authorize_params = { prompt = "consent" }
+code_params = { a = "1" }
+refresh_params = { scope = "b" }
+revoke_params = { c = "3" }
+device_params = { d = "4" }
+device_poll_params = { e = "5" }
+tls_ca_file = "/etc/ssl/corp.pem"
+proxy = "http://proxy:3128"
+refresh_idle = "7d"
+keep_alive = false
+"#,
+    ))
+    .unwrap();
+    let text = |name: &str, value: &str| [(name.to_owned(), value.to_owned())].into();
+    let expected = Profile {
+        name: "work".into(),
+        issuer: Some("https://id.example.com".into()),
+        endpoints: Endpoints {
+            authorization: None,
+            token: Some("https://id.example.com/by-hand".into()),
+            revocation: Some("http://127.0.0.1:8080/revoke".into()),
+            userinfo: Some("https://id.example.com/userinfo".into()),
+        },
+        client_id: "abc".into(),
+        client_secret: Some(SecretSource::File("/etc/fourinsight/secret.txt".into())),
+        flow: Flow::Browser,
+        scopes: vec!["openid".into(), "offline_access".into()],
+        resources: vec!["https://api.example.com/".into()],
+        redirect_uri: "http://localhost:53000".into(),
+        authorize_params: text("prompt", "consent"),
+        code_params: text("a", "1"),
+        refresh_params: text("scope", "b"),
+        revoke_params: text("c", "3"),
+        route: crate::http::Route {
+            tls_ca_file: Some("/etc/ssl/corp.pem".into()),
+            proxy: Some("http://proxy:3128".into()),
+        },
+        refresh_idle: Some(604_800),
+        keep_alive: false,
+    };
+    assert_eq!(config.profiles["work"], expected);
+    assert_eq!(config.default_profile.as_deref(), Some("work"));
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let profile = parse(&with("")).unwrap().profiles.remove("work").unwrap();
+    assert_eq!(profile.redirect_uri, "http://127.0.0.1:0/callback");
+    assert_eq!((profile.flow, profile.keep_alive, profile.refresh_idle), (Flow::Browser, true, None));
+    assert!(profile.client_secret.is_none() && profile.scopes.is_empty() && profile.resources.is_empty());
+}
+
+#[test]
+fn scopes_may_be_one_string_and_secrets_come_from_three_places() {
+    let read = |line: &str| parse(&with(line)).unwrap().profiles.remove("work").unwrap();
+    assert_eq!(read("scopes = \" a  b \"").scopes, ["a", "b"]);
+    let secret = |line: &str| read(line).client_secret;
+    assert_eq!(secret("client_secret = { env = \"X\" }"), Some(SecretSource::Env("X".into())));
+    let command = SecretSource::Command(vec!["pass".into(), "show".into(), "x".into()]);
+    assert_eq!(secret("client_secret.command = [\"pass\", \"show\", \"x\"]"), Some(command));
+}
+
+#[test]
+fn endpoints_by_hand_do_without_an_issuer() {
+    let text = "[profiles.a]\nclient_id = \"x\"\nauthorization_endpoint = \"https://h/a\"\n";
+    assert!(parse(text).is_err());
+    assert!(parse(&format!("{text}token_endpoint = \"https://h/t\"")).is_ok());
+}
+
+#[test]
+fn of_several_profiles_none_is_the_default_unless_named() {
+    let two = with("[profiles.other]\nissuer = \"https://o.example.com\"\nclient_id = \"x\"");
+    assert_eq!(parse(&two).unwrap().default_profile, None);
+    let named = format!("default_profile = \"other\"\n{two}");
+    assert_eq!(parse(&named).unwrap().default_profile.as_deref(), Some("other"));
+    assert_eq!(parse("").unwrap(), Config::default());
+}
+
+#[test]
+fn errors_name_the_line_and_what_to_do() {
+    for (line, named) in [
+        ("issuerr = \"s3cr3t\"", "unknown key `issuerr`; the nearest known key is `issuer`"),
+        ("scope = \"s3cr3t\"", "the nearest known key is `scopes`"),
+        ("client-secret = \"s3cr3t\"", "the nearest known key is `client_secret`"),
+        ("client_secret = \"s3cr3t\"", "client_secret is never written here; use { file"),
+        ("client_secret = [\"s3cr3t\"]", "client_secret is never written here"),
+        ("client_secret = { inline = \"s3cr3t\" }", "takes one of file, env and command"),
+        ("client_secret = { file = \"s3cr3t\", env = \"s3cr3t\" }", "name just one"),
+        ("client_secret = { file = \"x\", s3cr3t = \"y\" }", "and nothing else"),
+        ("client_secret = { command = [] }", "not empty"),
+        ("client_secret = { command = \"echo s3cr3t\" }", "command must be a list of strings"),
+        ("client_secret = s3cr3t", "not valid TOML"),
+        ("client_secret = \"s3cr3t", "not valid TOML"),
+        ("client_id = \"s3cr3t\"", "not valid TOML: duplicate key"),
+        ("s3cr3t", "not valid TOML"),
+        ("code_params = { client_secret = \"s3cr3t\" }", "must not hold a client secret"),
+        ("authorize_params = { state = \"s3cr3t\" }", "must not set state"),
+        ("refresh_params = { n = 1 }", "refresh_params must be a table of strings"),
+        ("flow = \"device\"", "flow device is not supported by this version yet"),
+        ("flow = \"s3cr3t\"", "flow must be \"browser\""),
+        ("client_auth = \"post\"", "client_auth is not supported by this version yet"),
+        ("rotation = { grace = \"30s\" }", "rotation is not supported by this version yet"),
+        ("preset = \"s3cr3t\"", "preset is not supported by this version yet"),
+        ("scopes = 1", "scopes must be a list of strings, or one string"),
+        ("scopes = [\"s3 cr3t\"]", "a scope is printable ASCII"),
+        ("resources = [\"s3cr3t\"]", "a resource is an absolute URI"),
+        ("resources = [\"https://x/#s3cr3t\"]", "a resource is an absolute URI"),
+        ("redirect_uri = \"https://s3cr3t.example.com/\"", "redirect_uri must be http to 127.0.0.1"),
+        ("redirect_uri = \"http://s3cr3t.example.com/\"", "redirect_uri must be http to 127.0.0.1"),
+        ("redirect_uri = \"http://127.0.0.1:0/?s3cr3t\"", "redirect_uri must be http to 127.0.0.1"),
+        ("token_endpoint = \"http://s3cr3t.example.com/\"", "token_endpoint must be an https URL"),
+        ("token_endpoint = \"https://u:s3cr3t@example.com/\"", "without user name"),
+        ("device_authorization_endpoint = \"s3cr3t\"", "must be an https URL"),
+        ("proxy = \"s3cr3t\"", "proxy must be an http or https URL"),
+        ("refresh_idle = \"s3cr3t\"", "refresh_idle must be a duration"),
+        ("refresh_idle = \"0\"", "refresh_idle must be a duration"),
+        ("keep_alive = \"s3cr3t\"", "keep_alive must be true or false"),
+        ("tls_ca_file = \"\"", "tls_ca_file is empty"),
+    ] {
+        let error = parse(&with(line)).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(named), "{line}: {text}");
+        assert!(text.starts_with(&format!("{PATH}:4: ")), "{line}: {text}");
+        assert!(!text.contains("s3cr3t"), "{line}: {text}");
+        assert!(text.contains("; "), "{line}: no next step: {text}");
+    }
+}
+
+#[test]
+fn errors_beside_a_profile_name_their_line_too() {
+    for (text, line, named) in [
+        ("default_profile = \"x\"", 1, "names a profile that does not exist"),
+        ("\n\ndefault_profle = \"x\"", 3, "the nearest known key is `default_profile`"),
+        ("[sessions.x]\nprofile = \"a\"", 1, "sessions is not supported by this version yet"),
+        ("profiles = 1", 1, "profiles must be a table"),
+        ("\n[profiles]\nwork = \"s3cr3t\"", 3, "work must be a table"),
+        ("\n[profiles.a]\nissuer = \"https://h\"", 2, "the profile has no client_id"),
+        ("\n[profiles.a]\nclient_id = \"x\"", 2, "the profile has no issuer"),
+        ("[profiles.a]\nclient_id = \"\"\nissuer = \"https://h\"", 2, "client_id must be printable"),
+        ("[profiles.a]\nissuer = \"http://h.example.com\"", 2, "issuer must be an https URL"),
+        ("[profiles.a]\nissuer = \"https://h/?x\"", 2, "issuer must have no query"),
+        ("[profiles.\"\"]\nissuer = \"https://h\"", 1, "a profile's name is"),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert_eq!(error.line, Some(line), "{text}: {error}");
+        assert!(error.what.contains(named), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_bad_file_is_refused_whole_and_the_old_one_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    let file = ConfigFile::open(&path).unwrap();
+    assert_eq!((*file.current()).clone(), Config::default());
+
+    std::fs::write(&path, with("")).unwrap();
+    file.reload().unwrap();
+    assert!(file.current().profiles.contains_key("work"));
+
+    std::fs::write(&path, with("[profiles.new]\nissuer = 1")).unwrap();
+    let error = file.reload().unwrap_err();
+    assert_eq!(file.problem(), Some(error.to_string()));
+    assert!(file.current().profiles.contains_key("work") && !file.current().profiles.contains_key("new"));
+    assert!(ConfigFile::open(&path).is_err());
+
+    std::fs::write(&path, with("keep_alive = false")).unwrap();
+    assert!(!file.reload().unwrap().profiles["work"].keep_alive);
+    assert_eq!(file.problem(), None);
+
+    std::fs::write(&path, b"\xff").unwrap();
+    assert!(file.reload().unwrap_err().what.contains("UTF-8"));
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(file.reload().unwrap_err().what.contains("cannot be read"));
+}

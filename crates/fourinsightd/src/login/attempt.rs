@@ -1,0 +1,352 @@
+//! One login attempt: its phases, and the one task that carries it through them.
+//!
+//! ```text
+//! Waiting --answer--> Redeeming --granted--> Committing --> Ended (succeeded, failed)
+//!    |                    |
+//!    +--cancel, deadline--+--cancel--> Ended (cancelled, expired)
+//! ```
+//!
+//! Whoever brings the first answer, browser or person, moves the attempt out of `Waiting`, so an answer counts
+//! once. From then on the exchange runs to its end: a code is spent by being sent. An attempt that is cancelled
+//! meanwhile gives back what it was granted instead of signing in.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use fourinsight_ipc::{
+    ErrorBody, ErrorCode, SessionKey,
+    message::{Identity, LoginState, LoginStatus},
+};
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::{
+    callback::{Answer, Expected, NotTheAnswer},
+    failure::{self, LoginFailure},
+    loopback,
+    redemption::Redemption,
+    sockets::Listener,
+};
+use crate::clock::{Clock, Timestamp};
+
+/// How long a person may take.
+pub(super) const LIFE: Duration = Duration::from_mins(10);
+
+/// A suspended machine's timers stand still while the deadline comes nearer, so the clock is read this often.
+const TICK: Duration = Duration::from_secs(15);
+
+/// How long a browser that was sent to the page may take to ask for it.
+const PAGE_WAIT: Duration = Duration::from_secs(10);
+
+/// How long the listener outlives its page, so that whatever asks again is told so.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A login attempt, as everyone but its task sees it.
+pub(super) struct Attempt {
+    pub(super) id: String,
+    pub(super) session: SessionKey,
+    pub(super) profile: String,
+    pub(super) expected: Expected,
+    /// Where the browser is sent with its answer, away from the address that holds the code.
+    pub(super) page_path: String,
+    clock: Clock,
+    deadline: Timestamp,
+    phase: Mutex<Phase>,
+    refused: Mutex<Option<NotTheAnswer>>,
+    shown: OnceLock<ErrorBody>,
+    status: watch::Sender<LoginStatus>,
+    page: watch::Sender<PageTurn>,
+    release: Notify,
+    pub(super) closed: watch::Receiver<bool>,
+}
+
+/// The ends of an attempt's channels that its task holds.
+pub(super) struct Inbox {
+    answer: oneshot::Receiver<Answer>,
+    closed: watch::Sender<bool>,
+}
+
+enum Phase {
+    Waiting(oneshot::Sender<Answer>),
+    Redeeming,
+    Committing,
+    Ended { at: Timestamp },
+}
+
+/// Whether a browser still has to be shown how it ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PageTurn {
+    /// No browser brought the answer.
+    NotOwed,
+    Owed,
+    Shown,
+}
+
+impl Attempt {
+    /// An attempt that begins now; `status` is its public face.
+    pub(super) fn new(
+        clock: Clock,
+        profile: String,
+        expected: Expected,
+        page_path: String,
+        mut status: LoginStatus,
+    ) -> (Arc<Self>, Inbox) {
+        let deadline = clock.now() + LIFE;
+        status.expires_at = clock.to_unix(deadline);
+        let (sender, answer) = oneshot::channel();
+        let (closed, closed_receiver) = watch::channel(false);
+        let attempt = Self {
+            id: status.id.clone(),
+            session: status.session.clone(),
+            profile,
+            expected,
+            page_path,
+            clock,
+            deadline,
+            phase: Mutex::new(Phase::Waiting(sender)),
+            refused: Mutex::default(),
+            shown: OnceLock::new(),
+            status: watch::Sender::new(status),
+            page: watch::Sender::new(PageTurn::NotOwed),
+            release: Notify::new(),
+            closed: closed_receiver,
+        };
+        (Arc::new(attempt), Inbox { answer, closed })
+    }
+
+    /// How it stands.
+    pub(super) fn status(&self) -> LoginStatus {
+        self.status.borrow().clone()
+    }
+
+    /// How it stands, and each change.
+    pub(super) fn watch(&self) -> watch::Receiver<LoginStatus> {
+        self.status.subscribe()
+    }
+
+    /// Whether it has not ended.
+    pub(super) fn is_pending(&self) -> bool {
+        self.status.borrow().state == LoginState::Pending
+    }
+
+    /// When it ended.
+    pub(super) fn ended_at(&self) -> Option<Timestamp> {
+        match *self.phase() {
+            Phase::Ended { at } => Some(at),
+            _ => None,
+        }
+    }
+
+    /// What went wrong, in words for the page.
+    pub(super) fn shown(&self) -> Option<&ErrorBody> {
+        self.shown.get()
+    }
+
+    /// Hands in the answer; false when it is too late for one.
+    pub(super) fn answer(&self, answer: Answer, by_browser: bool) -> bool {
+        let mut phase = self.phase();
+        if !matches!(*phase, Phase::Waiting(_)) {
+            return false;
+        }
+        if self.clock.now() >= self.deadline {
+            self.end(&mut phase, |status| status.state = LoginState::Expired);
+            return false;
+        }
+        if by_browser {
+            self.page.send_replace(PageTurn::Owed);
+        }
+        match std::mem::replace(&mut *phase, Phase::Redeeming) {
+            Phase::Waiting(inbox) => inbox.send(answer).is_ok(),
+            _ => false,
+        }
+    }
+
+    /// Remembers that an answer with the right `state` was not taken.
+    pub(super) fn refuse(&self, why: NotTheAnswer) {
+        tracing::warn!(session = %self.session, %why, "an answer to a login was not taken");
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    /// Cancels it, unless its tokens are being stored or it has ended.
+    pub(super) fn cancel(&self, note: Option<&str>) -> LoginStatus {
+        let mut phase = self.phase();
+        if matches!(*phase, Phase::Waiting(_) | Phase::Redeeming) {
+            self.end(&mut phase, |status| {
+                status.state = LoginState::Cancelled;
+                status.note = note.map(str::to_owned);
+            });
+        }
+        drop(phase);
+        self.status()
+    }
+
+    /// Closes the listener of an attempt that has ended, and waits until its port is free.
+    pub(super) async fn release_port(&self) {
+        self.release.notify_one();
+        // An error means that the task is gone, and its sockets with it.
+        let _ = self.closed.clone().wait_for(|closed| *closed).await;
+    }
+
+    /// The right to show the page: for one answer to one browser.
+    pub(super) fn take_page(&self) -> bool {
+        self.page.send_if_modified(|page| {
+            let owed = *page == PageTurn::Owed;
+            if owed {
+                *page = PageTurn::Shown;
+            }
+            owed
+        })
+    }
+
+    /// Whether the page is still to be shown.
+    pub(super) fn owes_page(&self) -> bool {
+        *self.page.borrow() == PageTurn::Owed
+    }
+
+    /// Carries the attempt through to its end and its page.
+    pub(super) async fn run(self: Arc<Self>, listener: Listener, inbox: Inbox, redemption: Redemption) {
+        let Inbox { answer, closed } = inbox;
+        let _guard = EndGuard(&self);
+        let done = async {
+            tokio::select! {
+                () = self.served_its_purpose() => {}
+                () = self.release.notified() => {}
+            }
+        };
+        let signing_in = async {
+            if let Some(answer) = self.wait(answer).await {
+                self.finish(answer, redemption).await;
+            }
+        };
+        tokio::join!(loopback::serve(listener, &self, done, closed), signing_in);
+    }
+
+    async fn wait(&self, mut answer: oneshot::Receiver<Answer>) -> Option<Answer> {
+        let expiry = async {
+            loop {
+                let left = self.deadline.since(self.clock.now());
+                if left.is_zero() {
+                    break;
+                }
+                tokio::time::sleep(left.min(TICK)).await;
+            }
+        };
+        tokio::select! {
+            answer = &mut answer => return answer.ok(),
+            () = expiry => {}
+        }
+        {
+            let mut phase = self.phase();
+            if matches!(*phase, Phase::Waiting(_)) {
+                self.end(&mut phase, |status| status.state = LoginState::Expired);
+                return None;
+            }
+        }
+        // An answer came in the same moment: it counts.
+        answer.await.ok()
+    }
+
+    async fn finish(&self, answer: Answer, redemption: Redemption) {
+        let code = match answer {
+            Answer::Code(code) => code,
+            Answer::Error(error) => return self.fail(failure::authorization(&error)),
+        };
+        let granted = redemption.redeem(&code, self.expected.redirect_uri.as_str(), &self.clock).await;
+        drop(code);
+        let login = match granted {
+            Ok(login) => login,
+            Err(failure) => return self.fail(failure),
+        };
+        if !self.commit() {
+            return redemption.give_back(&login).await;
+        }
+        let person = login.tokens.person.as_ref();
+        let identity =
+            person.map(|person| Identity { sub: person.subject.clone(), name: person.name.clone() });
+        let note = login.tokens.refresh_token.is_none().then(|| no_refresh_token(&login.scopes));
+        match redemption.sessions.sign_in(&self.session, login).await {
+            Ok(()) => self.end(&mut self.phase(), |status| {
+                status.state = LoginState::Succeeded;
+                status.identity = identity;
+                status.note = note.or(status.note.take());
+            }),
+            Err(error) => self.fail(error.into()),
+        }
+    }
+
+    /// From here on the attempt can no longer be cancelled; false when it already was.
+    fn commit(&self) -> bool {
+        let mut phase = self.phase();
+        let redeeming = matches!(*phase, Phase::Redeeming);
+        if redeeming {
+            *phase = Phase::Committing;
+        }
+        redeeming
+    }
+
+    fn fail(&self, failure: LoginFailure) {
+        let mut phase = self.phase();
+        if !matches!(*phase, Phase::Ended { .. }) {
+            // Set before the status, whose change wakes the page; only this place sets it.
+            let _ = self.shown.set(failure.shown);
+            self.end(&mut phase, |status| {
+                status.state = LoginState::Failed;
+                status.error = Some(failure.told);
+            });
+        }
+    }
+
+    fn end(&self, phase: &mut Phase, change: impl FnOnce(&mut LoginStatus)) {
+        *phase = Phase::Ended { at: self.clock.now() };
+        self.status.send_modify(|status| {
+            change(status);
+            let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            if let (LoginState::Expired, Some(why)) = (status.state, refused) {
+                status.note = Some(format!("An answer came but was not taken: {why}."));
+            }
+        });
+        tracing::info!(session = %self.session, state = ?self.status.borrow().state, "a login ended");
+    }
+
+    /// Returns when nothing more is to be said to a browser.
+    async fn served_its_purpose(&self) {
+        // Neither sender can go away: both belong to `self`.
+        let _ = self.watch().wait_for(|status| status.state != LoginState::Pending).await;
+        if *self.page.borrow() == PageTurn::NotOwed {
+            return;
+        }
+        let mut page = self.page.subscribe();
+        let shown = page.wait_for(|page| *page == PageTurn::Shown);
+        let _ = tokio::time::timeout(PAGE_WAIT, shown).await;
+        tokio::time::sleep(GRACE).await;
+    }
+
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends an attempt whose task was stopped by a defect, so that nobody waits for it.
+struct EndGuard<'a>(&'a Attempt);
+
+impl Drop for EndGuard<'_> {
+    fn drop(&mut self) {
+        self.0.fail(failure::broken().into());
+    }
+}
+
+fn no_refresh_token(scopes: &[String]) -> String {
+    let next = if scopes.iter().any(|scope| scope == "offline_access") {
+        "offline_access was asked for, so ask the server's administrator to allow this client refresh tokens"
+    } else {
+        "if the server offers it, add offline_access to the scopes of the profile and log in again"
+    };
+    format!("The server gave no refresh token: this session ends with its access token; {next}.")
+}
+
+/// The answer was brought too late.
+pub(super) fn too_late() -> ErrorBody {
+    ErrorBody::new(ErrorCode::InvalidRequest, "This login has been answered already, or it has ended.")
+        .hint("run the login again")
+}

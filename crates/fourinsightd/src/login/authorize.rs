@@ -1,0 +1,232 @@
+//! The authorization request: the address that the person opens (RFC 6749 section 4.1.1, RFC 7636, RFC 8707).
+
+use fourinsight_ipc::{ErrorBody, ErrorCode};
+use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope, basic::BasicClient};
+use secrecy::SecretString;
+
+use super::redirect_uri::RedirectUri;
+use crate::authority::Registration;
+
+/// What a login asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wish {
+    /// Scopes, in the order in which they are sent.
+    pub(super) scopes: Vec<String>,
+    /// Resources (RFC 8707).
+    pub(super) resources: Vec<String>,
+    /// Ask the person again even if the server remembers them.
+    pub(super) force: bool,
+}
+
+/// An authorization request, and what its answer and the code's exchange must match.
+pub(super) struct AuthorizationRequest {
+    /// What the person opens.
+    pub(super) uri: String,
+    /// 256 random bits that the answer must carry.
+    pub(super) state: SecretString,
+    /// Proves at the exchange that the code was issued for this attempt.
+    pub(super) code_verifier: SecretString,
+    /// What the ID token must carry; only a request for one sends it.
+    pub(super) nonce: Option<String>,
+}
+
+/// Draws the attempt's secrets and writes the address.
+pub(super) fn request(
+    registration: &Registration,
+    redirect_uri: &RedirectUri,
+    wish: &Wish,
+) -> Result<AuthorizationRequest, ErrorBody> {
+    let endpoint = registration.authorization_endpoint.clone().ok_or_else(no_endpoint)?;
+    let auth_url = AuthUrl::new(endpoint).map_err(|_| no_endpoint())?;
+    let back = RedirectUrl::new(redirect_uri.as_str().to_owned())
+        .map_err(|error| ErrorBody::new(ErrorCode::ServerError, format!("redirect URI: {error}")))?;
+    let params = &registration.authorize_params;
+    if let Some(name) = RESERVED.iter().find(|name| params.contains_key(**name)) {
+        return Err(ErrorBody::new(
+            ErrorCode::InvalidRequest,
+            format!("The profile's authorize_params set {name}, which every login sets itself."),
+        )
+        .hint(format!("remove {name} from authorize_params in the configuration")));
+    }
+
+    let client = BasicClient::new(ClientId::new(registration.client_id.clone()))
+        .set_auth_uri(auth_url)
+        .set_redirect_uri(back);
+    let (challenge, code_verifier) = PkceCodeChallenge::new_random_sha256();
+    let nonce = wish.scopes.iter().any(|scope| scope == "openid").then(|| random(16));
+    let mut request = client
+        .authorize_url(|| CsrfToken::new_random_len(32))
+        .set_pkce_challenge(challenge)
+        .add_scopes(wish.scopes.iter().cloned().map(Scope::new));
+    for resource in &wish.resources {
+        request = request.add_extra_param("resource", resource.clone());
+    }
+    if let Some(nonce) = &nonce {
+        request = request.add_extra_param("nonce", nonce.clone());
+    }
+    if wish.force && !params.contains_key("prompt") {
+        request = request.add_extra_param("prompt", "login");
+    }
+    for (name, value) in params {
+        request = request.add_extra_param(name.clone(), value.clone());
+    }
+    let (uri, state) = request.url();
+    Ok(AuthorizationRequest {
+        uri: uri.into(),
+        state: state.into_secret().into(),
+        code_verifier: code_verifier.into_secret().into(),
+        nonce,
+    })
+}
+
+/// URL-safe text that carries so many random bytes.
+pub(super) fn random(bytes: u32) -> String {
+    CsrfToken::new_random_len(bytes).into_secret()
+}
+
+/// What a login sets itself, and what would change how its answer comes back.
+const RESERVED: [&str; 10] = [
+    "client_id",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "redirect_uri",
+    "resource",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
+
+fn no_endpoint() -> ErrorBody {
+    ErrorBody::new(ErrorCode::InvalidRequest, "The server names no address where a person could sign in.")
+        .hint("set authorization_endpoint in the profile")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::HashSet;
+
+    use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+    use secrecy::ExposeSecret;
+    use url::Url;
+
+    use super::*;
+    use crate::{
+        authority::{ClientAuth, Parameters},
+        http::Route,
+    };
+
+    /// A public client at `https://id.example`.
+    pub(in crate::login) fn registration() -> Registration {
+        Registration {
+            issuer: Some("https://id.example".to_owned()),
+            authorization_endpoint: Some("https://id.example/authorize?tenant=a%20b".to_owned()),
+            token_endpoint: "https://id.example/token".to_owned(),
+            revocation_endpoint: None,
+            userinfo_endpoint: None,
+            iss_in_callback: false,
+            client_id: "cli ent".to_owned(),
+            client_secret: None,
+            client_auth: ClientAuth::None,
+            authorize_params: [("audience".to_owned(), "a&b".to_owned())].into(),
+            code_params: Parameters::new(),
+            refresh_params: Parameters::new(),
+            revoke_params: Parameters::new(),
+            route: Route::default(),
+        }
+    }
+
+    fn wish(scopes: &[&str]) -> Wish {
+        Wish {
+            scopes: scopes.iter().map(ToString::to_string).collect(),
+            resources: vec!["https://r1/".to_owned(), "https://r2/".to_owned()],
+            force: false,
+        }
+    }
+
+    fn asked(registration: &Registration, wish: &Wish) -> (AuthorizationRequest, Vec<(String, String)>) {
+        let redirect_uri = RedirectUri::parse("http://localhost:4711").unwrap();
+        let request = request(registration, &redirect_uri, wish).unwrap();
+        let pairs = Url::parse(&request.uri).unwrap().query_pairs().into_owned().collect();
+        (request, pairs)
+    }
+
+    fn values<'a>(pairs: &'a [(String, String)], name: &str) -> Vec<&'a str> {
+        pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    #[test]
+    fn the_request_says_what_the_rfcs_ask_for() {
+        let (request, pairs) = asked(&registration(), &wish(&["openid", "read"]));
+        assert!(request.uri.starts_with("https://id.example/authorize?tenant=a%20b&"));
+        for (name, expected) in [
+            ("tenant", "a b"),
+            ("response_type", "code"),
+            ("client_id", "cli ent"),
+            ("redirect_uri", "http://localhost:4711"),
+            ("scope", "openid read"),
+            ("code_challenge_method", "S256"),
+            ("audience", "a&b"),
+            ("state", request.state.expose_secret()),
+            ("nonce", request.nonce.as_deref().unwrap()),
+        ] {
+            assert_eq!(values(&pairs, name), [expected], "{name}");
+        }
+        assert_eq!(values(&pairs, "resource"), ["https://r1/", "https://r2/"]);
+        assert!(values(&pairs, "prompt").is_empty());
+        let challenge =
+            ring::digest::digest(&ring::digest::SHA256, request.code_verifier.expose_secret().as_bytes());
+        assert_eq!(values(&pairs, "code_challenge"), [BASE64_URL_SAFE_NO_PAD.encode(challenge)]);
+        assert!(!request.uri.contains(request.code_verifier.expose_secret()));
+    }
+
+    #[test]
+    fn state_and_code_verifier_carry_256_bits_and_are_never_the_same() {
+        let mut seen = HashSet::new();
+        for _ in 0..50 {
+            let (request, _) = asked(&registration(), &wish(&["openid"]));
+            let state = BASE64_URL_SAFE_NO_PAD.decode(request.state.expose_secret()).unwrap();
+            let verifier = BASE64_URL_SAFE_NO_PAD.decode(request.code_verifier.expose_secret()).unwrap();
+            assert_eq!((state.len(), verifier.len()), (32, 32));
+            assert!(seen.insert(state) && seen.insert(verifier));
+            assert!(seen.insert(request.nonce.unwrap().into_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_nonce_is_sent_only_where_an_id_token_is_asked_for() {
+        let (request, pairs) = asked(&registration(), &wish(&["read"]));
+        assert!(request.nonce.is_none() && values(&pairs, "nonce").is_empty());
+    }
+
+    #[test]
+    fn force_asks_again_unless_the_profile_says_how_to_ask() {
+        let wish = Wish { force: true, ..wish(&["read"]) };
+        let (_, pairs) = asked(&registration(), &wish);
+        assert_eq!(values(&pairs, "prompt"), ["login"]);
+        let mut registration = registration();
+        registration.authorize_params.insert("prompt".to_owned(), "select_account".to_owned());
+        let (_, pairs) = asked(&registration, &wish);
+        assert_eq!(values(&pairs, "prompt"), ["select_account"]);
+    }
+
+    #[test]
+    fn a_profile_cannot_replace_what_protects_a_login() {
+        for name in RESERVED {
+            let mut registration = registration();
+            registration.authorize_params.insert(name.to_owned(), "x".to_owned());
+            let redirect_uri = RedirectUri::parse("http://localhost:4711").unwrap();
+            let error = request(&registration, &redirect_uri, &wish(&[])).err().unwrap();
+            assert_eq!(error.error, ErrorCode::InvalidRequest, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_an_authorization_endpoint_is_named_as_such() {
+        let registration = Registration { authorization_endpoint: None, ..registration() };
+        let redirect_uri = RedirectUri::parse("http://localhost:4711").unwrap();
+        let error = request(&registration, &redirect_uri, &wish(&[])).err().unwrap();
+        assert!(error.hint.unwrap().contains("authorization_endpoint"));
+    }
+}

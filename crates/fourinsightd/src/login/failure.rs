@@ -1,0 +1,175 @@
+//! What went wrong with a login, as the local API and the browser's page tell it.
+//!
+//! Words that came through the browser are told on the local API only, cleaned; the page never shows anything of
+//! a request that it answers.
+
+use fourinsight_ipc::{ErrorBody, ErrorCode};
+
+use super::callback::AuthorizationError;
+use crate::authority::{Failure, Refusal, Retry, Verdict, text::clean};
+
+/// A failed login.
+#[derive(Clone, Debug)]
+pub(super) struct LoginFailure {
+    /// For the local API.
+    pub(super) told: ErrorBody,
+    /// For the browser's page.
+    pub(super) shown: ErrorBody,
+}
+
+impl From<ErrorBody> for LoginFailure {
+    fn from(error: ErrorBody) -> Self {
+        Self { told: error.clone(), shown: error }
+    }
+}
+
+/// The server answered the authorization request with an error (RFC 6749 section 4.1.2.1, OpenID Connect Core
+/// section 3.1.2.6).
+pub(super) fn authorization(answer: &AuthorizationError) -> LoginFailure {
+    let (code, what, next) = match answer.error.as_str() {
+        "access_denied" => (
+            ErrorCode::AccessDenied,
+            "The sign-in was declined, by the person or by the server.",
+            "run the login again and accept, or ask the server's administrator for access",
+        ),
+        "invalid_scope" => (
+            ErrorCode::InvalidScope,
+            "The server does not grant the scopes that were asked for.",
+            "correct the scopes of the profile, or those given with --scope",
+        ),
+        "invalid_target" => (
+            ErrorCode::InvalidTarget,
+            "The server does not know the resources that were asked for.",
+            "correct the resources of the profile, or those given with --resource",
+        ),
+        "server_error" | "temporarily_unavailable" => (
+            ErrorCode::TemporarilyUnavailable,
+            "The server cannot sign anyone in at the moment.",
+            "run the login again later",
+        ),
+        "login_required" | "interaction_required" | "consent_required" | "account_selection_required" => (
+            ErrorCode::InteractionRequired,
+            "The server would have to ask something but was told not to.",
+            "remove prompt from authorize_params in the profile",
+        ),
+        "invalid_request" | "unauthorized_client" | "unsupported_response_type" => (
+            ErrorCode::InvalidRequest,
+            "The server refused the request as this client made it.",
+            "compare the profile's client_id, redirect_uri and authorize_params with the client's registration",
+        ),
+        _ => (
+            ErrorCode::AccessDenied,
+            "The server refused the sign-in.",
+            "run the login again, or ask the server's administrator",
+        ),
+    };
+    let words = match answer.description.as_deref().map(clean).filter(|words| !words.is_empty()) {
+        Some(words) => format!(" The server says: {}: {words}", clean(&answer.error)),
+        None => format!(" The server says: {}", clean(&answer.error)),
+    };
+    LoginFailure {
+        told: ErrorBody::new(code, format!("{what}{words}")).hint(next),
+        shown: ErrorBody::new(code, what).hint(next),
+    }
+}
+
+/// The code's exchange decided nothing.
+pub(super) fn retry(retry: &Retry) -> LoginFailure {
+    let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
+        .hint("run the login again; the code of this attempt may be used up");
+    match retry.after {
+        Some(after) => error.retry_after(after.as_secs()).into(),
+        None => error.into(),
+    }
+}
+
+/// The server refused the code's exchange.
+pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
+    let (code, next) = match refusal.verdict {
+        Verdict::Final | Verdict::PersonChanged => (ErrorCode::AccessDenied, "run the login again"),
+        Verdict::InteractionRequired => (
+            ErrorCode::InteractionRequired,
+            "run the login again with --force, and answer what the server asks",
+        ),
+        Verdict::Scope => {
+            (ErrorCode::InvalidScope, "correct the scopes of the profile, or those given with --scope")
+        }
+        Verdict::Target => {
+            (ErrorCode::InvalidTarget, "correct the resources of the profile, or those given with --resource")
+        }
+        Verdict::Misconfigured => (
+            ErrorCode::InvalidRequest,
+            "compare client_id and client_secret of the profile with the client's registration",
+        ),
+    };
+    ErrorBody::new(code, words(&refusal.failure)).hint(next).into()
+}
+
+/// The server's endpoints could not be found.
+pub(super) fn discovery(failure: &Failure) -> ErrorBody {
+    let (code, next) = match failure.error.as_str() {
+        "invalid_issuer" | "invalid_metadata" | "issuer_mismatch" | "discovery_failed" => {
+            (ErrorCode::InvalidRequest, "correct the issuer or the endpoints of the profile")
+        }
+        _ => (
+            ErrorCode::TemporarilyUnavailable,
+            "check that the server can be reached, and run the login again",
+        ),
+    };
+    ErrorBody::new(code, words(failure)).hint(next)
+}
+
+/// The daemon's own part broke.
+pub(super) fn broken() -> ErrorBody {
+    ErrorBody::new(ErrorCode::ServerError, "The login ended because of a defect in the daemon.")
+        .hint("see the daemon's log, and run the login again")
+}
+
+fn words(failure: &Failure) -> String {
+    if failure.description.is_empty() {
+        failure.error.clone()
+    } else {
+        format!("{}: {}", failure.error, failure.description)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(error: &str, description: Option<&str>) -> LoginFailure {
+        authorization(&AuthorizationError {
+            error: error.to_owned(),
+            description: description.map(str::to_owned),
+        })
+    }
+
+    #[test]
+    fn each_error_of_the_server_has_its_kind_and_its_next_step() {
+        for (error, code) in [
+            ("access_denied", ErrorCode::AccessDenied),
+            ("invalid_scope", ErrorCode::InvalidScope),
+            ("invalid_target", ErrorCode::InvalidTarget),
+            ("server_error", ErrorCode::TemporarilyUnavailable),
+            ("temporarily_unavailable", ErrorCode::TemporarilyUnavailable),
+            ("login_required", ErrorCode::InteractionRequired),
+            ("consent_required", ErrorCode::InteractionRequired),
+            ("unauthorized_client", ErrorCode::InvalidRequest),
+            ("unsupported_response_type", ErrorCode::InvalidRequest),
+            ("brand_new", ErrorCode::AccessDenied),
+        ] {
+            let failure = answer(error, None);
+            assert_eq!((failure.told.error, failure.shown.error), (code, code), "{error}");
+            assert!(failure.told.error_description.ends_with(error), "{error}");
+            assert!(failure.told.hint.is_some() && failure.shown.hint.is_some());
+        }
+    }
+
+    #[test]
+    fn the_servers_words_are_cleaned_and_kept_off_the_page() {
+        let failure = answer("acc\u{1b}[1mess", Some("c4nary\r\n\u{202e}evil"));
+        assert!(failure.told.error_description.ends_with("acc[1mess: c4nary evil"), "{failure:?}");
+        assert!(!format!("{:?}", failure.shown).contains("c4nary"));
+        assert!(!format!("{:?}", failure.shown).contains("[1m"));
+    }
+}

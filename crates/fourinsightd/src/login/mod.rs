@@ -1,0 +1,352 @@
+//! Login attempts: a person signs in with a browser, and a session gets its tokens.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`authorize`] | writes the address that the person opens |
+//! | [`redirect_uri`] | says where the browser comes back to |
+//! | [`sockets`], [`loopback`] | listen there, and answer what comes |
+//! | [`pasted`] | reads what the person pastes when nothing can come back |
+//! | [`callback`] | judges an answer, whoever brings it |
+//! | [`redemption`] | turns the code into tokens |
+//! | [`attempt`] | carries one attempt from the answer to the session |
+//! | [`page`], [`failure`] | tell how it ended |
+//!
+//! An attempt is not a session's state: it has its own deadline, and one that fails leaves a working session alone.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use fourinsight_ipc::{
+    ErrorBody, ErrorCode, SessionKey,
+    message::{LoginRequest, LoginState, LoginStatus},
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::watch;
+
+use self::{
+    attempt::Attempt,
+    authorize::Wish,
+    callback::Expected,
+    redemption::Redemption,
+    redirect_uri::{NotLoopback, RedirectUri},
+    sockets::Listener,
+};
+use crate::{
+    authority::{Registration, discovery},
+    clock::{Clock, Timestamp},
+    config::ConfigFile,
+    http::HttpExchange,
+    profile::{Flow, Profile},
+    token::TokenSet,
+};
+
+mod attempt;
+mod authorize;
+mod callback;
+mod failure;
+mod loopback;
+mod page;
+mod pasted;
+mod redemption;
+mod redirect_uri;
+mod sockets;
+#[cfg(test)]
+mod tests;
+
+/// All login attempts of this daemon.
+pub struct Logins {
+    exchange: Arc<dyn HttpExchange>,
+    clock: Clock,
+    sessions: Arc<dyn SignIn>,
+    config: Arc<ConfigFile>,
+    attempts: Mutex<HashMap<String, Arc<Attempt>>>,
+    /// Held from cancelling an earlier attempt to listing the later one.
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// Where a successful login goes.
+pub trait SignIn: Send + Sync {
+    /// Signs the session in; returns when that is durable.
+    fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a>;
+}
+
+/// What [`SignIn::sign_in`] returns.
+pub type SignInFuture<'a> = Pin<Box<dyn Future<Output = Result<(), ErrorBody>> + Send + 'a>>;
+
+/// A successful login: all that a session needs from then on.
+#[derive(Debug)]
+pub struct NewLogin {
+    /// The profile's name.
+    pub profile: String,
+    /// The client registration at the server.
+    pub registration: Registration,
+    /// The scopes that were asked for.
+    pub scopes: Vec<String>,
+    /// The resources that were asked for (RFC 8707).
+    pub resources: Vec<String>,
+    /// What the server granted.
+    pub tokens: TokenSet,
+    /// When the request for the tokens was sent.
+    pub obtained_at: Timestamp,
+    /// How long the server keeps an unused refresh token, in seconds, by the profile.
+    pub refresh_idle: Option<u64>,
+    /// Whether the session is renewed though nobody asks for its token.
+    pub keep_alive: bool,
+}
+
+/// How long an attempt that has ended can still be asked about.
+const REMEMBERED: Duration = Duration::from_mins(10);
+
+/// Attempts that may wait for their person at the same time; each holds up to two sockets.
+const MAX_PENDING: usize = 64;
+
+/// How long the answer to a paste waits for the outcome.
+const PASTE_WAIT: Duration = Duration::from_secs(5);
+
+impl Logins {
+    /// No attempts yet.
+    pub fn new(
+        exchange: Arc<dyn HttpExchange>,
+        clock: Clock,
+        sessions: Arc<dyn SignIn>,
+        config: Arc<ConfigFile>,
+    ) -> Self {
+        let attempts = Mutex::default();
+        Self { exchange, clock, sessions, config, attempts, turn: tokio::sync::Mutex::default() }
+    }
+
+    /// Begins an attempt by the configuration as it stands in its file now, and cancels an earlier one for the same
+    /// session. The listener is bound before the address to open is written.
+    pub async fn begin(&self, request: LoginRequest) -> Result<LoginStatus, ErrorBody> {
+        let (profile, wish, note) = self.plan(&request)?;
+        let wanted = RedirectUri::parse(&profile.redirect_uri).map_err(bad_redirect_uri)?;
+        let discovered = discovery::discover(&*self.exchange, &profile)
+            .await
+            .map_err(|error| failure::discovery(&error))?;
+        for warning in &discovered.warnings {
+            tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
+        }
+        let registration = discovered.registration;
+
+        let _turn = self.turn.lock().await;
+        self.make_room(&request.session, wanted.port()).await?;
+        let listener =
+            Listener::bind(wanted.host(), wanted.port()).map_err(|error| self.name_owner(&wanted, error))?;
+        let redirect_uri = wanted.with_port(listener.port()).map_err(bad_redirect_uri)?;
+        let asked = authorize::request(&registration, &redirect_uri, &wish)?;
+
+        let mut status =
+            LoginStatus::pending(authorize::random(16), request.session, flow_name(profile.flow), 0);
+        status.authorization_uri = Some(asked.uri);
+        status.note = note;
+        let expected = Expected {
+            redirect_uri,
+            state: asked.state,
+            issuer: registration.issuer.clone(),
+            iss_promised: registration.iss_in_callback,
+            pkce: true,
+        };
+        let page_path = format!("/done/{}", authorize::random(16));
+        let (attempt, inbox) =
+            Attempt::new(self.clock.clone(), profile.name.clone(), expected, page_path, status);
+        let redemption = Redemption {
+            exchange: Arc::clone(&self.exchange),
+            sessions: Arc::clone(&self.sessions),
+            profile: profile.name,
+            registration,
+            code_verifier: asked.code_verifier,
+            nonce: asked.nonce,
+            scopes: wish.scopes,
+            resources: wish.resources,
+            refresh_idle: profile.refresh_idle,
+            keep_alive: profile.keep_alive,
+        };
+        self.attempts().insert(attempt.id.clone(), Arc::clone(&attempt));
+        let begun = attempt.status();
+        tracing::info!(session = %attempt.session, profile = attempt.profile, "a login began");
+        tokio::spawn(attempt.run(listener, inbox, redemption));
+        Ok(begun)
+    }
+
+    /// Follows an attempt; one that has ended stays readable for ten minutes.
+    pub fn watch(&self, id: &str) -> Option<watch::Receiver<LoginStatus>> {
+        self.attempts().get(id).map(|attempt| attempt.watch())
+    }
+
+    /// Hands in what the person pasted. Wrong input is an error and ends nothing; after the right one the outcome
+    /// is waited for, a few seconds at most.
+    pub async fn respond(&self, id: &str, pasted: SecretString) -> Result<LoginStatus, ErrorBody> {
+        let attempt = self.attempts().get(id).map(Arc::clone).ok_or_else(|| {
+            ErrorBody::new(ErrorCode::NotFound, "There is no such login attempt.").hint("run the login again")
+        })?;
+        if !attempt.is_pending() {
+            return Err(attempt::too_late());
+        }
+        let answer = pasted::read(&attempt.expected, pasted.expose_secret())?;
+        drop(pasted);
+        if !attempt.answer(answer, false) {
+            return Err(attempt::too_late());
+        }
+        let mut changes = attempt.watch();
+        let ended = changes.wait_for(|status| status.state != LoginState::Pending);
+        // Still pending after that: the caller goes on asking.
+        let _ = tokio::time::timeout(PASTE_WAIT, ended).await;
+        Ok(attempt.status())
+    }
+
+    /// Cancels an attempt, unless it has ended or its tokens are being stored; says how it stands.
+    pub fn cancel(&self, id: &str) -> Option<LoginStatus> {
+        self.attempts().get(id).map(|attempt| attempt.cancel(None))
+    }
+
+    /// Sessions that somebody is signing in to, each with the profile.
+    pub fn pending(&self) -> Vec<(SessionKey, String)> {
+        let attempts = self.attempts();
+        let pending = attempts.values().filter(|attempt| attempt.is_pending());
+        pending.map(|attempt| (attempt.session.clone(), attempt.profile.clone())).collect()
+    }
+
+    /// What the request and the configuration make of each other, and what the person should know about it.
+    fn plan(&self, request: &LoginRequest) -> Result<(Profile, Wish, Option<String>), ErrorBody> {
+        let (config, problem) = match self.config.reload() {
+            Ok(config) => (config, None),
+            Err(error) => (self.config.current(), Some(error.to_string())),
+        };
+        let name = request.profile.as_ref().or(config.default_profile.as_ref());
+        let profile = match name.map(|name| config.profiles.get(name)) {
+            Some(Some(profile)) => profile.clone(),
+            looked_for => {
+                let what = match (problem, looked_for) {
+                    (Some(problem), _) => format!("The configuration could not be read. {problem}"),
+                    (None, Some(_)) => "The configuration has no profile of that name.".to_owned(),
+                    (None, None) if config.profiles.is_empty() => {
+                        "The configuration has no profile to log in with.".to_owned()
+                    }
+                    (None, None) => {
+                        "No profile was named, and the configuration has no default_profile.".to_owned()
+                    }
+                };
+                return Err(ErrorBody::new(ErrorCode::InvalidRequest, what)
+                    .hint(known_profiles(config.profiles.keys().map(String::as_str))));
+            }
+        };
+        if request.flow.as_deref().is_some_and(|flow| flow != flow_name(profile.flow)) {
+            return Err(ErrorBody::new(
+                ErrorCode::InvalidRequest,
+                "This version has no such flow for this profile.",
+            )
+            .hint(format!("leave the flow out, or use {}", flow_name(profile.flow))));
+        }
+        let wish = wish(request, &profile)?;
+        let note = problem.map(|problem| {
+            format!("The configuration has an error and was read as it stood before. {problem}")
+        });
+        Ok((profile, wish, note))
+    }
+
+    /// Cancels an earlier attempt for the session, and frees a fixed port that an ended attempt still listens on.
+    async fn make_room(&self, session: &SessionKey, port: u16) -> Result<(), ErrorBody> {
+        let attempts: Vec<_> = self.attempts().values().map(Arc::clone).collect();
+        for earlier in attempts.iter().filter(|earlier| earlier.session == *session) {
+            earlier.cancel(Some("A later login for the same session took its place."));
+        }
+        for ended in attempts.iter().filter(|other| !other.is_pending()) {
+            if port != 0 && ended.expected.redirect_uri.port() == port {
+                ended.release_port().await;
+            }
+        }
+        if attempts.iter().filter(|attempt| attempt.is_pending()).count() >= MAX_PENDING {
+            return Err(ErrorBody::new(
+                ErrorCode::TemporarilyUnavailable,
+                format!("{MAX_PENDING} logins are waiting for their person already."),
+            )
+            .hint("finish or cancel one of them"));
+        }
+        Ok(())
+    }
+
+    /// Says so when a fixed port is taken by a login of our own.
+    fn name_owner(&self, wanted: &RedirectUri, error: ErrorBody) -> ErrorBody {
+        let attempts = self.attempts();
+        let owner = attempts
+            .values()
+            .find(|other| other.is_pending() && other.expected.redirect_uri.port() == wanted.port());
+        match owner {
+            Some(owner) => ErrorBody::new(
+                ErrorCode::TemporarilyUnavailable,
+                format!(
+                    "Port {}, to which the browser would come back, is used by the login to the session {}.",
+                    wanted.port(),
+                    owner.session
+                ),
+            )
+            .hint("finish or cancel that login first"),
+            None => error,
+        }
+    }
+
+    /// The attempts, without those that nobody needs to ask about any more.
+    fn attempts(&self) -> MutexGuard<'_, HashMap<String, Arc<Attempt>>> {
+        let now = self.clock.now();
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        attempts.retain(|_, attempt| attempt.ended_at().is_none_or(|ended| now.since(ended) < REMEMBERED));
+        attempts
+    }
+}
+
+fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
+    let scopes = match &request.scope {
+        Some(scope) => scope.split_ascii_whitespace().map(str::to_owned).collect(),
+        None => profile.scopes.clone(),
+    };
+    // RFC 6749 section 3.3.
+    let is_token =
+        |scope: &String| scope.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+    if !scopes.iter().all(is_token) {
+        return Err(ErrorBody::new(
+            ErrorCode::InvalidScope,
+            "A scope has a character that scopes cannot have.",
+        )
+        .hint("separate scopes by spaces; letters, digits and signs but quotation marks and backslashes"));
+    }
+    let mut resources = profile.resources.clone();
+    for resource in &request.resource {
+        // RFC 8707 section 2.
+        if !url::Url::parse(resource).is_ok_and(|url| url.fragment().is_none()) {
+            return Err(ErrorBody::new(
+                ErrorCode::InvalidTarget,
+                "A resource is no absolute URI without a fragment.",
+            )
+            .hint("write resources as in https://api.example.com/"));
+        }
+        if !resources.contains(resource) {
+            resources.push(resource.clone());
+        }
+    }
+    Ok(Wish { scopes, resources, force: request.force })
+}
+
+fn known_profiles<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.collect();
+    if names.is_empty() {
+        "write a [profiles.NAME] table into the configuration".to_owned()
+    } else {
+        format!("use one of the profiles: {}", names.join(", "))
+    }
+}
+
+fn flow_name(flow: Flow) -> &'static str {
+    match flow {
+        Flow::Browser => "browser",
+    }
+}
+
+fn bad_redirect_uri(error: NotLoopback) -> ErrorBody {
+    ErrorBody::new(ErrorCode::InvalidRequest, format!("The profile's {error}."))
+        .hint("use http://127.0.0.1:0/callback, or the redirect URI that the client is registered with")
+}

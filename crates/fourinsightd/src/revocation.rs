@@ -1,0 +1,86 @@
+//! Revoking a session's tokens at the server: the refresh token first, then the access tokens (RFC 7009).
+
+use fourinsight_ipc::{
+    SessionKey,
+    message::{Revocation, RevokeResponse},
+};
+
+use crate::{
+    authority::{
+        Registration,
+        revoke::{Revocable, Revoked, revoke as tell},
+    },
+    clock::{Clock, Timestamp},
+    http::HttpExchange,
+    session::schedule,
+    token::{AccessToken, Expiry, RefreshToken, TokenSet},
+};
+
+/// What is to be revoked.
+pub(crate) struct Tokens {
+    refresh_token: Option<RefreshToken>,
+    access_tokens: Vec<(AccessToken, Expiry)>,
+}
+
+impl Tokens {
+    /// A session's tokens.
+    pub(crate) fn of(refresh_token: Option<&RefreshToken>, access_tokens: &[(AccessToken, Expiry)]) -> Self {
+        Self { refresh_token: refresh_token.cloned(), access_tokens: access_tokens.to_vec() }
+    }
+
+    /// The tokens of an answer that nobody will use.
+    pub(crate) fn of_answer(tokens: TokenSet) -> Self {
+        let expiry = schedule::expiry(tokens.lifetime, Timestamp::from_millis(0), false);
+        Self { refresh_token: tokens.refresh_token, access_tokens: vec![(tokens.access_token, expiry)] }
+    }
+}
+
+/// Tells the server to forget the tokens, and reports what came of it.
+pub(crate) async fn revoke(
+    exchange: &dyn HttpExchange,
+    registration: Option<&Registration>,
+    tokens: Tokens,
+    session: SessionKey,
+    clock: &Clock,
+) -> RevokeResponse {
+    let now = clock.now();
+    let living = |expiry: &Expiry| match expiry {
+        Expiry::At { at, .. } => (*at > now).then_some(Some(*at)),
+        Expiry::Unknown => Some(None),
+    };
+    let ends: Vec<Option<Timestamp>> = tokens.access_tokens.iter().filter_map(|(_, expiry)| living(expiry)).collect();
+    let live_until = ends.iter().copied().flatten().max().map(|end| clock.to_unix(end));
+    let (revocation, description) = match registration {
+        Some(registration) => at_server(exchange, registration, &tokens, &living).await,
+        None => (Revocation::Revoked, "nobody was signed in; there was nothing to revoke".to_owned()),
+    };
+    RevokeResponse { session, revocation, description, access_tokens_live_until: live_until }
+}
+
+async fn at_server(
+    exchange: &dyn HttpExchange,
+    registration: &Registration,
+    tokens: &Tokens,
+    living: &(impl Fn(&Expiry) -> Option<Option<Timestamp>> + Sync),
+) -> (Revocation, String) {
+    let refresh = tokens.refresh_token.iter().map(Revocable::Refresh);
+    let access = tokens.access_tokens.iter().filter(|(_, expiry)| living(expiry).is_some());
+    let mut told = false;
+    for token in refresh.chain(access.map(|(token, _)| Revocable::Access(token))) {
+        match tell(exchange, registration, token).await {
+            Revoked::Revoked => told = true,
+            Revoked::Unsupported => {
+                let text = "forgotten here; the server has no revocation endpoint, so it was not told";
+                return (Revocation::Unsupported, text.into());
+            }
+            // The refresh token is gone; what is left ends by itself, and the answer says when.
+            Revoked::Failed(_) if told => break,
+            Revoked::Failed(failure) => {
+                let text = format!("forgotten here; the server refused or could not be reached: {}", failure.description);
+                return (Revocation::Failed, text);
+            }
+        }
+    }
+    let text = if told { "revoked at the server and forgotten here" } else { "forgotten here; no token was left to revoke" };
+    (Revocation::Revoked, text.into())
+}

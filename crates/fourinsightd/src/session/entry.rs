@@ -1,0 +1,127 @@
+//! One audience of a session: its access token and what is being done about it. Pure.
+
+use std::time::Duration;
+
+use crate::{
+    authority::{Failure, Verdict},
+    clock::Timestamp,
+    token::{Token, TokenId},
+};
+
+/// The token of one key.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) token: Option<Token>,
+    /// How many attempts for this key have ended, however they ended.
+    pub(crate) outcomes: u64,
+    /// Why this key has no token though the session has.
+    pub(crate) refused: Option<Refused>,
+    /// When somebody last asked the session to fetch it.
+    pub(crate) used_at: Timestamp,
+    requested: Option<Request>,
+    /// The API refused the last token.
+    rejected: bool,
+    /// The present token replaced one that an API had refused.
+    after_rejection: bool,
+    not_before: Option<Timestamp>,
+}
+
+/// A refusal that concerns this key only.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub(crate) verdict: Verdict,
+    pub(crate) failure: Failure,
+    /// When the server said so.
+    pub(crate) since: Timestamp,
+    /// Until when it stands; a request after that tries again.
+    pub(crate) until: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    at: Timestamp,
+    min_validity: Option<Duration>,
+}
+
+impl Entry {
+    /// How soon an API that refuses every token is given the next one.
+    const REJECTION_FLOOR: Duration = Duration::from_secs(30);
+
+    pub(super) fn new(used_at: Timestamp) -> Self {
+        Self {
+            token: None,
+            outcomes: 0,
+            refused: None,
+            used_at,
+            requested: None,
+            rejected: false,
+            after_rejection: false,
+            not_before: None,
+        }
+    }
+
+    /// An entry as its record tells it.
+    pub(crate) fn restored(token: Option<Token>, used_at: Timestamp) -> Self {
+        Self { token, ..Self::new(used_at) }
+    }
+
+    pub(super) fn holds(&self, id: TokenId) -> bool {
+        self.token.as_ref().is_some_and(|token| token.id == id)
+    }
+
+    pub(super) fn is_refused(&self, now: Timestamp) -> bool {
+        self.refused.as_ref().is_some_and(|refused| refused.until > now)
+    }
+
+    /// When a redemption was asked for and may start.
+    pub(super) fn wanted_at(&self) -> Option<Timestamp> {
+        self.requested.map(|request| request.at.max(self.not_before.unwrap_or(request.at)))
+    }
+
+    /// When the next redemption may start at the earliest.
+    pub(super) fn not_before(&self) -> Option<Timestamp> {
+        self.not_before
+    }
+
+    pub(super) fn request(&mut self, min_validity: Option<Duration>, now: Timestamp) {
+        let earlier = self.requested;
+        self.requested = Some(Request {
+            at: earlier.map_or(now, |request| request.at),
+            min_validity: min_validity.max(earlier.and_then(|request| request.min_validity)),
+        });
+    }
+
+    /// A redemption starts; returns the validity that was asked for.
+    pub(super) fn begin(&mut self) -> Option<Duration> {
+        self.not_before = None;
+        self.requested.take().and_then(|request| request.min_validity)
+    }
+
+    /// A redemption ended with this token.
+    pub(super) fn take(&mut self, token: Token) {
+        self.token = Some(token);
+        self.after_rejection = std::mem::take(&mut self.rejected);
+        self.refused = None;
+        self.settle();
+    }
+
+    /// A redemption ended.
+    pub(super) fn settle(&mut self) {
+        self.requested = None;
+        self.outcomes += 1;
+    }
+
+    pub(super) fn refuse(&mut self, refused: Refused) {
+        self.refused = Some(refused);
+        self.settle();
+    }
+
+    /// The token must never be handed out again; another one is wanted.
+    pub(super) fn reject(&mut self, now: Timestamp) {
+        let obtained_at = self.token.take().map(|token| token.obtained_at);
+        self.not_before =
+            obtained_at.filter(|_| self.after_rejection).map(|obtained_at| obtained_at + Self::REJECTION_FLOOR);
+        self.rejected = true;
+        self.request(None, now);
+    }
+}

@@ -1,0 +1,259 @@
+//! A session: one login, its tokens, and the one task that owns them.
+//!
+//! Everyone else holds a [`Handle`]: it reads what the task last published and sends the task commands. Nobody
+//! but the task changes anything, so a caller that goes away in the middle of a renewal changes nothing.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`state`] | the state machine (pure) |
+//! | [`signed_in`], [`entry`] | its data: what a signed-in session and each of its audiences hold (pure) |
+//! | [`schedule`] | when a token is fresh, due, renewed (pure) |
+//! | [`task`] | carries out what the state machine says |
+//! | [`redeem`] | one redemption, in the order that survives a crash |
+//! | [`record`] | a session as it is stored |
+//! | [`snapshot`] | a session as everyone else sees it |
+//! | [`served`] | a token as it goes out |
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use fourinsight_ipc::{ErrorBody, ErrorCode, SessionKey, message::RevokeResponse};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    authority::{Failure, Verdict},
+    clock::{Clock, Timestamp},
+    login::NewLogin,
+    token::{TokenId, TokenKey},
+};
+
+mod entry;
+pub(crate) mod record;
+mod redeem;
+pub mod schedule;
+mod served;
+mod signed_in;
+mod snapshot;
+mod state;
+#[cfg(test)]
+mod state_properties;
+#[cfg(test)]
+mod state_tests;
+mod task;
+#[cfg(test)]
+mod task_tests;
+
+pub use served::Served;
+pub(crate) use snapshot::{Shown, Snapshot};
+pub(crate) use task::{Environment, Start, prepare};
+
+use schedule::Freshness;
+use snapshot::View;
+
+/// What everyone but the task holds of a session. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) key: SessionKey,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    commands: mpsc::Sender<Command>,
+    last_used: Arc<AtomicU64>,
+    clock: Clock,
+}
+
+/// What a caller asks of a session.
+#[derive(Clone, Debug)]
+pub struct TokenRequest {
+    /// Which token; `None` for the session's own.
+    pub key: Option<TokenKey>,
+    /// How long it must still live, for the request not to wait.
+    pub min_validity: Option<Duration>,
+    /// How long to wait for a renewal.
+    pub wait: Duration,
+}
+
+/// Why there is no token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoToken {
+    /// Nobody is signed in, or somebody must sign in again.
+    LoginRequired(Option<Failure>),
+    /// This audience is refused; the others still work.
+    Refused(Verdict, Failure),
+    /// Not now.
+    Unavailable {
+        /// What keeps the session from renewing, if anything is known.
+        failure: Option<Failure>,
+        /// When the daemon tries again.
+        retry_after: Option<Duration>,
+    },
+    /// The server issued a token of another type than Bearer.
+    NotBearer,
+}
+
+/// What is sent to the task.
+pub(crate) enum Command {
+    Request { key: TokenKey, min_validity: Option<Duration> },
+    Reject { id: TokenId, done: oneshot::Sender<()> },
+    SignIn { login: Box<NewLogin>, done: oneshot::Sender<()> },
+    Revoke { done: oneshot::Sender<RevokeResponse> },
+}
+
+impl Handle {
+    /// The token of a request that needs no waiting: the common path, without a task switch.
+    pub fn at_once(&self, key: Option<&TokenKey>, min_validity: Option<Duration>) -> Option<Arc<Served>> {
+        let now = self.clock.now();
+        let snapshot = self.snapshots.borrow();
+        match self.judge(&snapshot, key, min_validity, now) {
+            Judgement::Serve(token) => Some(token),
+            Judgement::Wait { .. } | Judgement::Answer(_) => None,
+        }
+    }
+
+    /// The token of a request, waiting for a renewal where that is needed.
+    pub async fn token(&self, request: &TokenRequest) -> Result<Arc<Served>, NoToken> {
+        let mut snapshots = self.snapshots.clone();
+        let key = request.key.as_ref();
+        let deadline = self.clock.now() + request.wait;
+        let first = Arc::clone(&snapshots.borrow_and_update());
+        match self.judge(&first, key, request.min_validity, self.clock.now()) {
+            Judgement::Serve(token) => return Ok(token),
+            Judgement::Answer(answer) => return answer,
+            Judgement::Wait { retry_at } if retry_at.is_some_and(|at| at > deadline) => {
+                return self.settle(&first, key);
+            }
+            Judgement::Wait { .. } => {}
+        }
+        let outcomes = first.view(key).map_or(0, |view| view.outcomes);
+        let wanted = key.cloned().unwrap_or_else(|| first.own.clone());
+        drop(first);
+        let renewal = async {
+            let nudge = Command::Request { key: wanted, min_validity: request.min_validity };
+            // A closed channel means that the daemon is stopping; the wait below then ends at once.
+            let _ = self.commands.send(nudge).await;
+            while snapshots.changed().await.is_ok() {
+                let snapshot = Arc::clone(&snapshots.borrow_and_update());
+                match self.judge(&snapshot, key, request.min_validity, self.clock.now()) {
+                    Judgement::Serve(token) => return Ok(token),
+                    Judgement::Answer(answer) => return answer,
+                    Judgement::Wait { .. } if snapshot.view(key).is_some_and(|view| view.outcomes > outcomes) => {
+                        return self.settle(&snapshot, key);
+                    }
+                    Judgement::Wait { .. } => {}
+                }
+            }
+            Err(NoToken::Unavailable { failure: None, retry_after: Some(Duration::from_secs(1)) })
+        };
+        match tokio::time::timeout(request.wait, renewal).await {
+            Ok(answer) => answer,
+            Err(_) => self.settle(&Arc::clone(&self.snapshots.borrow()), key),
+        }
+    }
+
+    /// Reports that an API refused a token. Returns once it can no longer be served.
+    pub async fn reject(&self, id: TokenId) {
+        self.ask(|done| Command::Reject { id, done }).await;
+    }
+
+    /// Takes a new login. Returns once its record is on the disk, or is known not to get there for now.
+    pub async fn sign_in(&self, login: NewLogin) -> Result<(), ErrorBody> {
+        self.ask(|done| Command::SignIn { login: Box::new(login), done }).await.ok_or_else(stopping)
+    }
+
+    /// Revokes the session: tells the server, then forgets it.
+    pub async fn revoke(&self) -> Result<RevokeResponse, ErrorBody> {
+        self.ask(|done| Command::Revoke { done }).await.ok_or_else(stopping)
+    }
+
+    /// What the session looks like now.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshots.borrow())
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (done, answer) = oneshot::channel();
+        self.commands.send(command(done)).await.ok()?;
+        answer.await.ok()
+    }
+
+    fn judge(
+        &self,
+        snapshot: &Snapshot,
+        key: Option<&TokenKey>,
+        min_validity: Option<Duration>,
+        now: Timestamp,
+    ) -> Judgement {
+        match &snapshot.shown {
+            Shown::SignedIn => {}
+            Shown::LoginRequired => {
+                let failure = snapshot.problem.as_ref().map(|(failure, _)| failure.clone());
+                return Judgement::Answer(Err(NoToken::LoginRequired(failure)));
+            }
+            Shown::SignedOut | Shown::Revoking => return Judgement::Answer(Err(NoToken::LoginRequired(None))),
+        }
+        let Some(view) = snapshot.view(key) else { return Judgement::Wait { retry_at: snapshot.retry_at } };
+        let Some(token) = &view.token else { return Self::without_token(snapshot, view, now) };
+        if !token.token.is_bearer() {
+            return Judgement::Answer(Err(NoToken::NotBearer));
+        }
+        match token.freshness(now, min_validity) {
+            Freshness::Fresh => self.serve(token, now),
+            Freshness::Due => {
+                if snapshot.retry_at.is_none() {
+                    let key = key.unwrap_or(&snapshot.own).clone();
+                    // A full channel means that the task is about to look anyway.
+                    let _ = self.commands.try_send(Command::Request { key, min_validity: None });
+                }
+                self.serve(token, now)
+            }
+            // The last attempt has failed: a living token now beats the same token later.
+            Freshness::Short if snapshot.retry_at.is_some_and(|at| at > now) => self.serve(token, now),
+            Freshness::Short => Judgement::Wait { retry_at: None },
+            Freshness::Expired => Self::without_token(snapshot, view, now),
+        }
+    }
+
+    fn without_token(snapshot: &Snapshot, view: &View, now: Timestamp) -> Judgement {
+        match &view.refused {
+            Some(refused) if refused.until > now => {
+                Judgement::Answer(Err(NoToken::Refused(refused.verdict, refused.failure.clone())))
+            }
+            _ => Judgement::Wait { retry_at: snapshot.retry_at },
+        }
+    }
+
+    /// The answer when waiting is over: the living token, or why there is none.
+    fn settle(&self, snapshot: &Snapshot, key: Option<&TokenKey>) -> Result<Arc<Served>, NoToken> {
+        let now = self.clock.now();
+        let living = snapshot.view(key).and_then(|view| view.token.as_ref());
+        match living.filter(|token| token.freshness(now, None) != Freshness::Expired) {
+            Some(token) if !token.token.is_bearer() => Err(NoToken::NotBearer),
+            Some(token) => {
+                self.last_used.store(now.as_millis(), Ordering::Relaxed);
+                Ok(Arc::clone(token))
+            }
+            None => Err(NoToken::Unavailable {
+                failure: snapshot.problem.as_ref().map(|(failure, _)| failure.clone()),
+                retry_after: snapshot.retry_at.map(|at| at.since(now)),
+            }),
+        }
+    }
+
+    fn serve(&self, token: &Arc<Served>, now: Timestamp) -> Judgement {
+        self.last_used.store(now.as_millis(), Ordering::Relaxed);
+        Judgement::Serve(Arc::clone(token))
+    }
+}
+
+enum Judgement {
+    Serve(Arc<Served>),
+    Answer(Result<Arc<Served>, NoToken>),
+    Wait { retry_at: Option<Timestamp> },
+}
+
+fn stopping() -> ErrorBody {
+    ErrorBody::new(ErrorCode::TemporarilyUnavailable, "the daemon is stopping").retry_after(1)
+}

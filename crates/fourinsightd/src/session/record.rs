@@ -1,0 +1,264 @@
+//! A session as it is stored: the JSON that the store seals. Wall-clock times, because the timeline of one run
+//! means nothing to the next.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use super::{
+    entry::Entry,
+    signed_in::{Durability, Grant, Policy, SignedIn},
+    state::{Phase, Revoking},
+};
+use crate::{
+    authority::{Failure, Registration},
+    clock::{Clock, Timestamp},
+    token::{AccessToken, Expiry, Person, RefreshToken, Token, TokenId, TokenKey},
+};
+
+/// What a login settled and every renewal needs; never a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Login {
+    pub(crate) profile: String,
+    pub(crate) registration: Registration,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) resources: Vec<String>,
+    #[serde(default)]
+    pub(crate) refresh_idle: Option<u64>,
+    pub(crate) keep_alive: bool,
+}
+
+impl Login {
+    /// The key of what the login asked for.
+    pub(crate) fn own_key(&self) -> TokenKey {
+        TokenKey::new(self.scopes.iter().map(String::as_str), self.resources.iter().map(String::as_str))
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        Policy { keep_alive: self.keep_alive, refresh_idle: self.refresh_idle.map(Duration::from_secs) }
+    }
+}
+
+/// Writes a session's record.
+pub(crate) fn encode(phase: &Phase, login: Option<&Login>, clock: &Clock) -> Zeroizing<Vec<u8>> {
+    let record = Record { version: VERSION, login: login.cloned(), phase: Stored::of(phase, clock) };
+    // One allocation, so that no copy of a secret is left behind by growth.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
+    serde_json::to_writer(&mut *bytes, &record).expect("a record holds nothing that JSON cannot");
+    bytes
+}
+
+/// Reads a session's record.
+pub(crate) fn decode(bytes: &[u8], clock: &Clock) -> Result<(Phase, Option<Login>), Unreadable> {
+    let record: Record = serde_json::from_slice(bytes).map_err(|_| Unreadable)?;
+    if record.version != VERSION {
+        return Err(Unreadable);
+    }
+    let phase = record.phase.restore(record.login.as_ref(), clock)?;
+    Ok((phase, record.login))
+}
+
+/// The record is not one that this version writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the record cannot be read by this version")]
+pub(crate) struct Unreadable;
+
+const VERSION: u32 = 1;
+
+/// How far the wall clock may be set back between two runs before recorded times are distrusted.
+const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    version: u32,
+    login: Option<Login>,
+    phase: Stored,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Stored {
+    SignedOut,
+    SignedIn {
+        refresh_token: Option<StoredRefreshToken>,
+        ended: Option<Failure>,
+        person: Option<StoredPerson>,
+        tokens: Vec<StoredToken>,
+    },
+    LoginRequired {
+        failure: Failure,
+        since: i64,
+    },
+    Revoking {
+        refresh_token: Option<Secret>,
+        access_tokens: Vec<(Secret, Option<i64>)>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRefreshToken {
+    secret: Secret,
+    obtained_at: i64,
+    idle_end: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredPerson {
+    issuer: String,
+    subject: String,
+    name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredToken {
+    scopes: Vec<String>,
+    resources: Vec<String>,
+    id: u64,
+    secret: Secret,
+    token_type: String,
+    scope: Option<String>,
+    obtained_at: i64,
+    expires_at: Option<i64>,
+    assumed: bool,
+    renew_at: Option<i64>,
+    on_demand: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Secret(SecretString);
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose_secret())
+    }
+}
+
+impl Stored {
+    fn of(phase: &Phase, clock: &Clock) -> Self {
+        let unix = |moment| clock.to_unix(moment);
+        match phase {
+            Phase::SignedOut => Self::SignedOut,
+            Phase::SignedIn(session) => {
+                let (refresh_token, ended) = match &session.grant {
+                    Grant::RefreshToken { token, obtained_at, idle_end } => {
+                        let secret = Secret(token.expose().into());
+                        let stored =
+                            StoredRefreshToken { secret, obtained_at: unix(*obtained_at), idle_end: idle_end.map(unix) };
+                        (Some(stored), None)
+                    }
+                    Grant::None { ended } => (None, ended.clone()),
+                };
+                let tokens = session.entries.iter();
+                let tokens = tokens.filter_map(|(key, entry)| Some(StoredToken::of(key, entry.token.as_ref()?, clock)));
+                Self::SignedIn {
+                    refresh_token,
+                    ended,
+                    person: session.person.as_ref().map(|person| StoredPerson {
+                        issuer: person.issuer.clone(),
+                        subject: person.subject.clone(),
+                        name: person.name.clone(),
+                    }),
+                    tokens: tokens.collect(),
+                }
+            }
+            Phase::LoginRequired { failure, since } => {
+                Self::LoginRequired { failure: failure.clone(), since: unix(*since) }
+            }
+            Phase::Revoking(revoking) => Self::Revoking {
+                refresh_token: revoking.refresh_token.as_ref().map(|token| Secret(token.expose().into())),
+                access_tokens: revoking
+                    .access_tokens
+                    .iter()
+                    .map(|(token, expiry)| (Secret(token.expose().into()), expiry.end().map(unix)))
+                    .collect(),
+            },
+        }
+    }
+
+    fn restore(self, login: Option<&Login>, clock: &Clock) -> Result<Phase, Unreadable> {
+        let moment = |unix| clock.from_unix(unix);
+        Ok(match self {
+            Self::SignedOut => Phase::SignedOut,
+            Self::SignedIn { refresh_token, ended, person, tokens } => {
+                let login = login.ok_or(Unreadable)?;
+                let mut entries: BTreeMap<_, _> = tokens.into_iter().map(|token| token.restore(clock)).collect();
+                entries.entry(login.own_key()).or_insert_with(|| Entry::restored(None, clock.now()));
+                Phase::SignedIn(SignedIn {
+                    grant: match refresh_token {
+                        Some(stored) => Grant::RefreshToken {
+                            token: RefreshToken::new(stored.secret.0),
+                            obtained_at: moment(stored.obtained_at),
+                            idle_end: stored.idle_end.map(moment),
+                        },
+                        None => Grant::None { ended },
+                    },
+                    own: login.own_key(),
+                    person: person.map(|person| Person {
+                        issuer: person.issuer,
+                        subject: person.subject,
+                        name: person.name,
+                    }),
+                    entries,
+                    backoff: None,
+                    durability: Durability::Durable,
+                    policy: login.policy(),
+                    last_used: Timestamp::from_millis(0),
+                })
+            }
+            Self::LoginRequired { failure, since } => Phase::LoginRequired { failure, since: moment(since) },
+            Self::Revoking { refresh_token, access_tokens } => Phase::Revoking(Revoking {
+                refresh_token: refresh_token.map(|secret| RefreshToken::new(secret.0)),
+                access_tokens: access_tokens
+                    .into_iter()
+                    .map(|(secret, end)| {
+                        let expiry = end.map_or(Expiry::Unknown, |end| Expiry::At { at: moment(end), assumed: false });
+                        (AccessToken::new(secret.0), expiry)
+                    })
+                    .collect(),
+            }),
+        })
+    }
+}
+
+impl StoredToken {
+    fn of(key: &TokenKey, token: &Token, clock: &Clock) -> Self {
+        Self {
+            scopes: key.scopes().map(str::to_owned).collect(),
+            resources: key.resources().map(str::to_owned).collect(),
+            id: token.id.0,
+            secret: Secret(token.secret.expose().into()),
+            token_type: token.token_type.clone(),
+            scope: token.scope.clone(),
+            obtained_at: clock.to_unix(token.obtained_at),
+            expires_at: token.expiry.end().map(|at| clock.to_unix(at)),
+            assumed: matches!(token.expiry, Expiry::At { assumed: true, .. }),
+            renew_at: token.renew_at.map(|at| clock.to_unix(at)),
+            on_demand: token.on_demand,
+        }
+    }
+
+    fn restore(self, clock: &Clock) -> (TokenKey, Entry) {
+        let key =
+            TokenKey::new(self.scopes.iter().map(String::as_str), self.resources.iter().map(String::as_str));
+        let obtained_at = clock.from_unix(self.obtained_at);
+        // A token from the future means that the wall clock was set back: its age is unknown, so it counts as dead.
+        let trusted = obtained_at <= clock.now() + CLOCK_LEEWAY;
+        let token = Token {
+            id: TokenId(self.id),
+            secret: AccessToken::new(self.secret.0),
+            token_type: self.token_type,
+            scope: self.scope,
+            obtained_at,
+            expiry: self.expires_at.map_or(Expiry::Unknown, |at| Expiry::At {
+                at: if trusted { clock.from_unix(at) } else { clock.now() },
+                assumed: self.assumed,
+            }),
+            renew_at: self.renew_at.map(|at| clock.from_unix(at)),
+            on_demand: self.on_demand,
+        };
+        (key, Entry::restored(Some(token), obtained_at))
+    }
+}

@@ -1,0 +1,143 @@
+//! One redemption, in the order that survives a crash: write the intent, ask once, write the raw answer, and only
+//! then try to understand it. The state machine persists the outcome before anyone sees it.
+
+use std::sync::Arc;
+
+use fourinsight_ipc::SessionKey;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{record::Login, task::Environment};
+use crate::{
+    authority::{
+        Failure, Outcome, Retry, grant,
+        response::{self, Expected, RawAnswer},
+    },
+    clock::Timestamp,
+    token::{Person, RefreshToken, TokenKey},
+};
+
+/// What one redemption needs to know of its session.
+pub(super) struct Redemption {
+    pub(super) session: SessionKey,
+    /// The generation that a grant will make.
+    pub(super) generation: u64,
+    pub(super) key: TokenKey,
+    pub(super) refresh_token: RefreshToken,
+    pub(super) login: Arc<Login>,
+    pub(super) person: Option<Person>,
+}
+
+impl Redemption {
+    /// Redeems. Returns what came of it and when the request was sent.
+    pub(super) async fn run(self, environment: &Environment) -> (Outcome, Timestamp) {
+        let Environment { store, clock, exchange, .. } = environment;
+        let intent = Intent::new(&self.key, clock.unix_now()).to_bytes();
+        if let Err(error) = store.intend(&self.session, self.generation, intent.clone()).await {
+            tracing::warn!(session = %self.session, %error, "the journal cannot take a redemption; none is started");
+            return (unsent(&error.to_string()), clock.now());
+        }
+        let obtained_at = clock.now();
+        let own = self.key == self.login.own_key();
+        tracing::trace!(session = %self.session, generation = self.generation, own, "redeeming the refresh token");
+        let audience = (!own).then_some(&self.key);
+        let answer = match grant::refresh(&**exchange, &self.login.registration, &self.refresh_token, audience).await {
+            Ok(answer) => answer,
+            Err(retry) => {
+                self.settle_if_undecided(&retry, environment).await;
+                return (Outcome::Retry(retry), obtained_at);
+            }
+        };
+        if answer.status == 200 {
+            let entry = journal_entry(&intent, &answer.to_bytes());
+            if let Err(error) = store.answer(&self.session, self.generation, entry).await {
+                tracing::warn!(session = %self.session, %error, "the journal cannot take the answer; it is in memory only");
+            }
+        }
+        let outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
+        if let Outcome::Retry(retry) = &outcome {
+            self.settle_if_undecided(retry, environment).await;
+        }
+        (outcome, obtained_at)
+    }
+
+    /// The server has surely not acted, so a crash from here on leaves nothing in doubt.
+    async fn settle_if_undecided(&self, retry: &Retry, environment: &Environment) {
+        if !retry.ambiguous {
+            let settled = environment.store.settle(&self.session, self.generation - 1).await;
+            settled.unwrap_or_else(|error| tracing::debug!(session = %self.session, %error, "the slot stays open"));
+        }
+    }
+}
+
+/// What an earlier run of the daemon left in the journal.
+pub(super) struct Found {
+    /// Which key was being redeemed.
+    pub(super) key: TokenKey,
+    /// When its request was about to be sent, in Unix seconds.
+    pub(super) sent_at: i64,
+    /// The answer, if it had arrived.
+    pub(super) answer: Option<RawAnswer>,
+}
+
+impl Found {
+    /// Reads an intent.
+    pub(super) fn intent(bytes: &[u8]) -> Option<Self> {
+        let intent: Intent = serde_json::from_slice(bytes).ok()?;
+        Some(Self { key: intent.key(), sent_at: intent.sent_at, answer: None })
+    }
+
+    /// Reads an answer.
+    pub(super) fn answer(bytes: &[u8]) -> Option<Self> {
+        let length = usize::try_from(u32::from_be_bytes(*bytes.first_chunk()?)).ok()?;
+        let (intent, answer) = bytes.get(4..)?.split_at_checked(length)?;
+        Some(Self { answer: Some(RawAnswer::from_bytes(answer)?), ..Self::intent(intent)? })
+    }
+}
+
+/// Judges an answer to a refresh.
+pub(super) fn judge(answer: &RawAnswer, login: &Login, person: Option<&Person>, unix_now: i64) -> Outcome {
+    response::judge(answer, &login.registration, Expected::Refresh { person }, unix_now)
+}
+
+/// What is written before a refresh token is sent.
+#[derive(Serialize, Deserialize)]
+struct Intent {
+    scopes: Vec<String>,
+    resources: Vec<String>,
+    sent_at: i64,
+}
+
+impl Intent {
+    fn new(key: &TokenKey, sent_at: i64) -> Self {
+        Self {
+            scopes: key.scopes().map(str::to_owned).collect(),
+            resources: key.resources().map(str::to_owned).collect(),
+            sent_at,
+        }
+    }
+
+    fn key(&self) -> TokenKey {
+        TokenKey::new(self.scopes.iter().map(String::as_str), self.resources.iter().map(String::as_str))
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("an intent holds nothing that JSON cannot")
+    }
+}
+
+/// The slot holds one thing at a time, so the answer carries its intent along.
+fn journal_entry(intent: &[u8], answer: &[u8]) -> Zeroizing<Vec<u8>> {
+    let length = u32::try_from(intent.len()).expect("an intent is short");
+    let mut entry = Zeroizing::new(Vec::with_capacity(4 + intent.len() + answer.len()));
+    entry.extend_from_slice(&length.to_be_bytes());
+    entry.extend_from_slice(intent);
+    entry.extend_from_slice(answer);
+    entry
+}
+
+fn unsent(cause: &str) -> Outcome {
+    let description = format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
+    let failure = Failure { error: "storage_failed".into(), description };
+    Outcome::Retry(Retry { after: None, ambiguous: false, failure })
+}

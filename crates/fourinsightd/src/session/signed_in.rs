@@ -1,0 +1,241 @@
+//! What a signed-in session holds, and what it wants to do next. Pure.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    entry::Entry,
+    schedule,
+    state::Arrival,
+};
+use crate::{
+    authority::{Failure, Retry},
+    clock::Timestamp,
+    token::{Person, RefreshToken, Token, TokenKey, TokenSet},
+};
+
+/// What a signed-in session holds.
+#[derive(Debug)]
+pub(crate) struct SignedIn {
+    pub(crate) grant: Grant,
+    /// The key of what the login asked for.
+    pub(crate) own: TokenKey,
+    pub(crate) person: Option<Person>,
+    pub(crate) entries: BTreeMap<TokenKey, Entry>,
+    pub(crate) backoff: Option<Backoff>,
+    pub(crate) durability: Durability,
+    pub(crate) policy: Policy,
+    pub(crate) last_used: Timestamp,
+}
+
+/// What renews the access tokens.
+#[derive(Debug)]
+pub(crate) enum Grant {
+    /// RFC 6749 section 6.
+    RefreshToken {
+        /// The newest one.
+        token: RefreshToken,
+        /// When it was last issued or used.
+        obtained_at: Timestamp,
+        /// When it ends unless it is used before; `None` when it does not, or nobody said.
+        idle_end: Option<Timestamp>,
+    },
+    /// Nothing: the login brought none, or (`ended`) it must not be used any more.
+    None {
+        /// Why there is none any more.
+        ended: Option<Failure>,
+    },
+}
+
+/// What the profile says about renewing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Policy {
+    pub(crate) keep_alive: bool,
+    /// How long the server keeps an unused refresh token, when it does not say so itself.
+    pub(crate) refresh_idle: Option<Duration>,
+}
+
+/// Whether the disk holds what memory holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    Durable,
+    /// The record is being written; `degraded_since` when earlier tries have failed.
+    Writing { degraded_since: Option<Timestamp> },
+    Degraded { retry_at: Timestamp, since: Timestamp },
+}
+
+/// A pause of the whole session, after a failure that decided nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Backoff {
+    pub(crate) until: Timestamp,
+    pub(crate) failures: u32,
+    pub(crate) failure: Failure,
+    pub(crate) since: Timestamp,
+}
+
+impl SignedIn {
+    /// The most audiences a session holds tokens for.
+    pub(crate) const MOST_KEYS: usize = 64;
+
+    pub(super) fn new(own: TokenKey, policy: Policy, now: Timestamp) -> Self {
+        Self {
+            grant: Grant::None { ended: None },
+            own,
+            person: None,
+            entries: BTreeMap::new(),
+            backoff: None,
+            durability: Durability::Durable,
+            policy,
+            last_used: now,
+        }
+    }
+
+    /// The session's own token.
+    pub(crate) fn own_token(&self) -> Option<&Token> {
+        self.entries.get(&self.own)?.token.as_ref()
+    }
+
+    /// The entry of a key; a new one may cost the least recently used its place.
+    pub(super) fn entry(&mut self, key: TokenKey, now: Timestamp) -> &mut Entry {
+        if !self.entries.contains_key(&key) && self.entries.len() >= Self::MOST_KEYS {
+            let least = self.entries.iter().filter(|(other, _)| **other != self.own);
+            let least = least.min_by_key(|(_, entry)| entry.used_at).map(|(other, _)| other.clone());
+            least.map(|least| self.entries.remove(&least));
+        }
+        let entry = self.entries.entry(key).or_insert_with(|| Entry::new(now));
+        entry.used_at = now;
+        entry
+    }
+
+    /// Takes what a server granted for a key.
+    pub(super) fn take(&mut self, key: TokenKey, tokens: TokenSet, on_demand: Option<Duration>, arrival: Arrival) {
+        let Arrival { obtained_at, id, now, chance } = arrival;
+        let idle = tokens.refresh_idle.map(Duration::from_secs).or(self.policy.refresh_idle);
+        let idle_end = idle.map(|idle| obtained_at + idle);
+        match (&mut self.grant, tokens.refresh_token) {
+            (grant, Some(token)) => *grant = Grant::RefreshToken { token, obtained_at, idle_end },
+            // RFC 6749 section 6: without a new refresh token the old one stays in use.
+            (Grant::RefreshToken { obtained_at: at, idle_end: end, .. }, None) => {
+                (*at, *end) = (obtained_at, idle_end);
+            }
+            (Grant::None { .. }, None) => {}
+        }
+        let renewable = matches!(self.grant, Grant::RefreshToken { .. });
+        let expiry = schedule::expiry(tokens.lifetime, obtained_at, renewable);
+        let renew_at = schedule::renewal(expiry, obtained_at, tokens.refresh_in, chance).filter(|_| renewable);
+        let life = expiry.end().map(|at| at.since(obtained_at));
+        let token = Token {
+            id,
+            secret: tokens.access_token,
+            token_type: tokens.token_type,
+            scope: tokens.scope,
+            obtained_at,
+            expiry,
+            renew_at,
+            on_demand: on_demand.zip(life).is_some_and(|(wanted, life)| wanted > life),
+        };
+        self.person = self.person.take().or(tokens.person);
+        self.backoff = self.backoff.take().filter(|_| life.is_some_and(|life| life.is_zero()));
+        self.entry(key.clone(), now).take(token);
+        if life.is_some_and(|life| life.is_zero()) && renewable {
+            let failure = Failure {
+                error: "expired_on_arrival".into(),
+                description: "the server issues access tokens that have already expired".into(),
+            };
+            self.back_off(Retry { after: None, ambiguous: false, failure }, arrival);
+        }
+    }
+
+    /// An attempt for a key decided nothing.
+    pub(super) fn pause(&mut self, key: &TokenKey, retry: Retry, arrival: Arrival) {
+        self.back_off(retry, arrival);
+        self.entry(key.clone(), arrival.now).settle();
+    }
+
+    /// An attempt for a key shows that nothing will work before `until`.
+    pub(super) fn pause_until(&mut self, key: &TokenKey, until: Timestamp, failure: Failure, now: Timestamp) {
+        let (failures, since) = self.backoff.take().map_or((0, now), |backoff| (backoff.failures, backoff.since));
+        self.backoff = Some(Backoff { until, failures: failures + 1, failure, since });
+        self.entry(key.clone(), now).settle();
+    }
+
+    /// What to redeem next, and when: first what somebody waits for, then the session's own key.
+    pub(super) fn next_redemption(&self) -> Option<(Timestamp, &TokenKey)> {
+        let Grant::RefreshToken { .. } = &self.grant else { return None };
+        let wanted = self.entries.iter().filter_map(|(key, entry)| Some((entry.wanted_at()?, key)));
+        let due = self.own_renewal().map(|at| (at, &self.own));
+        let (at, key) = wanted.chain(due).min_by_key(|(at, _)| *at)?;
+        Some((self.backoff.as_ref().map_or(at, |backoff| at.max(backoff.until)), key))
+    }
+
+    /// When a session that nothing can renew needs its person again.
+    pub(super) fn end(&self) -> Option<Timestamp> {
+        let Grant::None { .. } = self.grant else { return None };
+        match self.own_token() {
+            Some(token) => token.expiry.end(),
+            None => Some(Timestamp::from_millis(0)),
+        }
+    }
+
+    pub(super) fn why_it_ended(&self) -> Failure {
+        if let Grant::None { ended: Some(failure) } = &self.grant {
+            return failure.clone();
+        }
+        let (error, description) = match self.own_token() {
+            Some(_) => ("access_token_expired", "the access token has expired and the login brought no refresh token"),
+            None => ("access_token_rejected", "an API refused the access token and the login brought no refresh token"),
+        };
+        Failure { error: error.into(), description: description.into() }
+    }
+
+    /// When the session's own token will be renewed.
+    pub(crate) fn next_own_renewal(&self) -> Option<Timestamp> {
+        let at = self.own_renewal()?;
+        Some(self.backoff.as_ref().map_or(at, |backoff| at.max(backoff.until)))
+    }
+
+    /// What is wrong, and since when.
+    pub(crate) fn problem(&self) -> Option<(Failure, Timestamp)> {
+        let degraded = match self.durability {
+            Durability::Degraded { since, .. } | Durability::Writing { degraded_since: Some(since) } => Some(since),
+            Durability::Durable | Durability::Writing { degraded_since: None } => None,
+        };
+        let unsaved = degraded.map(|since| {
+            let description = "the disk refuses the session's record; it is kept in memory and written every second";
+            (Failure { error: "storage_failed".into(), description: description.into() }, since)
+        });
+        let paused = || self.backoff.as_ref().map(|backoff| (backoff.failure.clone(), backoff.since));
+        let refused = || {
+            let refused = self.entries.get(&self.own)?.refused.as_ref()?;
+            Some((refused.failure.clone(), refused.since))
+        };
+        let ended = || match &self.grant {
+            Grant::None { ended: Some(failure) } => {
+                Some((failure.clone(), self.own_token().map_or(self.last_used, |token| token.obtained_at)))
+            }
+            _ => None,
+        };
+        unsaved.or_else(paused).or_else(refused).or_else(ended)
+    }
+
+    /// When the session's own key is to be redeemed though nobody waits for it.
+    fn own_renewal(&self) -> Option<Timestamp> {
+        let Grant::RefreshToken { obtained_at, idle_end, .. } = &self.grant else { return None };
+        let keep_alive =
+            idle_end.filter(|_| self.policy.keep_alive).map(|end| schedule::keep_alive(end, *obtained_at));
+        let needs_person = self.entries.get(&self.own).is_some_and(|entry| entry.refused.is_some());
+        self.own_due().into_iter().chain(keep_alive).min().filter(|_| !needs_person)
+    }
+
+    fn own_due(&self) -> Option<Timestamp> {
+        let Some(entry) = self.entries.get(&self.own) else { return Some(Timestamp::from_millis(0)) };
+        let Some(token) = &entry.token else { return Some(entry.not_before().unwrap_or(Timestamp::from_millis(0))) };
+        token.renew_at.filter(|_| self.policy.keep_alive || self.last_used > token.obtained_at)
+    }
+
+    fn back_off(&mut self, retry: Retry, arrival: Arrival) {
+        let (failures, since) =
+            self.backoff.take().map_or((1, arrival.now), |backoff| (backoff.failures + 1, backoff.since));
+        let until = arrival.now + schedule::backoff(failures, retry.after, arrival.chance);
+        self.backoff = Some(Backoff { until, failures, failure: retry.failure, since });
+    }
+}

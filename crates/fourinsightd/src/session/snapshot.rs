@@ -1,0 +1,121 @@
+//! A session as everyone but its task sees it: made anew at each publication, never changed.
+
+use std::sync::Arc;
+
+use fourinsight_ipc::SessionKey;
+
+use super::{
+    entry::Refused,
+    record::Login,
+    served::Served,
+    signed_in::{Durability, SignedIn},
+    state::{Phase, State},
+};
+use crate::{
+    authority::Failure,
+    clock::Timestamp,
+    token::{Expiry, Person, TokenKey},
+};
+
+/// One moment of a session.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) shown: Shown,
+    pub(crate) own: TokenKey,
+    /// The session's own view first.
+    views: Vec<(TokenKey, View)>,
+    pub(crate) login: Option<Arc<Login>>,
+    pub(crate) person: Option<Person>,
+    pub(crate) generation: u64,
+    pub(crate) next_renewal: Option<Timestamp>,
+    /// Until when a failure keeps the session from trying again.
+    pub(crate) retry_at: Option<Timestamp>,
+    /// What is wrong, and since when.
+    pub(crate) problem: Option<(Failure, Timestamp)>,
+    pub(crate) degraded: bool,
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    SignedOut,
+    SignedIn,
+    LoginRequired,
+    Revoking,
+}
+
+/// One audience.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) token: Option<Arc<Served>>,
+    pub(crate) outcomes: u64,
+    pub(crate) refused: Option<Refused>,
+}
+
+impl Snapshot {
+    /// The view of a key; `None` stands for the session's own.
+    pub(crate) fn view(&self, key: Option<&TokenKey>) -> Option<&View> {
+        match key {
+            None => self.views.first().map(|(_, view)| view),
+            Some(key) => self.views.iter().find(|(other, _)| other == key).map(|(_, view)| view),
+        }
+    }
+
+    /// The session's own token, if there is one.
+    pub(crate) fn own_token(&self) -> Option<&Arc<Served>> {
+        self.view(None)?.token.as_ref()
+    }
+
+    /// When the session's own token ends.
+    pub(crate) fn own_expiry(&self) -> Option<Expiry> {
+        self.own_token().map(|served| served.token.expiry)
+    }
+
+    /// Makes a snapshot; tokens that were in the last one keep their prepared form.
+    pub(crate) fn of(state: &State, login: Option<&Arc<Login>>, key: &SessionKey, last: Option<&Self>) -> Self {
+        let mut snapshot = Self {
+            shown: Shown::SignedOut,
+            own: TokenKey::default(),
+            views: Vec::new(),
+            login: login.cloned(),
+            person: None,
+            generation: state.generation,
+            next_renewal: None,
+            retry_at: None,
+            problem: None,
+            degraded: false,
+        };
+        match &state.phase {
+            Phase::SignedOut => {}
+            Phase::LoginRequired { failure, since } => {
+                snapshot.shown = Shown::LoginRequired;
+                snapshot.problem = Some((failure.clone(), *since));
+            }
+            Phase::Revoking(_) => snapshot.shown = Shown::Revoking,
+            Phase::SignedIn(session) => snapshot.show(session, key, last),
+        }
+        snapshot
+    }
+
+    fn show(&mut self, session: &SignedIn, key: &SessionKey, last: Option<&Self>) {
+        let own = session.entries.get_key_value(&session.own);
+        let others = session.entries.iter().filter(|(other, _)| **other != session.own);
+        let views = own.into_iter().chain(others).map(|(token_key, entry)| {
+            let prepared = entry.token.as_ref().map(|token| {
+                let known = last.and_then(|last| last.view(Some(token_key))?.token.clone());
+                let known = known.filter(|known| known.token.id == token.id);
+                known.unwrap_or_else(|| Arc::new(Served::new(token.clone(), key)))
+            });
+            let view = View { token: prepared, outcomes: entry.outcomes, refused: entry.refused.clone() };
+            (token_key.clone(), view)
+        });
+        self.views = views.collect();
+        self.shown = Shown::SignedIn;
+        self.own = session.own.clone();
+        self.person.clone_from(&session.person);
+        self.next_renewal = session.next_own_renewal();
+        self.retry_at = session.backoff.as_ref().map(|backoff| backoff.until);
+        self.degraded = matches!(session.durability, Durability::Degraded { .. });
+        self.problem = session.problem();
+    }
+}

@@ -1,0 +1,421 @@
+//! The session state machine. Pure: events and the time go in, effects come out; `task.rs` carries them out.
+//!
+//! ```text
+//!   SignedOut --SignIn--> SignedIn --Refused(Final)--> LoginRequired --SignIn--> SignedIn
+//!   any --Revoke--> Revoking --RevocationEnded--> SignedOut
+//! ```
+//!
+//! "Fresh" and "expired" are no states: they are what [`freshness`](super::schedule::freshness) says at the moment
+//! of a request. A login attempt is no state either, so a failed login never touches a working session.
+//!
+//! What always holds, and `state_properties.rs` tries to break: at most one redemption is in flight; only a final
+//! verdict, a changed person or a revocation drops a grant; nothing is published before its persistence was
+//! attempted; a degraded session starts no redemption.
+
+use std::time::Duration;
+
+use super::{
+    entry::Refused,
+    schedule::{self, Chance},
+    signed_in::{Backoff, Durability, Grant, Policy, SignedIn},
+};
+use crate::{
+    authority::{Failure, Outcome, Refusal, Retry, Verdict},
+    clock::Timestamp,
+    token::{AccessToken, Expiry, Person, RefreshToken, TokenId, TokenKey, TokenSet},
+};
+
+/// A session.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) phase: Phase,
+    /// Counts the records this session has had: one for each login, each redemption, each verdict.
+    pub(crate) generation: u64,
+    attempts: u64,
+    in_flight: Option<InFlight>,
+    stopping: bool,
+}
+
+/// Where a session stands.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    SignedOut,
+    SignedIn(SignedIn),
+    LoginRequired { failure: Failure, since: Timestamp },
+    Revoking(Revoking),
+}
+
+/// What is still to be revoked.
+#[derive(Debug)]
+pub(crate) struct Revoking {
+    pub(crate) refresh_token: Option<RefreshToken>,
+    pub(crate) access_tokens: Vec<(AccessToken, Expiry)>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    attempt: u64,
+    generation: u64,
+    key: TokenKey,
+    on_demand: Option<Duration>,
+}
+
+/// What a new login brings.
+#[derive(Debug)]
+pub(crate) struct NewGrant {
+    pub(crate) tokens: TokenSet,
+    pub(crate) own: TokenKey,
+    pub(crate) obtained_at: Timestamp,
+    pub(crate) id: TokenId,
+    pub(crate) policy: Policy,
+}
+
+/// What happens to a session.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A login succeeded.
+    SignIn(Box<NewGrant>),
+    /// Time has passed. `last_used` is when a token was last handed out.
+    Tick { last_used: Timestamp },
+    /// Somebody waits for a better token than the one there is.
+    Requested { key: TokenKey, min_validity: Option<Duration> },
+    /// An API refused a token.
+    Rejected { id: TokenId },
+    /// A redemption ended.
+    Answered { attempt: u64, outcome: Outcome, obtained_at: Timestamp, id: TokenId },
+    /// The record of the present generation is on the disk.
+    Persisted,
+    /// It is not, and may never be.
+    PersistFailed,
+    /// The person wants it gone.
+    Revoke,
+    /// The server has been told, or could not be.
+    RevocationEnded,
+    /// The daemon is stopping: finish, begin nothing.
+    Stop,
+}
+
+/// What is to be done, in order.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Redeem the refresh token for this key.
+    Redeem { key: TokenKey, attempt: u64 },
+    /// Write the record, then report [`Event::Persisted`] or [`Event::PersistFailed`].
+    Persist,
+    /// Show the present state to everyone.
+    Publish,
+    /// Tell the server to forget the tokens of [`Phase::Revoking`], then report [`Event::RevocationEnded`].
+    Revoke,
+    /// Tell the server, if it can be told, to forget tokens that nobody will use.
+    Discard(Box<TokenSet>),
+    /// Delete the record.
+    Forget,
+}
+
+impl State {
+    /// How long a refusal that needs a person stands before a later request tries again.
+    pub(crate) const REFUSAL_FLOOR: Duration = Duration::from_secs(60);
+    const PERSIST_RETRY: Duration = Duration::from_secs(1);
+
+    /// A session that nobody has signed in to.
+    pub(crate) fn signed_out() -> Self {
+        Self::restored(0, Phase::SignedOut)
+    }
+
+    /// A session as its record tells it.
+    pub(crate) fn restored(generation: u64, phase: Phase) -> Self {
+        Self { phase, generation, attempts: 0, in_flight: None, stopping: false }
+    }
+
+    /// Takes up a redemption that an earlier run of the daemon began; its answer follows as
+    /// [`Event::Answered`] with the attempt returned here.
+    pub(crate) fn take_up(&mut self, key: TokenKey) -> u64 {
+        self.begin(key, None)
+    }
+
+    /// Nobody knows whether the refresh token still counts: says so, and leaves it alone until `until`.
+    pub(crate) fn doubt(&mut self, failure: Failure, until: Timestamp, since: Timestamp) {
+        if let Phase::SignedIn(session) = &mut self.phase {
+            session.backoff = Some(Backoff { until, failures: 0, failure, since });
+        }
+    }
+
+    /// Who signed in, as far as known.
+    pub(crate) fn person(&self) -> Option<&Person> {
+        match &self.phase {
+            Phase::SignedIn(session) => session.person.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// When the session's own token ends.
+    pub(crate) fn own_end(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::SignedIn(session) => session.own_token().and_then(|token| token.expiry.end()),
+            _ => None,
+        }
+    }
+
+    /// The refresh token to redeem now, if there is one.
+    pub(crate) fn refresh_token(&self) -> Option<&RefreshToken> {
+        match &self.phase {
+            Phase::SignedIn(SignedIn { grant: Grant::RefreshToken { token, .. }, .. }) => Some(token),
+            _ => None,
+        }
+    }
+
+    /// When [`Event::Tick`] is needed at the latest, if nothing else happens.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        let Phase::SignedIn(session) = &self.phase else { return None };
+        if let Durability::Degraded { retry_at, .. } = session.durability {
+            return Some(retry_at);
+        }
+        if self.in_flight.is_some() || self.stopping {
+            return None;
+        }
+        session.next_redemption().map(|(at, _)| at).into_iter().chain(session.end()).min()
+    }
+
+    /// Takes one event.
+    pub(crate) fn handle(&mut self, event: Event, now: Timestamp, chance: Chance) -> Vec<Effect> {
+        let mut effects = match event {
+            Event::SignIn(grant) => self.sign_in(*grant, now, chance),
+            Event::Tick { last_used } => self.tick(last_used, now),
+            Event::Requested { key, min_validity } => self.requested(key, min_validity, now),
+            Event::Rejected { id } => self.rejected(id, now),
+            Event::Answered { attempt, outcome, obtained_at, id } => {
+                self.answered(attempt, outcome, Arrival { obtained_at, id, now, chance })
+            }
+            Event::Persisted => self.persisted(Durability::Durable),
+            Event::PersistFailed => self.persisted(Durability::Degraded { retry_at: now + Self::PERSIST_RETRY, since: now }),
+            Event::Revoke => self.revoke(),
+            Event::RevocationEnded => {
+                self.phase = Phase::SignedOut;
+                vec![Effect::Forget, Effect::Publish]
+            }
+            Event::Stop => {
+                self.stopping = true;
+                vec![]
+            }
+        };
+        effects.extend(self.redeem_what_is_due(now));
+        effects
+    }
+
+    fn sign_in(&mut self, new: NewGrant, now: Timestamp, chance: Chance) -> Vec<Effect> {
+        let mut session = SignedIn::new(new.own.clone(), new.policy, now);
+        let arrival = Arrival { obtained_at: new.obtained_at, id: new.id, now, chance };
+        session.take(new.own, new.tokens, None, arrival);
+        self.phase = Phase::SignedIn(session);
+        self.write()
+    }
+
+    fn tick(&mut self, last_used: Timestamp, now: Timestamp) -> Vec<Effect> {
+        let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
+        session.last_used = session.last_used.max(last_used);
+        if session.end().is_some_and(|end| end <= now) && self.in_flight.is_none() {
+            let failure = session.why_it_ended();
+            return self.require_login(failure, now);
+        }
+        match session.durability {
+            Durability::Degraded { retry_at, since } if retry_at <= now => {
+                session.durability = Durability::Writing { degraded_since: Some(since) };
+                vec![Effect::Persist]
+            }
+            _ => vec![],
+        }
+    }
+
+    fn requested(&mut self, key: TokenKey, min_validity: Option<Duration>, now: Timestamp) -> Vec<Effect> {
+        let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
+        session.last_used = session.last_used.max(now);
+        if matches!(session.grant, Grant::None { .. }) && key != session.own {
+            let failure = Failure {
+                error: "interaction_required".into(),
+                description: "the login brought no refresh token, so it serves no other audience".into(),
+            };
+            let refused = Refused { verdict: Verdict::InteractionRequired, failure, since: now, until: now + Self::REFUSAL_FLOOR };
+            session.entry(key, now).refuse(refused);
+            return vec![Effect::Publish];
+        }
+        let waits_for_running = self.in_flight.as_ref().is_some_and(|running| {
+            running.key == key && running.generation == self.generation
+        });
+        let entry = session.entry(key, now);
+        if !waits_for_running && !entry.is_refused(now) {
+            entry.request(min_validity, now);
+        }
+        vec![]
+    }
+
+    fn rejected(&mut self, id: TokenId, now: Timestamp) -> Vec<Effect> {
+        let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
+        let Some(entry) = session.entries.values_mut().find(|entry| entry.holds(id)) else { return vec![] };
+        entry.reject(now);
+        session.durability = Durability::Writing { degraded_since: None };
+        vec![Effect::Persist]
+    }
+
+    fn answered(&mut self, attempt: u64, outcome: Outcome, arrival: Arrival) -> Vec<Effect> {
+        let Some(running) = self.in_flight.take_if(|running| running.attempt == attempt) else {
+            return discard(outcome);
+        };
+        let stale = running.generation != self.generation;
+        match &mut self.phase {
+            Phase::Revoking(revoking) => {
+                let mut effects = match outcome {
+                    // The newest tokens are the ones to revoke.
+                    Outcome::Granted(tokens) if !stale => {
+                        revoking.take(*tokens, arrival);
+                        vec![]
+                    }
+                    outcome => discard(outcome),
+                };
+                effects.push(Effect::Revoke);
+                effects
+            }
+            _ if stale => discard(outcome),
+            Phase::SignedIn(session) => match outcome {
+                Outcome::Granted(tokens) => {
+                    session.take(running.key, *tokens, running.on_demand, arrival);
+                    self.write()
+                }
+                Outcome::Retry(retry) => {
+                    session.pause(&running.key, retry, arrival);
+                    vec![Effect::Publish]
+                }
+                Outcome::Refused(refusal) => self.refused(&running.key, refusal, arrival),
+            },
+            Phase::SignedOut | Phase::LoginRequired { .. } => discard(outcome),
+        }
+    }
+
+    fn refused(&mut self, key: &TokenKey, refusal: Refusal, arrival: Arrival) -> Vec<Effect> {
+        let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
+        let own = *key == session.own;
+        let Arrival { now, chance, .. } = arrival;
+        match refusal.verdict {
+            Verdict::Final if own => return self.require_login(refusal.failure, now),
+            Verdict::PersonChanged => {
+                session.grant = Grant::None { ended: Some(refusal.failure) };
+                session.entry(key.clone(), now).settle();
+                return self.write();
+            }
+            Verdict::Misconfigured => {
+                session.pause_until(key, now + schedule::misconfigured_backoff(chance), refusal.failure, now);
+            }
+            Verdict::Scope | Verdict::Target if own => {
+                let retry = Retry { after: None, ambiguous: false, failure: refusal.failure };
+                session.pause(key, retry, arrival);
+            }
+            verdict => {
+                let verdict = if verdict == Verdict::Final { Verdict::InteractionRequired } else { verdict };
+                let refused = Refused { verdict, failure: refusal.failure, since: now, until: now + Self::REFUSAL_FLOOR };
+                session.entry(key.clone(), now).refuse(refused);
+            }
+        }
+        vec![Effect::Publish]
+    }
+
+    fn require_login(&mut self, failure: Failure, since: Timestamp) -> Vec<Effect> {
+        self.phase = Phase::LoginRequired { failure, since };
+        self.write()
+    }
+
+    fn persisted(&mut self, durability: Durability) -> Vec<Effect> {
+        if let Phase::SignedIn(session) = &mut self.phase {
+            session.durability = match (session.durability, durability) {
+                (Durability::Writing { degraded_since: Some(since) }, Durability::Degraded { retry_at, .. }) => {
+                    Durability::Degraded { retry_at, since }
+                }
+                (_, durability) => durability,
+            };
+        }
+        vec![Effect::Publish]
+    }
+
+    fn revoke(&mut self) -> Vec<Effect> {
+        let revoking = match std::mem::replace(&mut self.phase, Phase::SignedOut) {
+            Phase::SignedIn(session) => Revoking::of(session),
+            Phase::Revoking(revoking) => {
+                self.phase = Phase::Revoking(revoking);
+                return vec![];
+            }
+            Phase::SignedOut | Phase::LoginRequired { .. } => Revoking { refresh_token: None, access_tokens: vec![] },
+        };
+        self.phase = Phase::Revoking(revoking);
+        let mut effects = vec![Effect::Persist];
+        if self.in_flight.is_none() {
+            effects.push(Effect::Revoke);
+        }
+        effects
+    }
+
+    /// A new record: everything in flight for an older one is void from here on.
+    fn write(&mut self) -> Vec<Effect> {
+        self.generation += 1;
+        if let Phase::SignedIn(session) = &mut self.phase {
+            session.durability = Durability::Writing { degraded_since: None };
+        }
+        vec![Effect::Persist]
+    }
+
+    fn redeem_what_is_due(&mut self, now: Timestamp) -> Option<Effect> {
+        let Phase::SignedIn(session) = &mut self.phase else { return None };
+        if self.in_flight.is_some() || self.stopping || session.durability != Durability::Durable {
+            return None;
+        }
+        let (at, key) = session.next_redemption()?;
+        if at > now {
+            return None;
+        }
+        let key = key.clone();
+        let on_demand = session.entry(key.clone(), now).begin();
+        let attempt = self.begin(key.clone(), on_demand);
+        Some(Effect::Redeem { key, attempt })
+    }
+
+    fn begin(&mut self, key: TokenKey, on_demand: Option<Duration>) -> u64 {
+        self.attempts += 1;
+        self.in_flight = Some(InFlight { attempt: self.attempts, generation: self.generation, key, on_demand });
+        self.attempts
+    }
+}
+
+impl Revoking {
+    fn of(session: SignedIn) -> Self {
+        let access_tokens = session.entries.into_values().filter_map(|entry| entry.token);
+        Self {
+            refresh_token: match session.grant {
+                Grant::RefreshToken { token, .. } => Some(token),
+                Grant::None { .. } => None,
+            },
+            access_tokens: access_tokens.map(|token| (token.secret, token.expiry)).collect(),
+        }
+    }
+
+    fn take(&mut self, tokens: TokenSet, arrival: Arrival) {
+        let expiry = schedule::expiry(tokens.lifetime, arrival.obtained_at, false);
+        self.access_tokens.push((tokens.access_token, expiry));
+        if let Some(token) = tokens.refresh_token {
+            self.refresh_token = Some(token);
+        }
+    }
+}
+
+/// The circumstances of an answer.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    /// When its request was sent.
+    pub(super) obtained_at: Timestamp,
+    pub(super) id: TokenId,
+    pub(super) now: Timestamp,
+    pub(super) chance: Chance,
+}
+
+fn discard(outcome: Outcome) -> Vec<Effect> {
+    match outcome {
+        Outcome::Granted(tokens) => vec![Effect::Discard(tokens)],
+        Outcome::Retry(_) | Outcome::Refused(_) => vec![],
+    }
+}

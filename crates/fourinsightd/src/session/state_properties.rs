@@ -1,0 +1,237 @@
+//! What always holds, whatever happens in whatever order.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{
+    schedule::{Chance, Freshness},
+    signed_in::{Durability, Grant, Policy},
+    state::{Effect, Event, NewGrant, Phase, State},
+    state_tests::{START, failure, tokens},
+};
+use crate::{
+    authority::{Outcome, Refusal, Retry, Verdict},
+    clock::Timestamp,
+    token::{TokenId, TokenKey},
+};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Pass(u64),
+    Request(u8, Option<u64>),
+    Reject,
+    Answer(Answer),
+    SignIn { refresh: bool, lifetime: i64 },
+    Revoke,
+    RevocationEnded,
+    DiskWorks(bool),
+    Stop,
+}
+
+#[derive(Clone, Debug)]
+enum Answer {
+    Granted { refresh: bool, lifetime: i64 },
+    Retry(Option<u64>),
+    Refused(Verdict),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let lifetime = prop_oneof![Just(-30), Just(1), Just(10), Just(3600)];
+    let verdict = prop_oneof![
+        Just(Verdict::Final),
+        Just(Verdict::InteractionRequired),
+        Just(Verdict::Scope),
+        Just(Verdict::Target),
+        Just(Verdict::Misconfigured),
+        Just(Verdict::PersonChanged),
+    ];
+    let answer = prop_oneof![
+        4 => (any::<bool>(), lifetime.clone()).prop_map(|(refresh, lifetime)| Answer::Granted { refresh, lifetime }),
+        2 => proptest::option::of(0u64..5000).prop_map(Answer::Retry),
+        1 => verdict.prop_map(Answer::Refused),
+    ];
+    prop_oneof![
+        6 => (0u64..4000).prop_map(Step::Pass),
+        4 => (0u8..70, proptest::option::of(0u64..5000)).prop_map(|(key, wanted)| Step::Request(key, wanted)),
+        2 => Just(Step::Reject),
+        8 => answer.prop_map(Step::Answer),
+        2 => (any::<bool>(), lifetime).prop_map(|(refresh, lifetime)| Step::SignIn { refresh, lifetime }),
+        1 => Just(Step::Revoke),
+        1 => Just(Step::RevocationEnded),
+        2 => any::<bool>().prop_map(Step::DiskWorks),
+        1 => Just(Step::Stop),
+    ]
+}
+
+/// The machine and what has been seen of it from outside.
+struct Watched {
+    state: State,
+    now: Timestamp,
+    disk_works: bool,
+    in_flight: Vec<u64>,
+    /// Generations whose persistence was attempted.
+    written: u64,
+    next_id: u64,
+    revoking_at_server: bool,
+}
+
+impl Watched {
+    fn event(&mut self, event: Event, may_drop_grant: bool) -> Result<(), TestCaseError> {
+        let had_grant = self.state.refresh_token().is_some();
+        let degraded = self.is_degraded();
+        let tick = matches!(event, Event::Tick { .. });
+        let mut effects = self.state.handle(event, self.now, Chance::from_bits(u64::MAX / 3));
+        while !effects.is_empty() {
+            match effects.remove(0) {
+                Effect::Persist => {
+                    self.written = self.state.generation;
+                    let event = if self.disk_works { Event::Persisted } else { Event::PersistFailed };
+                    let mut next = self.state.handle(event, self.now, Chance::from_bits(7));
+                    next.append(&mut effects);
+                    effects = next;
+                }
+                Effect::Redeem { attempt, .. } => {
+                    prop_assert!(self.in_flight.is_empty(), "two redemptions in flight");
+                    prop_assert!(!self.is_degraded() , "a degraded session started a rotation");
+                    prop_assert!(self.state.refresh_token().is_some(), "there is nothing to redeem");
+                    self.in_flight.push(attempt);
+                }
+                Effect::Publish => {
+                    prop_assert_eq!(self.written, self.state.generation, "published before a write was attempted");
+                }
+                Effect::Revoke => {
+                    prop_assert!(self.in_flight.is_empty(), "revoking while a redemption runs");
+                    self.revoking_at_server = true;
+                }
+                Effect::Discard(_) | Effect::Forget => {}
+            }
+        }
+        prop_assert!(
+            may_drop_grant || !had_grant || self.state.refresh_token().is_some(),
+            "a grant was dropped without a verdict (degraded before: {})",
+            degraded
+        );
+        if tick && let Some(deadline) = self.state.next_deadline() {
+            prop_assert!(deadline > self.now, "a deadline in the past after a tick: {:?} {:?}", deadline, self.now);
+        }
+        Ok(())
+    }
+
+    fn is_degraded(&self) -> bool {
+        matches!(&self.state.phase, Phase::SignedIn(session) if session.durability != Durability::Durable)
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Pass(seconds) => {
+                self.now = self.now + Duration::from_secs(seconds);
+                self.event(Event::Tick { last_used: START }, false)
+            }
+            Step::Request(key, wanted) => {
+                let key = if key == 0 { own() } else { TokenKey::new([format!("s{key}").as_str()], []) };
+                self.event(Event::Requested { key, min_validity: wanted.map(Duration::from_secs) }, false)
+            }
+            Step::Reject => {
+                let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
+                let Some(id) = session.own_token().map(|token| token.id) else { return Ok(()) };
+                self.event(Event::Rejected { id }, false)?;
+                let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
+                prop_assert!(
+                    session.entries.values().all(|entry| entry.token.as_ref().is_none_or(|token| token.id != id)),
+                    "a rejected token is still held"
+                );
+                Ok(())
+            }
+            Step::Answer(answer) => {
+                let Some(attempt) = self.in_flight.pop() else { return Ok(()) };
+                let fatal = matches!(answer, Answer::Refused(Verdict::Final | Verdict::PersonChanged));
+                let outcome = self.outcome(&answer);
+                let id = self.id();
+                self.event(Event::Answered { attempt, outcome, obtained_at: self.now, id }, fatal)
+            }
+            Step::SignIn { refresh, lifetime } => {
+                if matches!(self.state.phase, Phase::Revoking(_)) {
+                    return Ok(());
+                }
+                let tokens = tokens("login", refresh.then_some("R"), lifetime);
+                let policy = Policy { keep_alive: true, refresh_idle: None };
+                let id = self.id();
+                let new = NewGrant { tokens, own: own(), obtained_at: self.now, id, policy };
+                self.event(Event::SignIn(Box::new(new)), true)
+            }
+            Step::Revoke => self.event(Event::Revoke, true),
+            Step::RevocationEnded => {
+                if !std::mem::take(&mut self.revoking_at_server) {
+                    return Ok(());
+                }
+                self.event(Event::RevocationEnded, true)
+            }
+            Step::DiskWorks(works) => {
+                self.disk_works = works;
+                Ok(())
+            }
+            Step::Stop => self.event(Event::Stop, false),
+        }
+    }
+
+    fn outcome(&self, answer: &Answer) -> Outcome {
+        match answer {
+            Answer::Granted { refresh, lifetime } => {
+                Outcome::Granted(Box::new(tokens("next", refresh.then_some("R'"), *lifetime)))
+            }
+            Answer::Retry(after) => Outcome::Retry(Retry {
+                after: after.map(Duration::from_secs),
+                ambiguous: true,
+                failure: failure("later"),
+            }),
+            Answer::Refused(verdict) => {
+                Outcome::Refused(Refusal { verdict: *verdict, failure: failure("no") })
+            }
+        }
+    }
+
+    fn id(&mut self) -> TokenId {
+        self.next_id += 1;
+        TokenId(self.next_id)
+    }
+
+    /// A snapshot never offers a dead token as fresh.
+    fn check_freshness(&self) -> Result<(), TestCaseError> {
+        let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
+        for token in session.entries.values().filter_map(|entry| entry.token.as_ref()) {
+            let dead = token.expiry.end().is_some_and(|end| end <= self.now);
+            let fresh = super::schedule::freshness(token, self.now, None);
+            prop_assert_eq!(dead, fresh == Freshness::Expired);
+        }
+        if let Grant::RefreshToken { .. } = session.grant {
+            prop_assert!(session.entries.len() <= super::signed_in::SignedIn::MOST_KEYS);
+        }
+        Ok(())
+    }
+}
+
+fn own() -> TokenKey {
+    TokenKey::new(["api"], [])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_invariants_hold_over_any_sequence_of_events(steps in prop::collection::vec(step(), 1..120)) {
+        let mut watched = Watched {
+            state: State::signed_out(),
+            now: START,
+            disk_works: true,
+            in_flight: vec![],
+            written: 0,
+            next_id: 0,
+            revoking_at_server: false,
+        };
+        for step in steps {
+            watched.step(step)?;
+            watched.check_freshness()?;
+        }
+    }
+}

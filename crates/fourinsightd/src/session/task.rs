@@ -1,0 +1,413 @@
+//! The one owner of a session: a loop that feeds the state machine and carries out what it says.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use fourinsight_ipc::{SessionKey, message::RevokeResponse};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    Command, Handle,
+    record::{self, Login},
+    redeem::{self, Found, Redemption},
+    schedule::Chance,
+    snapshot::Snapshot,
+    state::{Effect, Event, NewGrant, Phase, State},
+};
+use crate::{
+    authority::Failure,
+    clock::{Clock, Timestamp},
+    http::HttpExchange,
+    login::NewLogin,
+    random,
+    revocation::{self, Tokens},
+    store::{Slot, Store, StoreError},
+    token::{TokenId, TokenSet},
+};
+
+/// What every session's task works with.
+pub(crate) struct Environment {
+    pub(crate) exchange: Arc<dyn HttpExchange>,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    /// Ticks at least every 30 seconds: timers stop while the machine sleeps, this notices.
+    pub(crate) ticks: watch::Receiver<()>,
+    /// Turns true when the daemon stops.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// How a session begins.
+pub(crate) enum Start {
+    /// Nobody has signed in yet.
+    SignedOut,
+    /// From its record and its journal slot.
+    Restored { phase: Phase, login: Option<Login>, generation: u64, slot: Slot },
+}
+
+/// A deadline further away than this is left to the shared ticker.
+const TICK: Duration = Duration::from_secs(30);
+
+/// How many commands may wait for the task; callers beyond that wait for a place.
+const COMMANDS: usize = 64;
+
+/// Makes a session's handle and its task, which the caller spawns. The task ends when the daemon stops and it has
+/// finished what it began.
+pub(crate) fn prepare(
+    key: SessionKey,
+    start: Start,
+    environment: Arc<Environment>,
+) -> (Handle, impl Future<Output = ()> + Send + 'static) {
+    let (command_sender, commands) = mpsc::channel(COMMANDS);
+    let (state, login, slot) = match start {
+        Start::SignedOut => (State::signed_out(), None, Slot::Settled),
+        Start::Restored { phase, login, generation, slot } => {
+            (State::restored(generation, phase), login.map(Arc::new), slot)
+        }
+    };
+    let stored = (!matches!(state.phase, Phase::SignedOut)).then_some(state.generation);
+    let (publisher, snapshots) = watch::channel(Arc::new(Snapshot::of(&state, login.as_ref(), &key, None)));
+    let last_used = Arc::new(AtomicU64::new(0));
+    let handle = Handle {
+        key: key.clone(),
+        snapshots,
+        commands: command_sender,
+        last_used: Arc::clone(&last_used),
+        clock: environment.clock.clone(),
+    };
+    let task = Task {
+        key,
+        state,
+        login,
+        stored,
+        attempted: None,
+        environment,
+        commands,
+        publisher,
+        last_used,
+        work: None,
+        revokers: Vec::new(),
+        deferred: VecDeque::new(),
+    };
+    (handle, task.run(slot))
+}
+
+struct Task {
+    key: SessionKey,
+    state: State,
+    login: Option<Arc<Login>>,
+    /// The generation that the store holds, if it holds any.
+    stored: Option<u64>,
+    /// The generation of a write that failed: it may have reached the disk all the same.
+    attempted: Option<u64>,
+    environment: Arc<Environment>,
+    commands: mpsc::Receiver<Command>,
+    publisher: watch::Sender<Arc<Snapshot>>,
+    last_used: Arc<AtomicU64>,
+    work: Option<Work>,
+    /// Who waits for the end of a revocation.
+    revokers: Vec<oneshot::Sender<RevokeResponse>>,
+    /// Logins that arrived during a revocation: they begin where it ends.
+    deferred: VecDeque<Command>,
+}
+
+/// The one conversation with the server that is under way.
+type Work = Pin<Box<dyn Future<Output = Finished> + Send>>;
+
+enum Finished {
+    Redeemed(Event),
+    Revoked(RevokeResponse),
+}
+
+impl Task {
+    async fn run(mut self, slot: Slot) {
+        self.recover(slot).await;
+        let mut ticks = self.environment.ticks.clone();
+        let mut stopping = self.environment.stopping.clone();
+        while !(*stopping.borrow() && self.work.is_none()) {
+            let deadline = self.next_deadline();
+            tokio::select! {
+                biased;
+                finished = finish(&mut self.work) => self.finished(finished).await,
+                Some(command) = self.commands.recv() => self.command(command).await,
+                Ok(()) = stopping.changed() => self.handle(Event::Stop).await,
+                Ok(()) = ticks.changed() => self.tick().await,
+                () = deadline => self.tick().await,
+            }
+        }
+    }
+
+    /// Completes when the next deadline has come; never, when that is for the shared ticker to notice.
+    fn next_deadline(&self) -> impl Future<Output = ()> + Send + use<> {
+        let now = self.environment.clock.now();
+        let pause = self.state.next_deadline().map(|deadline| deadline.since(now)).filter(|pause| *pause <= TICK);
+        async move {
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn tick(&mut self) {
+        let last_used = Timestamp::from_millis(self.last_used.load(Ordering::Relaxed));
+        self.handle(Event::Tick { last_used }).await;
+    }
+
+    async fn command(&mut self, command: Command) {
+        match command {
+            Command::Request { key, min_validity } => self.handle(Event::Requested { key, min_validity }).await,
+            Command::Reject { id, done } => {
+                self.handle(Event::Rejected { id }).await;
+                // A caller that has gone away needs no answer.
+                let _ = done.send(());
+            }
+            command @ Command::SignIn { .. } if matches!(self.state.phase, Phase::Revoking(_)) => {
+                self.deferred.push_back(command);
+            }
+            Command::SignIn { login, done } => {
+                self.sign_in(*login).await;
+                let _ = done.send(());
+            }
+            Command::Revoke { done } => {
+                self.revokers.push(done);
+                self.handle(Event::Revoke).await;
+            }
+        }
+    }
+
+    async fn sign_in(&mut self, new: NewLogin) {
+        let login = Login {
+            profile: new.profile,
+            registration: new.registration,
+            scopes: new.scopes,
+            resources: new.resources,
+            refresh_idle: new.refresh_idle,
+            keep_alive: new.keep_alive,
+        };
+        let grant = NewGrant {
+            tokens: new.tokens,
+            own: login.own_key(),
+            obtained_at: new.obtained_at,
+            id: TokenId(random::bits()),
+            policy: login.policy(),
+        };
+        self.login = Some(Arc::new(login));
+        tracing::info!(session = %self.key, "signed in");
+        self.handle(Event::SignIn(Box::new(grant))).await;
+    }
+
+    async fn finished(&mut self, finished: Finished) {
+        self.work = None;
+        match finished {
+            Finished::Redeemed(event) => self.handle(event).await,
+            Finished::Revoked(response) => {
+                self.handle(Event::RevocationEnded).await;
+                tracing::info!(session = %self.key, revocation = ?response.revocation, "revoked and forgotten");
+                for revoker in self.revokers.drain(..) {
+                    let _ = revoker.send(response.clone());
+                }
+                while let Some(command) = self.deferred.pop_front() {
+                    Box::pin(self.command(command)).await;
+                }
+            }
+        }
+    }
+
+    async fn handle(&mut self, event: Event) {
+        let mut effects = VecDeque::from(self.react(event));
+        let mut unsettled = false;
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Redeem { key, attempt } => self.redeem(key, attempt),
+                Effect::Persist => {
+                    let event = self.persist().await;
+                    unsettled |= matches!(event, Event::Persisted);
+                    // What follows from the write comes before what was planned after it.
+                    for effect in self.react(event).into_iter().rev() {
+                        effects.push_front(effect);
+                    }
+                }
+                Effect::Publish => self.publish(),
+                Effect::Revoke => self.revoke(),
+                Effect::Discard(tokens) => self.discard(*tokens),
+                Effect::Forget => self.forget().await,
+            }
+        }
+        if unsettled && self.stored.is_some() {
+            self.settle().await;
+        }
+    }
+
+    fn react(&mut self, event: Event) -> Vec<Effect> {
+        self.state.handle(event, self.environment.clock.now(), Chance::from_bits(random::bits()))
+    }
+
+    fn redeem(&mut self, key: crate::token::TokenKey, attempt: u64) {
+        let (Some(login), Some(refresh_token)) = (&self.login, self.state.refresh_token()) else { return };
+        let redemption = Redemption {
+            session: self.key.clone(),
+            generation: self.state.generation + 1,
+            key,
+            refresh_token: refresh_token.clone(),
+            login: Arc::clone(login),
+            person: self.state.person().cloned(),
+        };
+        let environment = Arc::clone(&self.environment);
+        self.work = Some(Box::pin(async move {
+            let (outcome, obtained_at) = redemption.run(&environment).await;
+            Finished::Redeemed(Event::Answered { attempt, outcome, obtained_at, id: TokenId(random::bits()) })
+        }));
+    }
+
+    async fn persist(&mut self) -> Event {
+        let Environment { store, clock, .. } = &*self.environment;
+        let generation = self.state.generation;
+        let record = record::encode(&self.state.phase, self.login.as_deref(), clock);
+        match store.compare_and_put(&self.key, self.stored, generation, record).await {
+            Ok(()) => {
+                (self.stored, self.attempted) = (Some(generation), None);
+                tracing::trace!(session = %self.key, generation, "the record is durable");
+                Event::Persisted
+            }
+            Err(error) => {
+                // The store has one writer, us: what it holds instead can only be our own last attempt.
+                if matches!(error, StoreError::Conflict) {
+                    std::mem::swap(&mut self.stored, &mut self.attempted);
+                } else {
+                    self.attempted = Some(generation);
+                }
+                tracing::error!(session = %self.key, generation, %error, "the record cannot be written; it is kept in memory");
+                Event::PersistFailed
+            }
+        }
+    }
+
+    async fn settle(&mut self) {
+        if let Err(error) = self.environment.store.settle(&self.key, self.state.generation).await {
+            tracing::debug!(session = %self.key, %error, "the journal slot cannot be settled yet");
+        }
+    }
+
+    fn publish(&self) {
+        let last = Arc::clone(&self.publisher.borrow());
+        let snapshot = Snapshot::of(&self.state, self.login.as_ref(), &self.key, Some(&last));
+        let news = |problem: &Option<(Failure, Timestamp)>| problem.as_ref().map(|(failure, _)| failure.clone());
+        match (news(&last.problem), news(&snapshot.problem)) {
+            (old, Some(new)) if old.as_ref() != Some(&new) => {
+                tracing::warn!(session = %self.key, error = %new.error, "{}", new.description);
+            }
+            (Some(_), None) => tracing::info!(session = %self.key, "working again"),
+            _ => {}
+        }
+        self.publisher.send_replace(Arc::new(snapshot));
+    }
+
+    fn revoke(&mut self) {
+        let Phase::Revoking(revoking) = &self.state.phase else { return };
+        let tokens = Tokens::of(revoking.refresh_token.as_ref(), &revoking.access_tokens);
+        let (session, login) = (self.key.clone(), self.login.clone());
+        let environment = Arc::clone(&self.environment);
+        self.work = Some(Box::pin(async move {
+            let registration = login.as_ref().map(|login| &login.registration);
+            Finished::Revoked(
+                revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock).await,
+            )
+        }));
+    }
+
+    /// Best effort, apart from the session's own conversation.
+    fn discard(&self, tokens: TokenSet) {
+        let Some(login) = self.login.clone() else { return };
+        let (session, environment) = (self.key.clone(), Arc::clone(&self.environment));
+        tokio::spawn(async move {
+            let tokens = Tokens::of_answer(tokens);
+            let registration = Some(&login.registration);
+            revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock).await;
+        });
+    }
+
+    async fn forget(&mut self) {
+        if let Err(error) = self.environment.store.delete(&self.key).await {
+            tracing::error!(session = %self.key, %error, "the record cannot be deleted; it is marked as revoking and is deleted at the next start");
+            return;
+        }
+        self.stored = None;
+        self.login = None;
+    }
+
+    /// Takes up what an earlier run left unfinished.
+    async fn recover(&mut self, slot: Slot) {
+        let stored = self.state.generation;
+        match slot {
+            Slot::Answer { generation, raw } if generation > stored => {
+                self.state.generation = generation - 1;
+                self.take_up(&raw).await;
+            }
+            Slot::Intent { generation, intent } if generation > stored => {
+                self.state.generation = generation - 1;
+                self.interrupted(Found::intent(&intent));
+            }
+            Slot::Ahead { generation } => {
+                tracing::error!(session = %self.key, generation, stored, "the record was rolled back");
+                self.state.generation = generation;
+                let now = self.environment.clock.now();
+                let description = "the stored session is older than its journal: the disk has lost a write";
+                self.doubt("record_rolled_back", description, now);
+            }
+            // Settled, or older than the record: the record's commit came after it.
+            Slot::Settled | Slot::Answer { .. } | Slot::Intent { .. } => {}
+        }
+        if matches!(self.state.phase, Phase::Revoking(_)) && self.work.is_none() {
+            self.revoke();
+        }
+        self.tick().await;
+    }
+
+    async fn take_up(&mut self, raw: &[u8]) {
+        let clock = self.environment.clock.clone();
+        let found = Found::answer(raw);
+        let (Some(Found { key, sent_at, answer: Some(answer) }), Some(login)) = (found, self.login.clone()) else {
+            return self.interrupted(None);
+        };
+        tracing::info!(session = %self.key, "taking up an answer that an earlier run received");
+        let outcome = redeem::judge(&answer, &login, self.state.person(), clock.unix_now());
+        let attempt = self.state.take_up(key);
+        let obtained_at = clock.from_unix(sent_at);
+        self.handle(Event::Answered { attempt, outcome, obtained_at, id: TokenId(random::bits()) }).await;
+    }
+
+    /// A refresh token was about to be sent, or was sent, and no answer arrived: whether it still counts is known
+    /// only to the server. Soon after, asking again may still be taken for a repetition; later it can only harm,
+    /// so the access token is served to its end first.
+    fn interrupted(&mut self, found: Option<Found>) {
+        let clock = self.environment.clock.clone();
+        let now = clock.now();
+        let recent = found.is_some_and(|found| clock.unix_now().abs_diff(found.sent_at) <= 60);
+        let until = if recent { now } else { self.state.own_end().unwrap_or(now) };
+        tracing::warn!(session = %self.key, recent, "an earlier run ended in the middle of a renewal");
+        let description =
+            "the daemon ended in the middle of a renewal; whether the refresh token still counts is not known";
+        self.doubt("rotation_interrupted", description, until);
+    }
+
+    fn doubt(&mut self, error: &str, description: &str, until: Timestamp) {
+        let failure = Failure { error: error.into(), description: description.into() };
+        self.state.doubt(failure, until, self.environment.clock.now());
+        self.publish();
+    }
+}
+
+async fn finish(work: &mut Option<Work>) -> Finished {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}

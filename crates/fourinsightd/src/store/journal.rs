@@ -1,0 +1,389 @@
+//! The rotation journal: one preallocated slot file per session, overwritten in place.
+//!
+//! A slot exists whole or not at all: it is written aside, synced and renamed, so from then on no step of a
+//! rotation needs room on the disk. Each entry has a place of its own, so a write torn by a power cut damages
+//! only what was being written:
+//!
+//! | offset | block 0 | | block 1 | blocks 2 to 7 |
+//! |---|---|---|---|---|
+//! | | 0: magic, version, session key | 512: settled | 4096: intent | 8192: answer |
+//!
+//! An entry is a generation (8 bytes), a length (4 bytes), both big-endian, and that many sealed bytes. A head of
+//! zeros is no entry. Wiping overwrites an entry's first block, the nonce included; without it the rest never
+//! opens again.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use fourinsight_ipc::{
+    SessionKey,
+    platform::{private_file, private_folder, sync_folder},
+};
+use ring::digest;
+
+use super::{
+    error::{StoreError, file},
+    seal::{Kind, OVERHEAD, Place, Sealer},
+    slot::{Contents, Entry},
+};
+
+const BLOCK: usize = 4096;
+const SLOT: usize = 8 * BLOCK;
+const SETTLED_AT: usize = 512;
+const INTENT_AT: usize = BLOCK;
+const ANSWER_AT: usize = 2 * BLOCK;
+
+const MAGIC: [u8; 8] = *b"4insslot";
+const VERSION: u16 = 1;
+const ENTRY_HEAD: usize = 12;
+/// The longest intent.
+const INTENT_LIMIT: usize = BLOCK - ENTRY_HEAD - OVERHEAD;
+/// The longest answer that fits, sealed.
+const ANSWER_LIMIT: usize = SLOT - ANSWER_AT - ENTRY_HEAD;
+
+/// The slots of one store. Every method blocks; none needs a lock, for a session has one writer.
+pub(super) struct Journal {
+    folder: PathBuf,
+    sealer: Arc<Sealer>,
+}
+
+/// An answer on its way to the disk.
+pub(super) enum Salvaged {
+    /// In the slot: a process that dies loses it no more, and [`Journal::sync`] keeps it over a power cut.
+    Written(File),
+    /// Too long for the slot; sealed, to be kept elsewhere.
+    Oversized(Vec<u8>),
+}
+
+/// The file names of all slots. Half-made ones are removed: nothing was sent on their strength.
+pub(super) fn slot_names(folder: &Path) -> Result<BTreeSet<String>, StoreError> {
+    private_folder(folder).map_err(file("create", folder))?;
+    let mut names = BTreeSet::new();
+    for found in fs::read_dir(folder).map_err(file("list", folder))? {
+        let found = found.map_err(file("list", folder))?;
+        let Ok(name) = found.file_name().into_string() else { continue };
+        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_digest(&name) {
+            names.insert(name);
+        } else if name.strip_suffix(".new").is_some_and(is_digest) {
+            fs::remove_file(found.path()).map_err(file("remove", &found.path()))?;
+        }
+    }
+    Ok(names)
+}
+
+/// The file name of a session's slot: a digest, since a key may hold what a file system cannot.
+pub(super) fn slot_name(session: &SessionKey) -> String {
+    let digest = digest::digest(&digest::SHA256, session.as_str().as_bytes());
+    let nibble = |bits: u8| char::from(b"0123456789abcdef"[usize::from(bits & 15)]);
+    digest.as_ref().iter().flat_map(|byte| [nibble(byte >> 4), nibble(*byte)]).collect()
+}
+
+impl Journal {
+    /// The folder must exist: [`slot_names`] sees to it.
+    pub(super) fn new(folder: PathBuf, sealer: Arc<Sealer>) -> Self {
+        Self { folder, sealer }
+    }
+
+    /// What a session's slot holds.
+    pub(super) fn read(&self, session: &SessionKey) -> Result<Contents, StoreError> {
+        let path = self.path(session);
+        match read_slot(&path) {
+            Ok(bytes) => Ok(self.parse(session, &bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Contents::default()),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Contents::damaged()),
+            Err(error) => Err(file("read", &path)(error)),
+        }
+    }
+
+    /// Whose slot a file is, by its own words.
+    pub(super) fn owner(&self, name: &str) -> Option<SessionKey> {
+        let bytes = read_slot(&self.folder.join(name)).ok()?;
+        let length = usize::from(*bytes.get(MAGIC.len() + 2)?);
+        let text = bytes.get(MAGIC.len() + 3..)?.get(..length)?;
+        let session = SessionKey::new(str::from_utf8(text).ok()?).ok()?;
+        (slot_name(&session) == name).then_some(session)
+    }
+
+    /// Reserves the slot and announces a request; durable when it returns.
+    pub(super) fn intend(
+        &self,
+        session: &SessionKey,
+        generation: u64,
+        intent: &[u8],
+    ) -> Result<(), StoreError> {
+        if intent.len() > INTENT_LIMIT {
+            return Err(StoreError::IntentTooLong { limit: INTENT_LIMIT });
+        }
+        let sealed = self.sealer.seal(Place { kind: Kind::Intent, session, generation }, intent)?;
+        self.write(session, |slot| {
+            // An answer to an earlier try must not pass for an answer to this one.
+            write_at(slot, ANSWER_AT, &[0; BLOCK])?;
+            write_at(slot, INTENT_AT, &entry(generation, &sealed))?;
+            slot.sync_data()
+        })
+        .map(drop)
+    }
+
+    /// Seals an answer and writes it into the slot, without waiting for the disk.
+    pub(super) fn salvage(
+        &self,
+        session: &SessionKey,
+        generation: u64,
+        raw: &[u8],
+    ) -> Result<Salvaged, StoreError> {
+        let sealed = self.sealer.seal(Place { kind: Kind::Answer, session, generation }, raw)?;
+        if sealed.len() > ANSWER_LIMIT {
+            return Ok(Salvaged::Oversized(sealed));
+        }
+        let slot = self.write(session, |slot| write_at(slot, ANSWER_AT, &entry(generation, &sealed)))?;
+        Ok(Salvaged::Written(slot))
+    }
+
+    /// Makes a written answer outlast a power cut.
+    pub(super) fn sync(&self, slot: &File, session: &SessionKey) -> Result<(), StoreError> {
+        slot.sync_data().map_err(file("sync", &self.path(session)))
+    }
+
+    /// Opens an answer that was kept elsewhere.
+    pub(super) fn open_oversized(&self, session: &SessionKey, generation: u64, sealed: &[u8]) -> Entry {
+        self.open(Place { kind: Kind::Answer, session, generation }, sealed)
+    }
+
+    /// Marks the generation as safe in the database and wipes what led to it.
+    pub(super) fn settle(&self, session: &SessionKey, generation: u64) -> Result<(), StoreError> {
+        let sealed = self.sealer.seal(Place { kind: Kind::Settled, session, generation }, &[])?;
+        self.write(session, |slot| {
+            write_at(slot, SETTLED_AT, &entry(generation, &sealed))?;
+            write_at(slot, INTENT_AT, &[0; 2 * BLOCK])?;
+            slot.sync_data()
+        })
+        .map(drop)
+    }
+
+    /// Removes a session's slot.
+    pub(super) fn delete(&self, session: &SessionKey) -> Result<(), StoreError> {
+        let path = self.path(session);
+        match fs::remove_file(&path) {
+            Ok(()) => sync_folder(&self.folder).map_err(file("sync", &self.folder)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(file("remove", &path)(error)),
+        }
+    }
+
+    fn path(&self, session: &SessionKey) -> PathBuf {
+        self.folder.join(slot_name(session))
+    }
+
+    fn parse(&self, session: &SessionKey, bytes: &[u8]) -> Contents {
+        let header = header(session);
+        if !bytes.starts_with(&header) {
+            return Contents::damaged();
+        }
+        let entry = |kind, area: &[u8]| match area.split_first_chunk::<ENTRY_HEAD>() {
+            None | Some(([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], _)) => Entry::Absent,
+            Some(([g0, g1, g2, g3, g4, g5, g6, g7, length @ ..], rest)) => {
+                let generation = u64::from_be_bytes([*g0, *g1, *g2, *g3, *g4, *g5, *g6, *g7]);
+                let sealed = rest.get(..u32::from_be_bytes(*length) as usize).unwrap_or_default();
+                self.open(Place { kind, session, generation }, sealed)
+            }
+        };
+        Contents {
+            settled: entry(Kind::Settled, &bytes[SETTLED_AT..INTENT_AT]),
+            intent: entry(Kind::Intent, &bytes[INTENT_AT..ANSWER_AT]),
+            answer: entry(Kind::Answer, &bytes[ANSWER_AT..]),
+        }
+    }
+
+    fn open(&self, place: Place<'_>, sealed: &[u8]) -> Entry {
+        match self.sealer.open(place, sealed) {
+            Some(body) => Entry::Sound { generation: place.generation, body },
+            None => Entry::Damaged,
+        }
+    }
+
+    /// Opens the slot, makes a new one where there is none of use, and writes to it.
+    fn write(
+        &self,
+        session: &SessionKey,
+        entries: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<File, StoreError> {
+        let path = self.path(session);
+        let mut slot = match open_sound(&path, &header(session)).map_err(file("read", &path))? {
+            Some(slot) => slot,
+            None => self.reserve(session, &path)?,
+        };
+        entries(&mut slot).map_err(file("write", &path))?;
+        Ok(slot)
+    }
+
+    /// Takes all the room a slot will ever need. Real zeros: a hole would reserve nothing.
+    fn reserve(&self, session: &SessionKey, path: &Path) -> Result<File, StoreError> {
+        let aside = path.with_extension("new");
+        let fill = || {
+            let mut slot = private_file(&aside)?;
+            let mut image = header(session);
+            image.resize(SLOT, 0);
+            slot.set_len(0)?;
+            slot.write_all(&image)?;
+            slot.sync_all()?;
+            fs::rename(&aside, path)?;
+            sync_folder(&self.folder)?;
+            Ok(slot)
+        };
+        fill().map_err(|error| {
+            // Gives the room back; should this fail too, the next start removes it.
+            let _ = fs::remove_file(&aside);
+            file("reserve", path)(error)
+        })
+    }
+}
+
+fn header(session: &SessionKey) -> Vec<u8> {
+    let key = session.as_str().as_bytes();
+    let length = u8::try_from(key.len()).expect("a session key has at most 128 bytes");
+    let mut header = MAGIC.to_vec();
+    header.extend(VERSION.to_be_bytes());
+    header.push(length);
+    header.extend(key);
+    header
+}
+
+fn entry(generation: u64, sealed: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(sealed.len()).expect("an entry is shorter than a slot");
+    let mut entry = Vec::with_capacity(ENTRY_HEAD + sealed.len());
+    entry.extend(generation.to_be_bytes());
+    entry.extend(length.to_be_bytes());
+    entry.extend(sealed);
+    entry
+}
+
+fn write_at(slot: &mut File, offset: usize, bytes: &[u8]) -> io::Result<()> {
+    slot.seek(SeekFrom::Start(offset as u64))?;
+    slot.write_all(bytes)
+}
+
+/// The slot, if it is there, whole, and the session's own.
+fn open_sound(path: &Path, header: &[u8]) -> io::Result<Option<File>> {
+    if !path.try_exists()? {
+        return Ok(None);
+    }
+    let mut slot = private_file(path)?;
+    let mut start = vec![0; header.len()];
+    let is_whole = slot.metadata()?.len() == SLOT as u64 && slot.read_exact(&mut start).is_ok();
+    Ok((is_whole && start == header).then_some(slot))
+}
+
+/// Reads a slot up to the head of its answer, and the answer only if there is one.
+fn read_slot(path: &Path) -> io::Result<Vec<u8>> {
+    path.symlink_metadata()?;
+    let mut slot = private_file(path)?;
+    if slot.metadata()?.len() != SLOT as u64 {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    let mut bytes = vec![0; ANSWER_AT + ENTRY_HEAD];
+    slot.read_exact(&mut bytes)?;
+    if bytes[ANSWER_AT..] != [0; ENTRY_HEAD] {
+        slot.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal(folder: &Path) -> Journal {
+        Journal::new(folder.to_owned(), Arc::new(Sealer::new(&[7; 32])))
+    }
+
+    /// A slot in the middle of the rotation from generation 4 to 5, settled at 4.
+    fn mid_rotation(folder: &Path) -> (Journal, SessionKey, Vec<u8>) {
+        let (journal, session) = (journal(folder), SessionKey::default());
+        journal.settle(&session, 4).unwrap();
+        journal.intend(&session, 5, b"intent").unwrap();
+        assert!(matches!(journal.salvage(&session, 5, b"answer").unwrap(), Salvaged::Written(_)));
+        let bytes = fs::read(journal.path(&session)).unwrap();
+        assert_eq!(bytes.len(), SLOT);
+        (journal, session, bytes)
+    }
+
+    #[test]
+    fn no_flipped_byte_makes_a_slot_say_something_else_in_silence() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, session, sound) = mid_rotation(folder.path());
+        let (right, told) = journal.read(&session).unwrap().weigh(4);
+        assert!(matches!(right, crate::store::Slot::Answer { generation: 5, .. }) && told.is_none());
+        for at in (0..sound.len()).filter(|at| at % BLOCK < 700) {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 0x10;
+            let contents = journal.parse(&session, &bytes);
+            let settled_damaged = contents.settled == Entry::Damaged;
+            let (slot, told) = contents.weigh(4);
+            // While the answer opens, damage to the entries that led to it changes nothing.
+            assert!(slot == right || told.is_some(), "byte {at}: {slot:?}");
+            let in_settled = (SETTLED_AT..SETTLED_AT + ENTRY_HEAD + OVERHEAD).contains(&at);
+            assert!(!in_settled || settled_damaged, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_slot_cut_short_is_in_doubt_and_the_next_rotation_makes_it_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, session, sound) = mid_rotation(folder.path());
+        let path = journal.path(&session);
+        for length in (0..SLOT).step_by(509) {
+            fs::write(&path, &sound[..length]).unwrap();
+            let (slot, told) = journal.read(&session).unwrap().weigh(4);
+            assert!(
+                matches!(slot, crate::store::Slot::Intent { generation: 5, intent } if intent.is_empty())
+            );
+            assert!(told.is_some(), "length {length}");
+        }
+        journal.intend(&session, 5, b"anew").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), SLOT as u64);
+        let (slot, told) = journal.read(&session).unwrap().weigh(4);
+        assert!(matches!(slot, crate::store::Slot::Intent { intent, .. } if intent == b"anew"));
+        assert!(told.is_none());
+    }
+
+    #[test]
+    fn settling_wipes_the_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, session, before) = mid_rotation(folder.path());
+        journal.settle(&session, 5).unwrap();
+        let after = fs::read(journal.path(&session)).unwrap();
+        assert!(before[ANSWER_AT..].iter().any(|byte| *byte != 0));
+        assert!(after[INTENT_AT..].iter().all(|byte| *byte == 0));
+        assert_eq!(journal.read(&session).unwrap().weigh(5), (crate::store::Slot::Settled, None));
+    }
+
+    #[test]
+    fn a_slot_names_its_owner_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, session, bytes) = mid_rotation(folder.path());
+        assert_eq!(journal.owner(&slot_name(&session)), Some(session));
+        let other = slot_name(&SessionKey::new("other").unwrap());
+        fs::write(folder.path().join(&other), bytes).unwrap();
+        assert_eq!(journal.owner(&other), None);
+        assert_eq!(slot_names(folder.path()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_rotation_takes_no_more_room_than_was_reserved() {
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, session, _) = mid_rotation(folder.path());
+        let longest = vec![b'x'; ANSWER_LIMIT - OVERHEAD];
+        assert!(matches!(journal.salvage(&session, 5, &longest).unwrap(), Salvaged::Written(_)));
+        assert_eq!(fs::metadata(journal.path(&session)).unwrap().len(), SLOT as u64);
+        let Entry::Sound { body, .. } = journal.read(&session).unwrap().answer else { panic!("not sound") };
+        assert_eq!(*body, longest);
+        let longer = vec![b'x'; ANSWER_LIMIT - OVERHEAD + 1];
+        assert!(matches!(journal.salvage(&session, 5, &longer).unwrap(), Salvaged::Oversized(_)));
+    }
+}

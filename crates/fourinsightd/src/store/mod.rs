@@ -1,0 +1,269 @@
+//! The store: sealed, durable session records.
+//!
+//! Records are rows in SQLite (`database.rs`); a rotation under way has a slot in the journal (`journal.rs`),
+//! preallocated so that no step of it needs room on the disk; `slot.rs` weighs the one against the other when
+//! `load.rs` opens the store. Everything is sealed (`seal.rs`) under one key (`key.rs`). The store does not know
+//! what a record says.
+//!
+//! One rotation, in order: [`intend`](Store::intend), the request, [`answer`](Store::answer) before the answer is
+//! parsed, [`compare_and_put`](Store::compare_and_put), [`settle`](Store::settle). Whatever the step at which the
+//! process dies, the next [`open`](Store::open) says so in [`Loaded::slot`].
+
+use std::{
+    collections::HashSet,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use fourinsight_ipc::SessionKey;
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    task::spawn_blocking,
+};
+use zeroize::Zeroizing;
+
+mod database;
+mod error;
+mod journal;
+mod key;
+mod load;
+mod seal;
+mod slot;
+
+pub use error::StoreError;
+pub use slot::Slot;
+
+use database::Database;
+use journal::{Journal, Salvaged};
+use seal::{Kind, Place, Sealer};
+
+/// The open store. Cheap to clone; calls run one after the other, off the runtime's thread.
+#[derive(Clone)]
+pub struct Store {
+    parts: Arc<Parts>,
+}
+
+/// A store just opened, and what was found in it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// Every session whose record opens.
+    pub sessions: Vec<Loaded>,
+    /// What is wrong with the rest, for people.
+    pub problems: Vec<String>,
+}
+
+/// A session as it was found.
+pub struct Loaded {
+    /// Its key.
+    pub key: SessionKey,
+    /// The generation of its record.
+    pub generation: u64,
+    /// Its record.
+    pub record: Zeroizing<Vec<u8>>,
+    /// Where its last rotation stands.
+    pub slot: Slot,
+}
+
+impl Store {
+    /// Opens the store in a state folder, creating what is missing, and loads everything.
+    ///
+    /// Only one process may have a store open; see to it before.
+    pub async fn open(state_dir: &Path) -> Result<Opened, StoreError> {
+        let state_dir = state_dir.to_owned();
+        blocking(move || load::load(&state_dir)).await
+    }
+
+    /// Writes a session's record if the row is the one that the caller knows: none, or of the expected generation.
+    /// The new record has the same generation or a later one.
+    ///
+    /// A row that did not open when the store was opened counts as none: a new login replaces it.
+    pub async fn compare_and_put(
+        &self,
+        key: &SessionKey,
+        expected: Option<u64>,
+        generation: u64,
+        record: Zeroizing<Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        if expected.is_some_and(|expected| generation < expected) {
+            return Err(StoreError::Conflict);
+        }
+        let key = key.clone();
+        self.run(move |parts, rows| {
+            let place = Place { kind: Kind::Record, session: &key, generation };
+            let sealed = parts.sealer.seal(place, &record)?;
+            let written = match expected {
+                Some(expected) => rows.database.update(&key, expected, generation, &sealed)?,
+                None => rows.put_first(parts, &key, generation, &sealed)?,
+            };
+            if written { Ok(()) } else { Err(StoreError::Conflict) }
+        })
+        .await
+    }
+
+    /// Forgets a session: its record, its answers, its slot. No error if there is none.
+    pub async fn delete(&self, key: &SessionKey) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.run(move |parts, rows| {
+            // The row goes last: until then a start finds the session and what it was doing.
+            rows.database.forget_answer(&key)?;
+            parts.journal.delete(&key)?;
+            rows.database.delete(&key)?;
+            rows.leftover_slots.remove(&key);
+            rows.unreadable.remove(&key);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Reserves room for the answer that will make this generation and notes that a request is about to be sent.
+    /// Durable when it returns; after an error nothing may be sent.
+    pub async fn intend(&self, key: &SessionKey, generation: u64, intent: Vec<u8>) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.run(move |parts, rows| {
+            rows.drop_leftover_slot(parts, &key)?;
+            rows.database.forget_answer(&key)?;
+            parts.journal.intend(&key, generation, &intent)
+        })
+        .await
+    }
+
+    /// Keeps a raw answer, before anything tries to understand it. Follows an [`intend`](Self::intend) of the same
+    /// generation.
+    pub async fn answer(
+        &self,
+        key: &SessionKey,
+        generation: u64,
+        raw: Zeroizing<Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        // Until the write, this answer exists in memory only: it does not queue behind other sessions' syncs.
+        let turn = Arc::clone(&self.parts.salvage).lock_owned().await;
+        let (parts, session) = (Arc::clone(&self.parts), key.clone());
+        let salvaged = blocking(move || {
+            let _turn: OwnedMutexGuard<()> = turn;
+            parts.journal.salvage(&session, generation, &raw)
+        })
+        .await?;
+        let key = key.clone();
+        self.run(move |parts, rows| match salvaged {
+            Salvaged::Written(slot) => parts.journal.sync(&slot, &key),
+            Salvaged::Oversized(sealed) => rows.database.keep_answer(&key, generation, &sealed),
+        })
+        .await
+    }
+
+    /// Closes a rotation after its record was put, or gives an intent up with the generation of the row: the
+    /// record is moved out of SQLite's log, then the slot is cleared but for the generation, so that a row rolled
+    /// back behind the store's back shows.
+    pub async fn settle(&self, key: &SessionKey, generation: u64) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.run(move |parts, rows| {
+            rows.database.checkpoint()?;
+            rows.database.forget_answer(&key)?;
+            parts.journal.settle(&key, generation)
+        })
+        .await
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.parts.path
+    }
+
+    /// Where the sealing key lives, for people.
+    pub fn key_home(&self) -> &str {
+        &self.parts.key_home
+    }
+
+    /// Waits for its turn and does the work on a thread that may block. Once begun it is done, whether or not the
+    /// caller is still there.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Parts, &mut Rows) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut rows = Arc::clone(&self.parts.rows).lock_owned().await;
+        let parts = Arc::clone(&self.parts);
+        blocking(move || work(&parts, &mut rows)).await
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("path", &self.parts.path).finish_non_exhaustive()
+    }
+}
+
+/// Names and numbers only: the record holds tokens.
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("key", &self.key)
+            .field("generation", &self.generation)
+            .field("slot", &self.slot)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Parts {
+    path: PathBuf,
+    key_home: String,
+    sealer: Arc<Sealer>,
+    journal: Journal,
+    rows: Arc<Mutex<Rows>>,
+    salvage: Arc<Mutex<()>>,
+}
+
+/// The database, and what was found beside its sound rows. Both kinds of leftovers stay until a new login or a
+/// deletion of their session takes their place.
+struct Rows {
+    database: Database,
+    /// Sessions whose row does not open.
+    unreadable: HashSet<SessionKey>,
+    /// Sessions whose slot belongs to no sound row: its generation says nothing about the next one.
+    leftover_slots: HashSet<SessionKey>,
+}
+
+impl Rows {
+    /// Writes the first record of a session; false when there is a sound one already.
+    fn put_first(
+        &mut self,
+        parts: &Parts,
+        key: &SessionKey,
+        generation: u64,
+        sealed: &[u8],
+    ) -> Result<bool, StoreError> {
+        self.drop_leftover_slot(parts, key)?;
+        if !self.unreadable.contains(key) {
+            return self.database.insert(key, generation, sealed);
+        }
+        self.database.replace(key, generation, sealed)?;
+        self.unreadable.remove(key);
+        Ok(true)
+    }
+
+    fn drop_leftover_slot(&mut self, parts: &Parts, key: &SessionKey) -> Result<(), StoreError> {
+        if self.leftover_slots.contains(key) {
+            self.database.forget_answer(key)?;
+            parts.journal.delete(key)?;
+            self.leftover_slots.remove(key);
+        }
+        Ok(())
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(StoreError::Stopping),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

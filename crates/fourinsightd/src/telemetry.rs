@@ -1,0 +1,122 @@
+//! Logging, and what keeps secrets out of it.
+//!
+//! Only our own targets can be turned up: what dependencies say at `debug` or `trace` may hold headers and bodies,
+//! so they never log above `warn`. Our own log statements name sessions, servers, statuses and durations; the types
+//! of tokens and bodies print no content.
+
+use std::str::FromStr;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::sys;
+
+/// What is logged: a level for the daemon, or a list such as `info,fourinsightd::session=trace`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogFilter(Targets);
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people, or for the journal where standard error leads there.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The text is no log filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a log filter: use off, error, warn, info, debug or trace, or target=level pairs for targets that start with fourinsight, separated by commas"
+)]
+pub struct InvalidLogFilter;
+
+/// The targets that may be turned up.
+const OURS: [&str; 2] = ["fourinsightd", "fourinsight_ipc"];
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        Self::at(LevelFilter::INFO)
+    }
+}
+
+impl LogFilter {
+    fn at(level: LevelFilter) -> Self {
+        let targets = Targets::new().with_default(level.min(LevelFilter::WARN));
+        Self(OURS.iter().fold(targets, |targets, ours| targets.with_target(*ours, level)))
+    }
+}
+
+impl FromStr for LogFilter {
+    type Err = InvalidLogFilter;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let level = |text: &str| LevelFilter::from_str(text.trim()).map_err(|_| InvalidLogFilter);
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let (pairs, levels): (Vec<_>, Vec<_>) = parts.partition(|part| part.contains('='));
+        let base = match levels.as_slice() {
+            [] if pairs.is_empty() => return Err(InvalidLogFilter),
+            [] => LevelFilter::INFO,
+            [one] => level(one)?,
+            _ => return Err(InvalidLogFilter),
+        };
+        let mut filter = Self::at(base);
+        for pair in pairs {
+            let (target, wanted) = pair.split_once('=').ok_or(InvalidLogFilter)?;
+            let target = target.trim();
+            if !OURS.iter().any(|ours| target == *ours || target.starts_with(&format!("{ours}::"))) {
+                return Err(InvalidLogFilter);
+            }
+            filter = Self(filter.0.with_target(target, level(wanted)?));
+        }
+        Ok(filter)
+    }
+}
+
+/// Starts logging, to the journal or to standard error.
+pub fn start(filter: LogFilter, format: LogFormat) {
+    let registry = tracing_subscriber::registry();
+    let lines = || tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(sys::logs_to_terminal());
+    match format {
+        LogFormat::Json => registry.with(lines().json().with_filter(filter.0)).init(),
+        LogFormat::Text => match sys::journal() {
+            Some(journal) => registry.with(journal.with_filter(filter.0)).init(),
+            None => registry.with(lines().with_filter(filter.0)).init(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level;
+
+    fn filter(text: &str) -> Targets {
+        text.parse::<LogFilter>().unwrap().0
+    }
+
+    #[test]
+    fn dependencies_never_log_above_warn() {
+        let trace = filter("trace");
+        assert!(trace.would_enable("fourinsightd::session", &Level::TRACE));
+        assert!(trace.would_enable("hyper", &Level::WARN));
+        assert!(!trace.would_enable("hyper", &Level::INFO));
+        assert!(!trace.would_enable("reqwest::connect", &Level::DEBUG));
+        assert!(!filter("error").would_enable("hyper", &Level::WARN));
+    }
+
+    #[test]
+    fn one_target_of_ours_can_be_turned_up_alone() {
+        let mixed = filter("warn,fourinsightd::session=trace");
+        assert!(mixed.would_enable("fourinsightd::session::task", &Level::TRACE));
+        assert!(!mixed.would_enable("fourinsightd::server", &Level::INFO));
+    }
+
+    #[test]
+    fn foreign_targets_and_nonsense_are_refused() {
+        for text in ["", "loud", "hyper=trace", "info,debug", "fourinsightd=loud", "fourinsightdx=trace"] {
+            assert_eq!(text.parse::<LogFilter>(), Err(InvalidLogFilter), "{text}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+// What the provider saw and did, for tests to assert on: `GET /practice/ledger`, `GET /practice/lives`.
+
+export class Ledger {
+  // Every code, token and client secret: what must turn up nowhere.
+  #secrets;
+
+  #tokenRequests = [];
+
+  #revocations = [];
+
+  #refreshTokens = { saved: 0, consumed: 0, destroyed: 0 };
+
+  #grantsRevoked = 0;
+
+  // Access token -> when it was saved, and when it ended before its time if it did, in milliseconds.
+  #lives = new Map();
+
+  constructor(secrets) {
+    this.#secrets = new Set(secrets);
+  }
+
+  listen(provider) {
+    for (const event of ['saved', 'consumed', 'destroyed']) {
+      provider.on(`refresh_token.${event}`, () => { this.#refreshTokens[event] += 1; });
+    }
+    provider.on('access_token.saved', (token) => {
+      this.#lives.set(token.jti, { expires_at: Date.now() + token.expiration * 1000, grant: token.grantId });
+    });
+    provider.on('access_token.destroyed', (token) => { this.#end((_life, jti) => jti === token.jti); });
+    provider.on('grant.revoked', (_ctx, grant) => {
+      this.#grantsRevoked += 1;
+      this.#end((life) => life.grant === grant);
+    });
+    provider.on('authorization.success', (_ctx, out) => { this.#keep(out.code, out.id_token); });
+    provider.use((ctx, next) => this.#watch(ctx, next));
+  }
+
+  async #watch(ctx, next) {
+    if (ctx.path === '/practice/ledger') {
+      ctx.body = this.#report();
+      return;
+    }
+    if (ctx.path === '/practice/lives') {
+      ctx.body = Object.fromEntries(this.#lives);
+      return;
+    }
+    await next();
+    const { route, params = {} } = ctx.oidc ?? {};
+    if (route === 'token') this.#noteTokenRequest(ctx, params);
+    if (route === 'revocation') this.#revocations.push({ status: ctx.status, error: ctx.body?.error });
+  }
+
+  #noteTokenRequest({ status, body }, params) {
+    this.#keep(params.code, params.code_verifier, params.refresh_token);
+    this.#keep(body?.access_token, body?.refresh_token, body?.id_token);
+    this.#tokenRequests.push({
+      at: Date.now(),
+      grant_type: params.grant_type,
+      refresh_token: params.refresh_token,
+      scope: params.scope,
+      status,
+      error: body?.error,
+      error_description: body?.error_description,
+    });
+  }
+
+  #keep(...values) {
+    for (const value of values) if (typeof value === 'string') this.#secrets.add(value);
+  }
+
+  #end(matches) {
+    const now = Date.now();
+    for (const [jti, life] of this.#lives) if (matches(life, jti)) life.ended_at ??= now;
+  }
+
+  #report() {
+    return {
+      token_requests: this.#tokenRequests,
+      revocations: this.#revocations,
+      refresh_tokens: this.#refreshTokens,
+      grants_revoked: this.#grantsRevoked,
+      secrets: [...this.#secrets],
+    };
+  }
+}

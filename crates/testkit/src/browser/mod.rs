@@ -1,0 +1,121 @@
+//! A person at a browser: opens an authorization URI, fills in the server's real forms, and lands on the redirect
+//! URI. Cookies are kept, redirects followed, scripts ignored.
+
+mod cookies;
+mod form;
+
+use anyhow::{Context as _, Result, bail};
+use hyper::header;
+use url::Url;
+
+use crate::http::{Request, Response};
+use cookies::Cookies;
+
+/// More hops than any login takes.
+const LONGEST_WALK: usize = 30;
+
+/// What the person says.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The login they type.
+    pub login: String,
+    /// Whether they agree.
+    pub decision: Decision,
+}
+
+impl Answer {
+    /// A person who signs in and agrees.
+    pub fn allow(login: &str) -> Self {
+        Self { login: login.to_owned(), decision: Decision::Allow }
+    }
+
+    /// A person who declines.
+    pub fn deny(login: &str) -> Self {
+        Self { login: login.to_owned(), decision: Decision::Deny }
+    }
+}
+
+/// Whether the person agrees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// They sign in and consent.
+    Allow,
+    /// They decline at the first page that lets them.
+    Deny,
+}
+
+/// Where a login ended.
+#[derive(Clone, Debug)]
+pub struct Landing {
+    /// The redirect URI with what the server put into its query.
+    pub callback: Url,
+    /// The address in the address bar at the end.
+    pub address: Url,
+    /// The page that the person sees at the end.
+    pub page: Response,
+}
+
+/// One browser window.
+#[derive(Debug, Default)]
+pub struct Browser {
+    cookies: Cookies,
+}
+
+impl Browser {
+    /// A window that has been nowhere.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Signs in (or declines) and opens the redirect URI, as a browser does.
+    pub async fn sign_in(&mut self, authorization_uri: &str, answer: &Answer) -> Result<Landing> {
+        let callback = self.authorize(authorization_uri, answer).await?;
+        let mut address = callback.clone();
+        for _ in 0..LONGEST_WALK {
+            let page = self.open(Request::get(address.clone()), &address).await?;
+            match page.redirect(&address) {
+                Some(next) => address = next,
+                None => return Ok(Landing { callback, address, page }),
+            }
+        }
+        bail!("the redirect URI redirects for ever")
+    }
+
+    /// Signs in (or declines) and stops where the server sends the browser back: the callback URL that a person
+    /// could copy from the address bar.
+    pub async fn authorize(&mut self, authorization_uri: &str, answer: &Answer) -> Result<Url> {
+        let mut at = Url::parse(authorization_uri).context("the authorization URI is no URL")?;
+        let (_, redirect_uri) = at
+            .query_pairs()
+            .find(|(name, _)| name == "redirect_uri")
+            .context("the authorization URI names no redirect URI")?;
+        let redirect_uri = Url::parse(&redirect_uri)?;
+        let mut page = self.open(Request::get(at.clone()), &at).await?;
+        for _ in 0..LONGEST_WALK {
+            let request = if let Some(next) = page.redirect(&at) {
+                if next.origin() == redirect_uri.origin() && next.path() == redirect_uri.path() {
+                    return Ok(next);
+                }
+                Request::get(next)
+            } else if page.status == 200 {
+                form::submit(&page.text(), &at, answer)
+                    .with_context(|| format!("{} offers no form for {:?}", at.path(), answer.decision))?
+            } else {
+                bail!("{} answered {}: {}", at.path(), page.status, page.text());
+            };
+            at = request.url().clone();
+            page = self.open(request, &at).await?;
+        }
+        bail!("the login takes more than {LONGEST_WALK} pages")
+    }
+
+    async fn open(&mut self, request: Request, at: &Url) -> Result<Response> {
+        let request = match self.cookies.header(at) {
+            Some(cookies) => request.header(header::COOKIE, &cookies),
+            None => request,
+        };
+        let answer = request.send().await?;
+        self.cookies.keep(at, &answer.headers);
+        Ok(answer)
+    }
+}

@@ -1,0 +1,259 @@
+//! The authorization endpoint: judges the request, shows the login page, and sends the person back.
+
+use axum::{
+    Extension,
+    extract::State,
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use url::form_urlencoded::Serializer;
+
+use super::{
+    fresh_secret,
+    ledger::{Entry, Parameters, SecretKind},
+    page,
+    rotation::FamilyId,
+    settings::{Settings, User},
+    site::Site,
+    timeline::Moment,
+};
+
+/// A request that was found good and waits for its person's decision.
+#[derive(Clone)]
+pub(super) struct AuthorizationRequest {
+    pub(super) client_id: String,
+    pub(super) redirect_uri: String,
+    pub(super) scope: Vec<String>,
+    pub(super) resources: Vec<String>,
+    pub(super) nonce: Option<String>,
+    pub(super) code_challenge: String,
+    state: Option<String>,
+    login_hint: Option<String>,
+}
+
+/// An authorization code as the server remembers it.
+pub(super) struct Code {
+    pub(super) request: AuthorizationRequest,
+    pub(super) user: User,
+    pub(super) signed_in_at: u64,
+    pub(super) expires_at: Moment,
+    /// What grew from it, once it is redeemed.
+    pub(super) redeemed: Option<FamilyId>,
+}
+
+/// Why there is no login page.
+#[derive(Debug)]
+enum Problem {
+    /// The client or its redirect URI cannot be trusted: only the person is told (RFC 6749 section 4.1.2.1).
+    Shown(&'static str),
+    /// The client is told.
+    Returned { error: &'static str, description: &'static str },
+}
+
+/// `GET`: the login page.
+pub(super) async fn show(State(site): State<Site>, Extension(entry): Extension<Entry>) -> Response {
+    let settings = site.practice.settings();
+    match judge(settings, &entry.query) {
+        Ok(request) => {
+            let form = fresh_secret();
+            let client = settings.clients.iter().find(|client| client.id == request.client_id);
+            let html = page::login(&page::Login {
+                client: client.map_or(request.client_id.as_str(), |client| &client.name),
+                scope: &request.scope,
+                resources: &request.resources,
+                users: &settings.users,
+                chosen: request.login_hint.as_deref(),
+                form: &form,
+            });
+            site.practice.state().login_forms.insert(form, request);
+            (page::HEADERS, Html(html)).into_response()
+        }
+        Err(Problem::Shown(text)) => shown(text),
+        Err(Problem::Returned { error, description }) => {
+            let redirect_uri = entry.query.get("redirect_uri").unwrap_or_default();
+            let parameters = [("error", error), ("error_description", description)];
+            back(&site, redirect_uri, entry.query.get("state"), &parameters)
+        }
+    }
+}
+
+/// `POST`: the person's decision. Each login page can be answered once, and only by who was shown it.
+pub(super) async fn decide(State(site): State<Site>, Extension(entry): Extension<Entry>) -> Response {
+    let settings = site.practice.settings();
+    let user = settings.users.iter().find(|user| Some(user.username.as_str()) == entry.form.get("user"));
+    let allowed_by = match (entry.form.get("decision"), user) {
+        (Some("deny"), _) => None,
+        (Some("allow"), Some(user)) => Some(user),
+        (Some("allow"), None) => return shown("There is no such user. Go back and choose one."),
+        _ => return shown("The form came back without a decision. Go back and choose one."),
+    };
+    let form = entry.form.get("form").unwrap_or_default();
+    let Some(request) = site.practice.state().login_forms.remove(form) else {
+        return shown("This login page was answered before, or is not ours. Start the login again.");
+    };
+    if let Some(user) = allowed_by {
+        let code = issue_code(&site, &request, user);
+        back(&site, &request.redirect_uri, request.state.as_deref(), &[("code", &code)])
+    } else {
+        let parameters = [("error", "access_denied"), ("error_description", "the person declined")];
+        back(&site, &request.redirect_uri, request.state.as_deref(), &parameters)
+    }
+}
+
+fn issue_code(site: &Site, request: &AuthorizationRequest, user: &User) -> String {
+    let timeline = &site.practice.shared.timeline;
+    let code = fresh_secret();
+    let record = Code {
+        request: request.clone(),
+        user: user.clone(),
+        signed_in_at: timeline.unix_now(),
+        expires_at: timeline.now() + site.practice.settings().code_life,
+        redeemed: None,
+    };
+    let mut state = site.practice.state();
+    state.ledger.remember(SecretKind::AuthorizationCode, &code);
+    state.codes.insert(code.clone(), record);
+    code
+}
+
+fn judge(settings: &Settings, query: &Parameters) -> Result<AuthorizationRequest, Problem> {
+    let once = |name| match (query.all(name).count(), query.get(name)) {
+        (1, Some(value)) => Some(value),
+        _ => None,
+    };
+    let client = once("client_id")
+        .and_then(|id| settings.clients.iter().find(|client| client.id == id))
+        .ok_or(Problem::Shown("The program that sent you here is not registered (client_id)."))?;
+    let redirect_uri = once("redirect_uri").filter(|uri| client.may_redirect_to(uri)).ok_or(
+        Problem::Shown("The address to return to is not registered for this program (redirect_uri)."),
+    )?;
+    let problem = |error, description| Err(Problem::Returned { error, description });
+    if query.repeats_any() {
+        return problem("invalid_request", "a parameter came twice");
+    }
+    if query.get("response_type") != Some("code") {
+        return problem("unsupported_response_type", "response_type must be code");
+    }
+    if query.get("response_mode").is_some_and(|mode| mode != "query") {
+        return problem("invalid_request", "response_mode must be query");
+    }
+    if query.get("request").is_some() {
+        return problem("request_not_supported", "request objects are not supported");
+    }
+    if query.get("code_challenge_method") != Some("S256") {
+        return problem("invalid_request", "PKCE with code_challenge_method S256 is required");
+    }
+    let Some(code_challenge) = query.get("code_challenge").filter(|text| text.len() == 43) else {
+        return problem("invalid_request", "code_challenge must be a base64url SHA-256");
+    };
+    if query.get("prompt") == Some("none") {
+        return problem("login_required", "nobody is signed in without being asked");
+    }
+    let scope = words(query.get("scope"));
+    if scope.iter().any(|word| !settings.scopes.contains(word)) {
+        return problem("invalid_scope", "unknown scope");
+    }
+    let resources: Vec<_> = query.all("resource").map(str::to_owned).collect();
+    if resources.iter().any(|resource| !is_resource(resource)) {
+        return problem("invalid_target", "a resource is an absolute URI without a fragment");
+    }
+    let owned = |name| query.get(name).map(str::to_owned);
+    Ok(AuthorizationRequest {
+        client_id: client.id.clone(),
+        redirect_uri: redirect_uri.to_owned(),
+        scope,
+        resources,
+        nonce: owned("nonce"),
+        code_challenge: code_challenge.to_owned(),
+        state: owned("state"),
+        login_hint: owned("login_hint"),
+    })
+}
+
+/// The words of a `scope` parameter.
+pub(super) fn words(scope: Option<&str>) -> Vec<String> {
+    scope.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// Whether it can be a `resource` (RFC 8707 section 2).
+pub(super) fn is_resource(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|uri| uri.fragment().is_none())
+}
+
+fn shown(text: &str) -> Response {
+    (StatusCode::BAD_REQUEST, page::HEADERS, Html(page::problem(text))).into_response()
+}
+
+/// Sends the browser back. The redirect URI is extended as text, not parsed and written anew.
+fn back(site: &Site, redirect_uri: &str, state: Option<&str>, parameters: &[(&str, &str)]) -> Response {
+    let mut query = Serializer::new(String::new());
+    query.extend_pairs(parameters);
+    if let Some(state) = state {
+        query.append_pair("state", state);
+    }
+    if site.practice.settings().iss_in_callback {
+        query.append_pair("iss", &site.issuer);
+    }
+    let separator = if redirect_uri.contains('?') { '&' } else { '?' };
+    let location = format!("{redirect_uri}{separator}{}", query.finish());
+    let headers = [(header::LOCATION, location.as_str()), (header::CACHE_CONTROL, "no-store")];
+    (StatusCode::SEE_OTHER, [(header::REFERRER_POLICY, "no-referrer")], headers).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: [(&str, &str); 7] = [
+        ("client_id", "practice-client"),
+        ("redirect_uri", "http://127.0.0.1:4000/callback"),
+        ("response_type", "code"),
+        ("scope", "openid read"),
+        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("code_challenge_method", "S256"),
+        ("state", "s"),
+    ];
+
+    fn judged(changes: &[(&str, &str)]) -> Result<AuthorizationRequest, Problem> {
+        let kept = GOOD.iter().filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
+        let pairs = kept.chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        judge(&Settings::default(), &Parameters(pairs.collect()))
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_to_whom_it_may_be_told() {
+        assert!(judged(&[]).is_ok());
+        for shown in [
+            &[("client_id", "nobody")] as &[_],
+            &[("client_id", "")],
+            &[("redirect_uri", "http://127.0.0.1:4000/elsewhere")],
+            &[("redirect_uri", "https://evil.example/callback")],
+            &[("redirect_uri", "http://127.0.0.1/callback"), ("redirect_uri", "http://127.0.0.1/")],
+        ] {
+            assert!(matches!(judged(shown), Err(Problem::Shown(_))), "{shown:?}");
+        }
+        for (expected, changes) in [
+            ("unsupported_response_type", &[("response_type", "token")] as &[_]),
+            ("invalid_request", &[("code_challenge_method", "plain")]),
+            ("invalid_request", &[("code_challenge_method", "")]),
+            ("invalid_request", &[("code_challenge", "")]),
+            ("invalid_request", &[("state", "one"), ("state", "two")]),
+            ("invalid_request", &[("response_mode", "fragment")]),
+            ("request_not_supported", &[("request", "e30")]),
+            ("login_required", &[("prompt", "none")]),
+            ("invalid_scope", &[("scope", "openid everything")]),
+            ("invalid_target", &[("resource", "relative")]),
+            ("invalid_target", &[("resource", "https://api.example/#part")]),
+        ] {
+            let Err(Problem::Returned { error, .. }) = judged(changes) else { panic!("{changes:?}") };
+            assert_eq!(error, expected, "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn several_resources_are_kept_in_order() {
+        let request =
+            judged(&[("resource", "https://b.example/"), ("resource", "https://a.example/")]).unwrap();
+        assert_eq!(request.resources, ["https://b.example/", "https://a.example/"]);
+    }
+}

@@ -1,0 +1,151 @@
+//! The registered clients: which redirect URIs they may use, and how they prove themselves.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use percent_encoding::percent_decode_str;
+
+use super::{answer::Refusal, ledger::Entry, settings::Settings};
+
+/// A client registration (RFC 6749 section 2).
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Its identifier.
+    pub id: String,
+    /// Its name on the login page.
+    pub name: String,
+    /// Its secret; `None` makes it a public client.
+    pub secret: Option<String>,
+    /// Its redirect URIs, compared byte for byte but for a loopback URI's port (RFC 8252 section 7.3).
+    pub redirect_uris: Vec<String>,
+}
+
+impl Client {
+    /// The public client `practice-client`, with every usual loopback redirect URI and one of another kind.
+    pub fn public() -> Self {
+        Self {
+            id: "practice-client".to_owned(),
+            name: "Practice client".to_owned(),
+            secret: None,
+            redirect_uris: usual_redirect_uris(),
+        }
+    }
+
+    /// The confidential client `practice confidential`: its identifier and its secret hold what only correct
+    /// form encoding carries over (RFC 6749 section 2.3.1).
+    pub fn confidential() -> Self {
+        Self {
+            id: "practice confidential".to_owned(),
+            name: "Confidential practice client".to_owned(),
+            secret: Some("s3cr3t: of~the+practice/client=100%&more".to_owned()),
+            redirect_uris: usual_redirect_uris(),
+        }
+    }
+
+    /// Whether this client may be answered at this redirect URI.
+    pub fn may_redirect_to(&self, uri: &str) -> bool {
+        let portless = without_loopback_port(uri);
+        self.redirect_uris.iter().any(|registered| {
+            registered == uri || (portless.is_some() && without_loopback_port(registered) == portless)
+        })
+    }
+}
+
+/// Finds the client that a request to the token or revocation endpoint comes from, and lets it prove itself:
+/// `client_secret_basic`, `client_secret_post`, or `none` for a public client.
+pub(super) fn authenticate<'a>(settings: &'a Settings, request: &Entry) -> Result<&'a Client, Refusal> {
+    let basic = basic(request)?;
+    let used_header = basic.is_some();
+    let refuse = |description| Refusal::invalid_client(description, used_header);
+    let (id, secret) = if let Some((id, secret)) = basic {
+        if request.form.get("client_secret").is_some() {
+            return Err(Refusal::invalid_request("more than one way of client authentication"));
+        }
+        if request.form.get("client_id").is_some_and(|other| other != id) {
+            return Err(Refusal::invalid_request("client_id and the Authorization header differ"));
+        }
+        (id, Some(secret))
+    } else {
+        let id = request.form.get("client_id").ok_or_else(|| refuse("no client authentication"))?;
+        (id.to_owned(), request.form.get("client_secret").map(str::to_owned))
+    };
+    let client =
+        settings.clients.iter().find(|client| client.id == id).ok_or_else(|| refuse("unknown client"))?;
+    match (&client.secret, secret) {
+        (Some(expected), Some(given)) if *expected == given => Ok(client),
+        (Some(_), Some(_)) => Err(refuse("wrong client secret")),
+        (Some(_), None) => Err(refuse("this client has a secret, and must send it")),
+        (None, Some(_)) => Err(refuse("this client is public and has no secret")),
+        (None, None) => Ok(client),
+    }
+}
+
+/// Identifier and secret of an `Authorization: Basic` header, both form-decoded.
+fn basic(request: &Entry) -> Result<Option<(String, String)>, Refusal> {
+    let Some(value) = request.header("authorization") else { return Ok(None) };
+    let malformed = || Refusal::invalid_client("malformed Authorization header", true);
+    let (scheme, encoded) = value.split_once(' ').ok_or_else(malformed)?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(malformed());
+    }
+    let bytes = STANDARD.decode(encoded.trim()).map_err(|_| malformed())?;
+    let text = String::from_utf8(bytes).map_err(|_| malformed())?;
+    let (id, secret) = text.split_once(':').ok_or_else(malformed)?;
+    Ok(Some((form_decoded(id).ok_or_else(malformed)?, form_decoded(secret).ok_or_else(malformed)?)))
+}
+
+fn form_decoded(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+/// A plain http loopback URI cut around its port; `None` for every other URI.
+fn without_loopback_port(uri: &str) -> Option<(&str, &str)> {
+    let rest = uri.strip_prefix("http://")?;
+    let host = ["127.0.0.1", "[::1]", "localhost"].into_iter().find(|host| rest.starts_with(host))?;
+    let rest = &rest[host.len()..];
+    let after_port = match rest.strip_prefix(':') {
+        Some(port) => port.trim_start_matches(|digit: char| digit.is_ascii_digit()),
+        None => rest,
+    };
+    (after_port.is_empty() || after_port.starts_with(['/', '?'])).then_some((host, after_port))
+}
+
+fn usual_redirect_uris() -> Vec<String> {
+    let loopback = ["127.0.0.1", "[::1]", "localhost"]
+        .into_iter()
+        .flat_map(|host| ["", "/", "/callback"].map(|path| format!("http://{host}{path}")));
+    loopback.chain(["https://app.example/callback".to_owned()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_loopback_port_is_free() {
+        let mut client = Client::public();
+        client.redirect_uris =
+            vec!["http://127.0.0.1/callback".to_owned(), "https://app.example/callback".to_owned()];
+        for (uri, allowed) in [
+            ("http://127.0.0.1/callback", true),
+            ("http://127.0.0.1:53000/callback", true),
+            ("https://app.example/callback", true),
+            ("http://127.0.0.1:53000/callback/", false),
+            ("http://127.0.0.1:53000/Callback", false),
+            ("http://127.0.0.1:53000", false),
+            ("http://localhost:53000/callback", false),
+            ("http://127.0.0.1.example:1/callback", false),
+            ("http://127.0.0.1:1@example/callback", false),
+            ("http://127.0.0.1:x/callback", false),
+            ("https://127.0.0.1:53000/callback", false),
+            ("https://app.example:8443/callback", false),
+        ] {
+            assert_eq!(client.may_redirect_to(uri), allowed, "{uri}");
+        }
+    }
+
+    #[test]
+    fn basic_is_form_decoded() {
+        assert_eq!(form_decoded("a+b%20c~%2B%3a").as_deref(), Some("a b c~+:"));
+        assert_eq!(form_decoded("%ff"), None);
+    }
+}

@@ -1,0 +1,42 @@
+//! The metadata (OpenID Connect Discovery, RFC 8414) and the keys of ID tokens.
+
+use axum::{Json, extract::State};
+use serde_json::{Value, json};
+
+use super::site::{Endpoint, Site};
+
+/// The same document at both well-known paths.
+pub(super) async fn metadata(State(site): State<Site>) -> Json<Value> {
+    let settings = site.practice.settings();
+    let authentication = ["client_secret_basic", "client_secret_post", "none"];
+    let mut document = json!({
+        "issuer": &*site.issuer,
+        "authorization_endpoint": site.uri(Endpoint::Authorization),
+        "token_endpoint": site.uri(Endpoint::Token),
+        "jwks_uri": site.uri(Endpoint::Jwks),
+        "scopes_supported": settings.scopes,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": authentication,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+    });
+    if settings.iss_in_callback {
+        document["authorization_response_iss_parameter_supported"] = json!(true);
+    }
+    if settings.revocation {
+        document["revocation_endpoint"] = json!(site.uri(Endpoint::Revocation));
+        document["revocation_endpoint_auth_methods_supported"] = json!(authentication);
+    }
+    if settings.userinfo {
+        document["userinfo_endpoint"] = json!(site.uri(Endpoint::UserInfo));
+    }
+    Json(document)
+}
+
+/// RFC 7517.
+pub(super) async fn jwks(State(site): State<Site>) -> Json<Value> {
+    Json(json!({ "keys": [site.practice.shared.signing_key.public_jwk()] }))
+}

@@ -1,0 +1,199 @@
+//! The practice authorization server: strict, small, and open about everything it has seen.
+//!
+//! One server is a [`Practice`] handle. It is an axum `Router`, called in memory or served on a loopback socket;
+//! its time is tokio's, so pausing tokio's clock pauses the server. It is honest unless a test scripts its next
+//! answers, and its [`Ledger`] is the oracle for what clients did.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`settings`], [`clients`] | how it behaves, and who is registered |
+//! | `site` | the endpoints, the router, and the recording of every request |
+//! | `authorize`, `page` | the authorization endpoint and its login page |
+//! | `token` | the token endpoint |
+//! | [`rotation`] | PURE: families of tokens, and what kills them |
+//! | `revocation`, `protected`, `discovery`, `id_token` | RFC 7009; userinfo and a small API; metadata; ID tokens |
+//! | [`ledger`] | what happened |
+//! | [`fault`] | scripted answers, gates, lost connections |
+//! | `browser` | what a person at the login page does |
+//! | [`serve`], `certificates`, `side` | sockets, TLS, and the view for other processes |
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> anyhow::Result<()> {
+//! use testkit::practice::{Practice, Settings};
+//! let practice = Practice::new(Settings::default());
+//! let uri = "https://practice.test/authorize?response_type=code&client_id=practice-client&scope=openid\
+//!     &redirect_uri=http://127.0.0.1:5000/callback&state=s&code_challenge_method=S256\
+//!     &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+//! let callback = practice.sign_in(uri, "ada").await?;
+//! assert!(callback.query_pairs().any(|(name, _)| name == "code"));
+//! # Ok(())
+//! # }
+//! ```
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::watch;
+
+mod answer;
+mod authorize;
+mod browser;
+mod certificates;
+pub mod clients;
+mod discovery;
+pub mod fault;
+mod id_token;
+pub mod ledger;
+mod page;
+mod protected;
+mod revocation;
+pub mod rotation;
+pub mod serve;
+pub mod settings;
+mod side;
+mod site;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod token;
+
+pub use clients::Client;
+pub use fault::{Answer, Gate};
+pub use ledger::{Ledger, SecretKind};
+pub use rotation::{AccessToken, Verdict};
+pub use serve::{Serving, Transport};
+pub use settings::{Rotation, Settings, User};
+pub use site::Endpoint;
+
+/// A practice authorization server. A clone is another handle on the same server.
+#[derive(Clone)]
+pub struct Practice {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    timeline: timeline::Timeline,
+    signing_key: id_token::SigningKey,
+    certificates: std::sync::OnceLock<certificates::Certificates>,
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+}
+
+struct State {
+    ledger: Ledger,
+    families: rotation::Families,
+    codes: HashMap<String, authorize::Code>,
+    login_forms: HashMap<String, authorize::AuthorizationRequest>,
+    script: HashMap<Endpoint, VecDeque<Answer>>,
+}
+
+impl Practice {
+    /// Makes a server. Its time starts now.
+    pub fn new(settings: Settings) -> Self {
+        let mut ledger = Ledger::default();
+        for secret in settings.clients.iter().filter_map(|client| client.secret.as_deref()) {
+            ledger.remember(SecretKind::ClientSecret, secret);
+        }
+        let state = State {
+            ledger,
+            families: rotation::Families::new(settings.rotation),
+            codes: HashMap::new(),
+            login_forms: HashMap::new(),
+            script: HashMap::new(),
+        };
+        Self {
+            shared: Arc::new(Shared {
+                timeline: timeline::Timeline::start(settings.unix_at_start),
+                signing_key: id_token::SigningKey::generate(),
+                certificates: std::sync::OnceLock::new(),
+                state: Mutex::new(state),
+                changed: watch::Sender::new(()),
+                settings,
+            }),
+        }
+    }
+
+    /// The server as a service to call in memory, under the given issuer identifier (an origin without a path,
+    /// such as `https://practice.test`). An answer for which [`fault::is_lost`] holds stands for a connection
+    /// that closed without one.
+    pub fn router(&self, issuer: &str) -> axum::Router {
+        site::router(self.clone(), issuer)
+    }
+
+    /// How it behaves.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// What has happened so far.
+    pub fn ledger(&self) -> Ledger {
+        self.state().ledger.clone()
+    }
+
+    /// Waits until the ledger meets a condition; it is looked at now and after each change.
+    pub async fn wait_until(&self, mut condition: impl FnMut(&Ledger) -> bool) {
+        let mut changes = self.shared.changed.subscribe();
+        while !condition(&self.state().ledger) {
+            changes.changed().await.expect("the sender lives as long as the server");
+        }
+    }
+
+    /// What this server says of an access token at this moment.
+    pub fn verdict(&self, access_token: &str) -> Verdict {
+        self.state().families.verdict(access_token, self.shared.timeline.now())
+    }
+
+    /// What this server remembers of an access token: scope, audience, whom it speaks for.
+    pub fn access_token(&self, access_token: &str) -> Option<AccessToken> {
+        self.state().families.access_token(access_token).cloned()
+    }
+
+    /// Revokes everything that descends from the login that this refresh token descends from. Says whether it
+    /// knew the token.
+    pub fn revoke_family(&self, refresh_token: &str) -> bool {
+        let mut state = self.state();
+        let family = state.families.owner_of_refresh_token(refresh_token).map(|(family, _)| family);
+        if let Some(family) = family {
+            state.families.revoke_family(family);
+        }
+        family.is_some()
+    }
+
+    /// Revokes every token issued so far.
+    pub fn revoke_all(&self) {
+        self.state().families.revoke_all();
+    }
+
+    /// Queues answers for the next requests to the token endpoint, one each, before it is honest again.
+    pub fn answer_next_token_requests(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.answer_next(Endpoint::Token, answers);
+    }
+
+    /// Queues answers for the next requests to an endpoint, one each, before it is honest again.
+    pub fn answer_next(&self, endpoint: Endpoint, answers: impl IntoIterator<Item = Answer>) {
+        self.state().script.entry(endpoint).or_default().extend(answers);
+    }
+
+    /// Signs any claims with the server's key, for answers that a test makes up.
+    pub fn sign_id_token(&self, claims: &serde_json::Value) -> String {
+        let id_token = self.shared.signing_key.sign(claims);
+        self.state().ledger.remember(SecretKind::IdToken, &id_token);
+        id_token
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A fresh secret of 256 random bits. Its alphabet holds `+`, `/` and `=`, so that what is wrongly encoded shows.
+fn fresh_secret() -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let random = ring::rand::generate::<[u8; 32]>(&ring::rand::SystemRandom::new())
+        .expect("the system's random numbers never run out");
+    STANDARD.encode(random.expose())
+}

@@ -1,0 +1,127 @@
+//! The server on a loopback socket, plain or with TLS.
+
+use std::{io, net::Ipv4Addr, time::Duration};
+
+use axum::{Router, body::Body};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use super::{Practice, certificates::Certificates, fault};
+
+/// How clients connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Plain http.
+    Plain,
+    /// https, under a throwaway certificate authority.
+    Tls,
+}
+
+/// A server on a socket. It accepts connections from the moment this exists; dropping it ends all of them.
+pub struct Serving {
+    /// Its issuer identifier, and the base of all its URLs.
+    pub issuer: String,
+    /// Its port on 127.0.0.1.
+    pub port: u16,
+    /// The certificate authority to trust, with TLS: the same at each start of one [`Practice`].
+    pub ca_pem: Option<String>,
+    accepting: JoinHandle<()>,
+}
+
+impl Practice {
+    /// Serves plain http on any free port of 127.0.0.1.
+    pub async fn serve_plain(&self) -> anyhow::Result<Serving> {
+        self.serve(Transport::Plain, 0).await
+    }
+
+    /// Serves https on any free port of 127.0.0.1.
+    pub async fn serve_tls(&self) -> anyhow::Result<Serving> {
+        self.serve(Transport::Tls, 0).await
+    }
+
+    /// Serves on this port of 127.0.0.1; 0 is any free one.
+    pub async fn serve(&self, transport: Transport, port: u16) -> anyhow::Result<Serving> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let port = listener.local_addr()?.port();
+        let (scheme, tls) = match transport {
+            Transport::Plain => ("http", None),
+            Transport::Tls => ("https", Some(self.certificates()?)),
+        };
+        let issuer = format!("{scheme}://127.0.0.1:{port}");
+        let acceptor = tls.map(|tls| TlsAcceptor::from(std::sync::Arc::clone(&tls.server)));
+        let accepting = tokio::spawn(accept(listener, acceptor, self.router(&issuer)));
+        Ok(Serving { issuer, port, ca_pem: tls.map(|tls| tls.ca_pem.clone()), accepting })
+    }
+
+    fn certificates(&self) -> anyhow::Result<&Certificates> {
+        let certificates = &self.shared.certificates;
+        if let Some(made) = certificates.get() {
+            return Ok(made);
+        }
+        let made = Certificates::generate()?;
+        Ok(certificates.get_or_init(|| made))
+    }
+}
+
+impl Serving {
+    /// Ends all connections and waits until the port is free again: an outage begins.
+    pub async fn stop(mut self) {
+        self.accepting.abort();
+        // The only error is the cancellation just asked for.
+        let _ = (&mut self.accepting).await;
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => { connections.spawn(connection(stream, tls.clone(), router.clone())); }
+                // Out of descriptors: nothing announces when there are some again.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router) {
+    match tls {
+        None => exchange(stream, router).await,
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(stream).await {
+                exchange(stream, router).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection to its end. An error is the client's going, or an answer that a test wants lost.
+async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let router = router.clone();
+        async move {
+            let answered = router.oneshot(request.map(Body::new)).await;
+            let Ok(response) = answered;
+            if fault::is_lost(&response) {
+                return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
+            }
+            Ok(response)
+        }
+    });
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}

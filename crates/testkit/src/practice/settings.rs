@@ -1,0 +1,91 @@
+//! How a practice server behaves: lifetimes, abilities, clients, users.
+
+use std::time::Duration;
+
+use super::clients::Client;
+
+/// The behaviour of one practice server, settled when it is made.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each names an ability that a server has or has not")]
+pub struct Settings {
+    /// How long an access token lives.
+    pub access_token_life: Duration,
+    /// How long a refresh token lives unused; `None`: for ever. Announced as `refresh_expires_in` when set.
+    pub refresh_token_life: Option<Duration>,
+    /// How long an authorization code may wait for its exchange.
+    pub code_life: Duration,
+    /// Whether logins and refreshes with the scope `openid` bring an ID token.
+    pub id_tokens: bool,
+    /// Whether there is a `userinfo_endpoint`.
+    pub userinfo: bool,
+    /// Whether there is a `revocation_endpoint` (RFC 7009).
+    pub revocation: bool,
+    /// Whether the callback carries `iss` (RFC 9207), and the metadata promises it.
+    pub iss_in_callback: bool,
+    /// What becomes of a redeemed refresh token.
+    pub rotation: Rotation,
+    /// Every scope that may be asked for.
+    pub scopes: Vec<String>,
+    /// The registered clients.
+    pub clients: Vec<Client>,
+    /// The people who can sign in.
+    pub users: Vec<User>,
+    /// What the server's wall clock shows when the server is made, in Unix seconds; `None`: what this machine's
+    /// shows. From then on it follows tokio's time, paused or not.
+    pub unix_at_start: Option<u64>,
+}
+
+/// What becomes of a refresh token when it is redeemed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rotation {
+    /// Each redemption spends it and brings a successor; a spent one presented again revokes the whole family
+    /// (RFC 9700 section 4.14.2).
+    #[default]
+    Strict,
+}
+
+/// Someone who can sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The name chosen at the login page.
+    pub username: String,
+    /// The subject identifier in ID tokens and at userinfo.
+    pub subject: String,
+    /// The name for people.
+    pub name: String,
+}
+
+impl User {
+    /// A user whose subject differs from the username, so that mixing them up shows.
+    pub fn new(username: &str, name: &str) -> Self {
+        Self {
+            username: username.to_owned(),
+            subject: format!("subject-of-{username}"),
+            name: name.to_owned(),
+        }
+    }
+}
+
+impl Default for Settings {
+    /// Strict rotation, everything on, access tokens of an hour, the clients of [`Client::public`] and
+    /// [`Client::confidential`], the users `ada` and `grace`.
+    fn default() -> Self {
+        Self {
+            access_token_life: Duration::from_hours(1),
+            refresh_token_life: None,
+            code_life: Duration::from_mins(1),
+            id_tokens: true,
+            userinfo: true,
+            revocation: true,
+            iss_in_callback: true,
+            rotation: Rotation::Strict,
+            scopes: ["openid", "profile", "email", "offline_access", "api", "read", "write"]
+                .map(str::to_owned)
+                .to_vec(),
+            clients: vec![Client::public(), Client::confidential()],
+            users: vec![User::new("ada", "Ada Lovelace"), User::new("grace", "Grace Hopper")],
+            unix_at_start: None,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The view for other processes, under `/practice/`: counts, verdicts, and a sign-in without a browser. It is
+//! no part of the authorization server, and what is asked here does not appear in the ledger.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    ledger::SecretKind,
+    rotation::Verdict,
+    site::{Endpoint, Site},
+};
+
+pub(super) fn routes() -> Router<Site> {
+    Router::new()
+        .route("/practice/ledger", get(ledger))
+        .route("/practice/verdict", post(verdict))
+        .route("/practice/sign-in", post(sign_in))
+}
+
+/// `GET`: figures only, no secrets.
+async fn ledger(State(site): State<Site>) -> Json<Value> {
+    let state = site.practice.state();
+    let ledger = &state.ledger;
+    let mut verdicts = BTreeMap::from([("live", 0), ("expired", 0), ("revoked", 0)]);
+    for verdict in state.families.verdicts(site.practice.shared.timeline.now()) {
+        let name = match verdict {
+            Verdict::Live => "live",
+            Verdict::Expired => "expired",
+            Verdict::Revoked => "revoked",
+            Verdict::Unknown => continue,
+        };
+        *verdicts.entry(name).or_default() += 1;
+    }
+    Json(json!({
+        "requests": ledger.entries().len(),
+        "authorization_requests": ledger.requests(Endpoint::Authorization).count(),
+        "token_requests": ledger.requests(Endpoint::Token).count(),
+        "code_exchanges": ledger.token_requests("authorization_code").len(),
+        "refresh_requests": ledger.token_requests("refresh_token").len(),
+        "revocation_requests": ledger.requests(Endpoint::Revocation).count(),
+        "api_requests": ledger.requests(Endpoint::Api).count(),
+        "errors": ledger.entries().iter().filter(|entry| entry.status.is_some_and(|s| s >= 400)).count(),
+        "refreshes": ledger.refreshes().len(),
+        "reuse_events": ledger.reuse_events().len(),
+        "most_redemptions_of_a_refresh_token": ledger.most_redemptions(),
+        "refresh_tokens_issued": ledger.secrets_of(SecretKind::RefreshToken).count(),
+        "access_tokens_issued": ledger.secrets_of(SecretKind::AccessToken).count(),
+        "access_tokens": verdicts,
+    }))
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    access_token: String,
+}
+
+/// `POST {access_token}`: the oracle's word.
+async fn verdict(State(site): State<Site>, Json(asked): Json<Asked>) -> Json<Value> {
+    Json(json!({ "verdict": site.practice.verdict(&asked.access_token) }))
+}
+
+#[derive(Deserialize)]
+struct Visit {
+    authorization_uri: String,
+    #[serde(default)]
+    user: Option<String>,
+}
+
+/// `POST {authorization_uri, user?}`: signs in as the user, else as the first one.
+async fn sign_in(
+    State(site): State<Site>,
+    Json(visit): Json<Visit>,
+) -> Result<Json<Value>, (StatusCode, String)> {
+    let first = site.practice.settings().users.first().map(|user| user.username.clone());
+    let user = visit.user.or(first).unwrap_or_default();
+    let callback = site.practice.sign_in(&visit.authorization_uri, &user).await;
+    let callback = callback.map_err(|problem| (StatusCode::BAD_REQUEST, problem.to_string()))?;
+    Ok(Json(json!({ "callback_uri": callback.as_str() })))
+}

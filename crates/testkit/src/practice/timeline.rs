@@ -1,0 +1,42 @@
+//! The server's time: tokio's, so that a test that pauses it pauses the server too.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// A moment, counted from the making of the server.
+pub(super) type Moment = Duration;
+
+/// Reads the time.
+pub(super) struct Timeline {
+    start: Instant,
+    unix_at_start: Duration,
+}
+
+impl Timeline {
+    /// Starts now; the wall clock shows the given Unix time, else this machine's.
+    pub(super) fn start(unix_at_start: Option<u64>) -> Self {
+        let unix_at_start = unix_at_start.map_or_else(machine_wall_clock, Duration::from_secs);
+        Self { start: Instant::now(), unix_at_start }
+    }
+
+    /// The present moment.
+    pub(super) fn now(&self) -> Moment {
+        self.start.elapsed()
+    }
+
+    /// The present wall-clock time, in Unix seconds.
+    pub(super) fn unix_now(&self) -> u64 {
+        (self.unix_at_start + self.now()).as_secs()
+    }
+
+    /// The present wall-clock time as a `Date` header writes it.
+    pub(super) fn http_date(&self) -> String {
+        httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(self.unix_now()))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "read once; from then on the server follows tokio's time")]
+fn machine_wall_clock() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}

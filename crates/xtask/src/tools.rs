@@ -1,0 +1,179 @@
+//! What the commands need from outside, why, and how to install it: Debian packages, npm packages, cargo tools.
+
+use std::{fs, io::IsTerminal, path::PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::process::{self, Stopwatch};
+
+/// A program that is started, and the Debian package that has it.
+struct Requirement {
+    program: &'static str,
+    package: &'static str,
+    reason: &'static str,
+    /// Whether the demo alone needs it as well.
+    demo: bool,
+}
+
+const REQUIREMENTS: &[Requirement] = &[
+    Requirement {
+        program: "curl",
+        package: "curl",
+        reason: "asks the daemon for tokens as any program can",
+        demo: true,
+    },
+    Requirement {
+        program: "systemd-analyze",
+        package: "systemd",
+        reason: "verifies the unit files; systemd-socket-activate of the same package hands a socket over",
+        demo: false,
+    },
+    Requirement {
+        program: "npm",
+        package: "npm",
+        reason: "installs the OpenID Provider and the Node it runs on",
+        demo: false,
+    },
+    Requirement { program: "node", package: "nodejs", reason: "npm itself runs on it", demo: false },
+    Requirement {
+        program: "python3",
+        package: "python3",
+        reason: "reads the launchd property list",
+        demo: false,
+    },
+];
+
+/// Who needs programs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// The demo alone.
+    Demo,
+    /// The tests, and the demo among them.
+    Tests,
+}
+
+/// cargo-deny: the dependencies' licences and sources, and the crates that must not come in.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Installs all of it, where missing.
+pub(crate) fn install_all() -> anyhow::Result<()> {
+    install_debian_packages(For::Tests)?;
+    install_npm_packages()?;
+    cargo_deny().map(|_| ())
+}
+
+/// Installs the Debian packages whose programs are missing, and says what it does.
+pub(crate) fn install_debian_packages(purpose: For) -> anyhow::Result<()> {
+    let missing = missing(purpose);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for required in &missing {
+        eprintln!("missing: {} (package {}): {}", required.program, required.package, required.reason);
+    }
+    let packages: Vec<&str> = missing.iter().map(|required| required.package).collect();
+    let install = [vec!["install", "--yes", "--no-install-recommends"], packages.clone()].concat();
+    let Some(apt_get) = process::find("apt-get") else {
+        bail!("this is no Debian system; install {} with its own package tool", packages.join(", "));
+    };
+    let by_hand = format!("have root run this line:\napt-get update && apt-get {}", install.join(" "));
+    let Some(prefix) = privilege()? else {
+        bail!("neither root nor sudo; {by_hand}");
+    };
+    let watch = Stopwatch::start();
+    for arguments in [vec!["update"], install] {
+        let mut words = prefix.iter().map(String::as_str).chain(["env", "DEBIAN_FRONTEND=noninteractive"]);
+        let mut command = process::command(words.next().expect("`env` is always among the words"));
+        command.args(words).arg(&apt_get).args(arguments);
+        process::run(&mut command).with_context(|| by_hand.clone())?;
+    }
+    if let Some(required) = self::missing(purpose).first() {
+        bail!("package {} is installed and brought no {}", required.package, required.program);
+    }
+    eprintln!("Debian packages installed in {}", watch.read());
+    Ok(())
+}
+
+/// Installs the test kit's npm packages when they are missing or differ from the lock file.
+pub(crate) fn install_npm_packages() -> anyhow::Result<()> {
+    let folder = process::root().join("crates/testkit");
+    let lock =
+        fs::read(folder.join("package-lock.json")).context("cannot read the test kit's npm lock file")?;
+    // npm keeps no copy of what it installed from. This one, which the test kit writes and reads as well, tells a
+    // changed lock file from a finished installation.
+    let installed = folder.join("node_modules/.installed-lock.json");
+    if fs::read(&installed).is_ok_and(|earlier| earlier == lock) {
+        return Ok(());
+    }
+    eprintln!("installing the OpenID Provider of the tests and its Node into crates/testkit/node_modules");
+    let watch = Stopwatch::start();
+    let mut npm = process::command("npm");
+    process::run(npm.current_dir(&folder).args([
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ]))?;
+    fs::write(&installed, lock).with_context(|| format!("cannot write {}", installed.display()))?;
+    eprintln!("npm packages installed in {}", watch.read());
+    Ok(())
+}
+
+/// The pinned cargo-deny, built once into the ignored folder `.tools`.
+pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
+    let folder = process::root().join(".tools");
+    let program = folder.join("bin").join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX));
+    let version = process::read(process::command(&program).arg("--version"));
+    if version.is_ok_and(|version| version.trim() == format!("cargo-deny {CARGO_DENY}")) {
+        return Ok(program);
+    }
+    eprintln!("building cargo-deny {CARGO_DENY} once into .tools");
+    let watch = Stopwatch::start();
+    let mut install = process::cargo(["install", "--locked", "--force", "--quiet", "--debug", "cargo-deny"]);
+    install.args(["--version", CARGO_DENY, "--root"]).arg(&folder);
+    // It runs for seconds: an optimised build would take longer than it ever saves. A target folder that is set for
+    // this workspace would keep its hundred crates for nothing.
+    install.env("CARGO_PROFILE_DEV_DEBUG", "0").env_remove("CARGO_TARGET_DIR");
+    process::run(&mut install)?;
+    eprintln!("cargo-deny built in {}", watch.read());
+    Ok(program)
+}
+
+fn missing(purpose: For) -> Vec<&'static Requirement> {
+    let wanted = REQUIREMENTS.iter().filter(|required| required.demo || purpose == For::Tests);
+    wanted.filter(|required| process::find(required.program).is_none()).collect()
+}
+
+/// The words that give a command the right to install: none for root, sudo when there is one, else `None`.
+fn privilege() -> anyhow::Result<Option<Vec<String>>> {
+    if process::read(process::command("id").arg("-u"))?.trim() == "0" {
+        return Ok(Some(Vec::new()));
+    }
+    let Some(sudo) = process::find("sudo") else { return Ok(None) };
+    let sudo = sudo.to_string_lossy().into_owned();
+    // Without a terminal nobody can type a password, so sudo must not ask; with one it asks there by itself.
+    if std::io::stderr().is_terminal() {
+        return Ok(Some(vec![sudo]));
+    }
+    let allowed = process::read(process::command(&sudo).args(["-n", "true"])).is_ok();
+    Ok(allowed.then(|| vec![sudo, "-n".to_owned()]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_requirement_names_its_package_and_its_reason() {
+        for required in REQUIREMENTS {
+            assert!(!required.package.is_empty() && required.reason.len() > 10, "{}", required.program);
+        }
+    }
+
+    #[test]
+    fn someone_who_may_not_install_is_told_so() {
+        // Whoever runs this test is root, has sudo, or neither; in no case is it an error to ask.
+        assert!(privilege().is_ok());
+    }
+}
