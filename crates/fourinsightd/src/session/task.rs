@@ -45,6 +45,7 @@ pub(crate) struct Environment {
 }
 
 /// How a session begins.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(crate) enum Start {
     /// Nobody has signed in yet.
     SignedOut,
@@ -165,7 +166,7 @@ impl Task {
     async fn command(&mut self, command: Command) {
         match command {
             Command::Request { key, min_validity } => {
-                self.handle(Event::Requested { key, min_validity }).await
+                self.handle(Event::Requested { key, min_validity }).await;
             }
             Command::Reject { id, done } => {
                 self.handle(Event::Rejected { id }).await;
