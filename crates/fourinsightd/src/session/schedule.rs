@@ -38,7 +38,8 @@ pub fn freshness(token: &Token, now: Timestamp, min_validity: Option<Duration>) 
     }
     let life = at.since(token.obtained_at);
     // More than a whole life cannot be had: it is worth one fetch, not one fetch for every request.
-    let wanted = min_validity.filter(|wanted| *wanted <= life || !token.on_demand).unwrap_or_else(|| margin(life));
+    let wanted =
+        min_validity.filter(|wanted| *wanted <= life || !token.on_demand).unwrap_or_else(|| margin(life));
     if left < wanted {
         Freshness::Short
     } else if token.renew_at.is_some_and(|renew_at| renew_at <= now) {
@@ -59,7 +60,12 @@ pub fn expiry(lifetime: Lifetime, obtained_at: Timestamp, renewable: bool) -> Ex
 
 /// When to renew a token: where the server said, else at three quarters of its life; drawn once, up to a
 /// twentieth of the life earlier, so that tokens which arrived together part ways.
-pub fn renewal(expiry: Expiry, obtained_at: Timestamp, refresh_in: Option<u64>, chance: Chance) -> Option<Timestamp> {
+pub fn renewal(
+    expiry: Expiry,
+    obtained_at: Timestamp,
+    refresh_in: Option<u64>,
+    chance: Chance,
+) -> Option<Timestamp> {
     let Expiry::At { at, .. } = expiry else { return None };
     let life = at.since(obtained_at);
     let wished = refresh_in.map_or(life / 4 * 3, Duration::from_secs);

@@ -187,7 +187,9 @@ impl State {
                 self.answered(attempt, outcome, Arrival { obtained_at, id, now, chance })
             }
             Event::Persisted => self.persisted(Durability::Durable),
-            Event::PersistFailed => self.persisted(Durability::Degraded { retry_at: now + Self::PERSIST_RETRY, since: now }),
+            Event::PersistFailed => {
+                self.persisted(Durability::Degraded { retry_at: now + Self::PERSIST_RETRY, since: now })
+            }
             Event::Revoke => self.revoke(),
             Event::RevocationEnded => {
                 self.phase = Phase::SignedOut;
@@ -235,13 +237,19 @@ impl State {
                 error: "interaction_required".into(),
                 description: "the login brought no refresh token, so it serves no other audience".into(),
             };
-            let refused = Refused { verdict: Verdict::InteractionRequired, failure, since: now, until: now + Self::REFUSAL_FLOOR };
+            let refused = Refused {
+                verdict: Verdict::InteractionRequired,
+                failure,
+                since: now,
+                until: now + Self::REFUSAL_FLOOR,
+            };
             session.entry(key, now).refuse(refused);
             return vec![Effect::Publish];
         }
-        let waits_for_running = self.in_flight.as_ref().is_some_and(|running| {
-            running.key == key && running.generation == self.generation
-        });
+        let waits_for_running = self
+            .in_flight
+            .as_ref()
+            .is_some_and(|running| running.key == key && running.generation == self.generation);
         let entry = session.entry(key, now);
         if !waits_for_running && !entry.is_refused(now) {
             entry.request(min_validity, now);
@@ -311,7 +319,12 @@ impl State {
             }
             verdict => {
                 let verdict = if verdict == Verdict::Final { Verdict::InteractionRequired } else { verdict };
-                let refused = Refused { verdict, failure: refusal.failure, since: now, until: now + Self::REFUSAL_FLOOR };
+                let refused = Refused {
+                    verdict,
+                    failure: refusal.failure,
+                    since: now,
+                    until: now + Self::REFUSAL_FLOOR,
+                };
                 session.entry(key.clone(), now).refuse(refused);
             }
         }
@@ -326,9 +339,10 @@ impl State {
     fn persisted(&mut self, durability: Durability) -> Vec<Effect> {
         if let Phase::SignedIn(session) = &mut self.phase {
             session.durability = match (session.durability, durability) {
-                (Durability::Writing { degraded_since: Some(since) }, Durability::Degraded { retry_at, .. }) => {
-                    Durability::Degraded { retry_at, since }
-                }
+                (
+                    Durability::Writing { degraded_since: Some(since) },
+                    Durability::Degraded { retry_at, .. },
+                ) => Durability::Degraded { retry_at, since },
                 (_, durability) => durability,
             };
         }
@@ -342,7 +356,9 @@ impl State {
                 self.phase = Phase::Revoking(revoking);
                 return vec![];
             }
-            Phase::SignedOut | Phase::LoginRequired { .. } => Revoking { refresh_token: None, access_tokens: vec![] },
+            Phase::SignedOut | Phase::LoginRequired { .. } => {
+                Revoking { refresh_token: None, access_tokens: vec![] }
+            }
         };
         self.phase = Phase::Revoking(revoking);
         let mut effects = vec![Effect::Persist];
@@ -378,7 +394,8 @@ impl State {
 
     fn begin(&mut self, key: TokenKey, on_demand: Option<Duration>) -> u64 {
         self.attempts += 1;
-        self.in_flight = Some(InFlight { attempt: self.attempts, generation: self.generation, key, on_demand });
+        self.in_flight =
+            Some(InFlight { attempt: self.attempts, generation: self.generation, key, on_demand });
         self.attempts
     }
 }
