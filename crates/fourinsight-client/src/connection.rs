@@ -115,3 +115,54 @@ pub(crate) fn ended() -> io::Error {
 pub(crate) fn late() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "it did not answer in time")
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::{
+        os::unix::net::UnixStream,
+        sync::mpsc::{self, RecvTimeoutError},
+        thread,
+    };
+
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(300);
+
+    fn request() -> Request<String> {
+        Request {
+            bytes: Zeroizing::new(b"GET / HTTP/1.1\r\n\r\n".to_vec()),
+            repeatable: true,
+            starts_daemon: false,
+            limit: LIMIT,
+            read: |body| serde_json::from_slice(body),
+        }
+    }
+
+    fn is_late(result: Result<Result<String, Error>, Failure>) -> bool {
+        matches!(result, Err(Failure::Other(Error::Io(error))) if error.kind() == io::ErrorKind::TimedOut)
+    }
+
+    #[test]
+    fn a_server_that_hangs_is_an_error_and_not_a_hang() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        assert!(is_late(Connection::new(ours).exchange(&request())));
+    }
+
+    #[test]
+    fn crumbs_do_not_stretch_the_limit() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let (done, stop) = mpsc::channel::<()>();
+        let crumbling = thread::spawn(move || {
+            theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n").unwrap();
+            while stop.recv_timeout(LIMIT / 10) == Err(RecvTimeoutError::Timeout) {
+                theirs.write_all(b"x").unwrap();
+            }
+        });
+        assert!(is_late(Connection::new(ours).exchange(&request())));
+        drop(done);
+        crumbling.join().unwrap();
+    }
+}

@@ -74,7 +74,7 @@ impl Query {
             }
             match &*name {
                 "min_validity" => {
-                    read.min_validity = Some(seconds(&value, "min_validity", u64::from(u32::MAX))?)
+                    read.min_validity = Some(seconds(&value, "min_validity", u64::from(u32::MAX))?);
                 }
                 "wait" => read.wait = Some(seconds(&value, "wait", MAX_WAIT_SECONDS)?),
                 "scope" => read.scopes.extend(value.split_ascii_whitespace().map(str::to_owned)),

@@ -261,6 +261,7 @@ impl HttpExchange for Server {
 struct Sessions {
     logins: Mutex<Vec<(SessionKey, NewLogin)>>,
     refuses: AtomicBool,
+    broken: AtomicBool,
 }
 
 impl Sessions {
@@ -271,11 +272,16 @@ impl Sessions {
     fn refuse(&self) {
         self.refuses.store(true, Ordering::Relaxed);
     }
+
+    fn break_down(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
 }
 
 impl SignIn for Sessions {
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a> {
         Box::pin(async move {
+            assert!(!self.broken.load(Ordering::Relaxed), "a defect, made on purpose");
             if self.refuses.load(Ordering::Relaxed) {
                 let error = ErrorBody::new(fourinsight_ipc::ErrorCode::AccessDenied, "It is somebody else.");
                 return Err(error.hint("use another session key"));

@@ -68,7 +68,7 @@ pub(crate) struct Unreadable;
 const VERSION: u32 = 1;
 
 /// How far the wall clock may be set back between two runs before recorded times are distrusted.
-const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
+const CLOCK_LEEWAY: Duration = Duration::from_mins(1);
 
 #[derive(Serialize, Deserialize)]
 struct Record {

@@ -110,7 +110,7 @@ impl SignedIn {
     /// Takes what a server granted for a key.
     pub(super) fn take(
         &mut self,
-        key: TokenKey,
+        key: &TokenKey,
         tokens: TokenSet,
         on_demand: Option<Duration>,
         arrival: Arrival,

@@ -38,6 +38,7 @@ pub(crate) struct State {
 
 /// Where a session stands.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each session, and it moves at a login only")]
 pub(crate) enum Phase {
     SignedOut,
     SignedIn(SignedIn),
@@ -114,7 +115,7 @@ pub(crate) enum Effect {
 
 impl State {
     /// How long a refusal that needs a person stands before a later request tries again.
-    pub(crate) const REFUSAL_FLOOR: Duration = Duration::from_secs(60);
+    pub(crate) const REFUSAL_FLOOR: Duration = Duration::from_mins(1);
     const PERSIST_RETRY: Duration = Duration::from_secs(1);
 
     /// A session that nobody has signed in to.
@@ -207,7 +208,7 @@ impl State {
     fn sign_in(&mut self, new: NewGrant, now: Timestamp, chance: Chance) -> Vec<Effect> {
         let mut session = SignedIn::new(new.own.clone(), new.policy, now);
         let arrival = Arrival { obtained_at: new.obtained_at, id: new.id, now, chance };
-        session.take(new.own, new.tokens, None, arrival);
+        session.take(&new.own, new.tokens, None, arrival);
         self.phase = Phase::SignedIn(session);
         self.write()
     }
@@ -215,18 +216,17 @@ impl State {
     fn tick(&mut self, last_used: Timestamp, now: Timestamp) -> Vec<Effect> {
         let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
         session.last_used = session.last_used.max(last_used);
-        match session.durability {
-            Durability::Degraded { retry_at, since } if retry_at <= now => {
-                session.durability = Durability::Writing { degraded_since: Some(since) };
-                return vec![Effect::Persist];
-            }
-            _ => {}
-        }
         if session.end().is_some_and(|end| end <= now) && self.in_flight.is_none() {
             let failure = session.why_it_ended();
             return self.require_login(failure, now);
         }
-        vec![]
+        match session.durability {
+            Durability::Degraded { retry_at, since } if retry_at <= now => {
+                session.durability = Durability::Writing { degraded_since: Some(since) };
+                vec![Effect::Persist]
+            }
+            _ => vec![],
+        }
     }
 
     fn requested(&mut self, key: TokenKey, min_validity: Option<Duration>, now: Timestamp) -> Vec<Effect> {
@@ -286,7 +286,7 @@ impl State {
             _ if stale => discard(outcome),
             Phase::SignedIn(session) => match outcome {
                 Outcome::Granted(tokens) => {
-                    session.take(running.key, *tokens, running.on_demand, arrival);
+                    session.take(&running.key, *tokens, running.on_demand, arrival);
                     self.write()
                 }
                 Outcome::Retry(retry) => {

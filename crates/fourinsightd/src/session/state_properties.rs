@@ -158,7 +158,7 @@ impl Watched {
             Step::Answer(answer) => {
                 let Some(attempt) = self.in_flight.pop() else { return Ok(()) };
                 let fatal = matches!(answer, Answer::Refused(Verdict::Final | Verdict::PersonChanged));
-                let outcome = self.outcome(&answer);
+                let outcome = Self::outcome(&answer);
                 let id = self.id();
                 self.event(Event::Answered { attempt, outcome, obtained_at: self.now, id }, fatal)
             }
@@ -187,7 +187,7 @@ impl Watched {
         }
     }
 
-    fn outcome(&self, answer: &Answer) -> Outcome {
+    fn outcome(answer: &Answer) -> Outcome {
         match answer {
             Answer::Granted { refresh, lifetime } => {
                 Outcome::Granted(Box::new(tokens("next", refresh.then_some("R'"), *lifetime)))

@@ -29,7 +29,7 @@ use crate::{
     login::NewLogin,
     random,
     revocation::{self, Tokens},
-    store::{Slot, Store},
+    store::{Slot, Store, StoreError},
     token::{TokenId, TokenSet},
 };
 
@@ -45,6 +45,7 @@ pub(crate) struct Environment {
 }
 
 /// How a session begins.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(crate) enum Start {
     /// Nobody has signed in yet.
     SignedOut,
@@ -87,6 +88,7 @@ pub(crate) fn prepare(
         state,
         login,
         stored,
+        attempted: None,
         environment,
         commands,
         publisher,
@@ -104,6 +106,8 @@ struct Task {
     login: Option<Arc<Login>>,
     /// The generation that the store holds, if it holds any.
     stored: Option<u64>,
+    /// The generation of a write that failed: it may have reached the disk all the same.
+    attempted: Option<u64>,
     environment: Arc<Environment>,
     commands: mpsc::Receiver<Command>,
     publisher: watch::Sender<Arc<Snapshot>>,
@@ -162,7 +166,7 @@ impl Task {
     async fn command(&mut self, command: Command) {
         match command {
             Command::Request { key, min_validity } => {
-                self.handle(Event::Requested { key, min_validity }).await
+                self.handle(Event::Requested { key, min_validity }).await;
             }
             Command::Reject { id, done } => {
                 self.handle(Event::Rejected { id }).await;
@@ -273,11 +277,17 @@ impl Task {
         let record = record::encode(&self.state.phase, self.login.as_deref(), clock);
         match store.compare_and_put(&self.key, self.stored, generation, record).await {
             Ok(()) => {
-                self.stored = Some(generation);
+                (self.stored, self.attempted) = (Some(generation), None);
                 tracing::trace!(session = %self.key, generation, "the record is durable");
                 Event::Persisted
             }
             Err(error) => {
+                // The store has one writer, us: what it holds instead can only be our own last attempt.
+                if matches!(error, StoreError::Conflict) {
+                    std::mem::swap(&mut self.stored, &mut self.attempted);
+                } else {
+                    self.attempted = Some(generation);
+                }
                 tracing::error!(session = %self.key, generation, %error, "the record cannot be written; it is kept in memory");
                 Event::PersistFailed
             }
@@ -342,14 +352,19 @@ impl Task {
 
     /// Takes up what an earlier run left unfinished.
     async fn recover(&mut self, slot: Slot) {
-        let next = self.state.generation + 1;
+        let stored = self.state.generation;
         match slot {
-            Slot::Answer { generation, raw } if generation == next => self.take_up(&raw).await,
-            Slot::Intent { generation, intent } if generation == next => {
+            Slot::Answer { generation, raw } if generation > stored => {
+                self.state.generation = generation - 1;
+                self.take_up(&raw).await;
+            }
+            Slot::Intent { generation, intent } if generation > stored => {
+                self.state.generation = generation - 1;
                 self.interrupted(Found::intent(&intent));
             }
             Slot::Ahead { generation } => {
-                tracing::error!(session = %self.key, generation, stored = self.state.generation, "the record was rolled back");
+                tracing::error!(session = %self.key, generation, stored, "the record was rolled back");
+                self.state.generation = generation;
                 let now = self.environment.clock.now();
                 let description = "the stored session is older than its journal: the disk has lost a write";
                 self.doubt("record_rolled_back", description, now);
