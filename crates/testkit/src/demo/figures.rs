@@ -83,13 +83,19 @@ impl Figures {
         let mut checks = vec![
             (seen.refreshes >= FEWEST_RENEWALS, format!("at least {FEWEST_RENEWALS} renewals")),
             (total.failed == 0, "nobody failed to get a token that the API takes".to_owned()),
-            (seen.api == total.served && seen.api_refused == 0, "each token served was used, and taken".into()),
+            (
+                seen.api == total.served && seen.api_refused == 0,
+                "each token served was used, and taken".into(),
+            ),
             (seen.code_exchanges == 1, "one login".to_owned()),
             (
                 seen.refresh_requests == seen.refreshes && seen.most_redemptions == 1 && seen.reuses == 0,
                 "each refresh token was redeemed once, and no redemption refused".to_owned(),
             ),
-            (seen.issued == seen.refreshes + 1, "no access token but of the login and the renewals".to_owned()),
+            (
+                seen.issued == seen.refreshes + 1,
+                "no access token but of the login and the renewals".to_owned(),
+            ),
         ];
         checks.extend(Kind::ALL.map(|kind| {
             let what = format!("at least {FEWEST_TOKENS} tokens for {}", kind.name());
@@ -112,10 +118,7 @@ impl Seen {
             refresh_requests: ledger.token_requests("refresh_token").len(),
             refreshes: ledger.refreshes().len(),
             api: count(Endpoint::Api),
-            api_refused: ledger
-                .requests(Endpoint::Api)
-                .filter(|entry| entry.status != Some(200))
-                .count(),
+            api_refused: ledger.requests(Endpoint::Api).filter(|entry| entry.status != Some(200)).count(),
             issued: ledger.secrets_of(SecretKind::AccessToken).count(),
             most_redemptions: ledger.most_redemptions(),
             reuses: ledger.reuse_events().len(),
