@@ -25,11 +25,8 @@ pub struct Broker {
 impl Broker {
     /// Starts every stored session. Also returns what is wrong with those that cannot be read, for people.
     pub(crate) fn start(environment: Environment, stored: Vec<Loaded>) -> (Self, Vec<String>) {
-        let broker = Self {
-            sessions: RwLock::default(),
-            tasks: Mutex::default(),
-            environment: Arc::new(environment),
-        };
+        let broker =
+            Self { sessions: RwLock::default(), tasks: Mutex::default(), environment: Arc::new(environment) };
         let problems = stored.into_iter().filter_map(|loaded| broker.restore(loaded).err()).collect();
         (broker, problems)
     }

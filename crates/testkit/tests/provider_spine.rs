@@ -76,6 +76,15 @@ async fn twenty_processes_get_living_tokens_for_a_minute_after_one_login() {
     assert_eq!(ledger.token_requests.len(), ledger.refreshes().count() + 1, "one login");
     assert_eq!(ledger.refresh_tokens.saved, ledger.refresh_tokens.consumed + 1, "one is left to use");
     assert_eq!(ledger.grants_revoked, 0);
+    let at: Vec<i64> = ledger.refreshes().map(|r| r.at).collect();
+    eprintln!(
+        "{} asks, {} tokens, {} refreshes, gaps {:?}, verdicts late {}",
+        asks.len(),
+        tokens.len(),
+        at.len(),
+        at.windows(2).map(|w| w[1] - w[0]).collect::<Vec<_>>(),
+        asks.iter().filter(|a| !a.active).count()
+    );
 }
 
 async fn start_client(home: &Home, orders: &Orders) -> Result<Child> {

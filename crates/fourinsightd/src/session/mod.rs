@@ -139,7 +139,9 @@ impl Handle {
                 match self.judge(&snapshot, key, request.min_validity, self.clock.now()) {
                     Judgement::Serve(token) => return Ok(token),
                     Judgement::Answer(answer) => return answer,
-                    Judgement::Wait { .. } if snapshot.view(key).is_some_and(|view| view.outcomes > outcomes) => {
+                    Judgement::Wait { .. }
+                        if snapshot.view(key).is_some_and(|view| view.outcomes > outcomes) =>
+                    {
                         return self.settle(&snapshot, key);
                     }
                     Judgement::Wait { .. } => {}
@@ -192,7 +194,9 @@ impl Handle {
                 let failure = snapshot.problem.as_ref().map(|(failure, _)| failure.clone());
                 return Judgement::Answer(Err(NoToken::LoginRequired(failure)));
             }
-            Shown::SignedOut | Shown::Revoking => return Judgement::Answer(Err(NoToken::LoginRequired(None))),
+            Shown::SignedOut | Shown::Revoking => {
+                return Judgement::Answer(Err(NoToken::LoginRequired(None)));
+            }
         }
         let Some(view) = snapshot.view(key) else { return Judgement::Wait { retry_at: snapshot.retry_at } };
         let Some(token) = &view.token else { return Self::without_token(snapshot, view, now) };

@@ -38,6 +38,7 @@ pub(crate) struct State {
 
 /// Where a session stands.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each session, and it moves at a login only")]
 pub(crate) enum Phase {
     SignedOut,
     SignedIn(SignedIn),
@@ -114,7 +115,7 @@ pub(crate) enum Effect {
 
 impl State {
     /// How long a refusal that needs a person stands before a later request tries again.
-    pub(crate) const REFUSAL_FLOOR: Duration = Duration::from_secs(60);
+    pub(crate) const REFUSAL_FLOOR: Duration = Duration::from_mins(1);
     const PERSIST_RETRY: Duration = Duration::from_secs(1);
 
     /// A session that nobody has signed in to.
@@ -187,7 +188,9 @@ impl State {
                 self.answered(attempt, outcome, Arrival { obtained_at, id, now, chance })
             }
             Event::Persisted => self.persisted(Durability::Durable),
-            Event::PersistFailed => self.persisted(Durability::Degraded { retry_at: now + Self::PERSIST_RETRY, since: now }),
+            Event::PersistFailed => {
+                self.persisted(Durability::Degraded { retry_at: now + Self::PERSIST_RETRY, since: now })
+            }
             Event::Revoke => self.revoke(),
             Event::RevocationEnded => {
                 self.phase = Phase::SignedOut;
@@ -205,7 +208,7 @@ impl State {
     fn sign_in(&mut self, new: NewGrant, now: Timestamp, chance: Chance) -> Vec<Effect> {
         let mut session = SignedIn::new(new.own.clone(), new.policy, now);
         let arrival = Arrival { obtained_at: new.obtained_at, id: new.id, now, chance };
-        session.take(new.own, new.tokens, None, arrival);
+        session.take(&new.own, new.tokens, None, arrival);
         self.phase = Phase::SignedIn(session);
         self.write()
     }
@@ -234,13 +237,19 @@ impl State {
                 error: "interaction_required".into(),
                 description: "the login brought no refresh token, so it serves no other audience".into(),
             };
-            let refused = Refused { verdict: Verdict::InteractionRequired, failure, since: now, until: now + Self::REFUSAL_FLOOR };
+            let refused = Refused {
+                verdict: Verdict::InteractionRequired,
+                failure,
+                since: now,
+                until: now + Self::REFUSAL_FLOOR,
+            };
             session.entry(key, now).refuse(refused);
             return vec![Effect::Publish];
         }
-        let waits_for_running = self.in_flight.as_ref().is_some_and(|running| {
-            running.key == key && running.generation == self.generation
-        });
+        let waits_for_running = self
+            .in_flight
+            .as_ref()
+            .is_some_and(|running| running.key == key && running.generation == self.generation);
         let entry = session.entry(key, now);
         if !waits_for_running && !entry.is_refused(now) {
             entry.request(min_validity, now);
@@ -277,7 +286,7 @@ impl State {
             _ if stale => discard(outcome),
             Phase::SignedIn(session) => match outcome {
                 Outcome::Granted(tokens) => {
-                    session.take(running.key, *tokens, running.on_demand, arrival);
+                    session.take(&running.key, *tokens, running.on_demand, arrival);
                     self.write()
                 }
                 Outcome::Retry(retry) => {
@@ -310,7 +319,12 @@ impl State {
             }
             verdict => {
                 let verdict = if verdict == Verdict::Final { Verdict::InteractionRequired } else { verdict };
-                let refused = Refused { verdict, failure: refusal.failure, since: now, until: now + Self::REFUSAL_FLOOR };
+                let refused = Refused {
+                    verdict,
+                    failure: refusal.failure,
+                    since: now,
+                    until: now + Self::REFUSAL_FLOOR,
+                };
                 session.entry(key.clone(), now).refuse(refused);
             }
         }
@@ -325,9 +339,10 @@ impl State {
     fn persisted(&mut self, durability: Durability) -> Vec<Effect> {
         if let Phase::SignedIn(session) = &mut self.phase {
             session.durability = match (session.durability, durability) {
-                (Durability::Writing { degraded_since: Some(since) }, Durability::Degraded { retry_at, .. }) => {
-                    Durability::Degraded { retry_at, since }
-                }
+                (
+                    Durability::Writing { degraded_since: Some(since) },
+                    Durability::Degraded { retry_at, .. },
+                ) => Durability::Degraded { retry_at, since },
                 (_, durability) => durability,
             };
         }
@@ -341,7 +356,9 @@ impl State {
                 self.phase = Phase::Revoking(revoking);
                 return vec![];
             }
-            Phase::SignedOut | Phase::LoginRequired { .. } => Revoking { refresh_token: None, access_tokens: vec![] },
+            Phase::SignedOut | Phase::LoginRequired { .. } => {
+                Revoking { refresh_token: None, access_tokens: vec![] }
+            }
         };
         self.phase = Phase::Revoking(revoking);
         let mut effects = vec![Effect::Persist];
@@ -377,7 +394,8 @@ impl State {
 
     fn begin(&mut self, key: TokenKey, on_demand: Option<Duration>) -> u64 {
         self.attempts += 1;
-        self.in_flight = Some(InFlight { attempt: self.attempts, generation: self.generation, key, on_demand });
+        self.in_flight =
+            Some(InFlight { attempt: self.attempts, generation: self.generation, key, on_demand });
         self.attempts
     }
 }

@@ -182,8 +182,13 @@ fn a_refresh_answer_without_a_refresh_token_keeps_the_old_one_and_a_login_never_
     machine.answer(attempt, granted("A2", None));
     assert_eq!(machine.refresh_secret(), Some("R1"));
     let policy = Policy { keep_alive: true, refresh_idle: None };
-    let new =
-        NewGrant { tokens: tokens("B1", None, 1000), own: own(), obtained_at: machine.now, id: TokenId(9), policy };
+    let new = NewGrant {
+        tokens: tokens("B1", None, 1000),
+        own: own(),
+        obtained_at: machine.now,
+        id: TokenId(9),
+        policy,
+    };
     machine.event(Event::SignIn(Box::new(new)));
     assert_eq!(machine.refresh_secret(), None);
 }
@@ -311,7 +316,11 @@ fn an_answer_from_before_a_new_login_is_discarded() {
     machine.event(Event::SignIn(Box::new(new)));
     assert_eq!(redeemed(&machine.request(&own(), Some(seconds(5000)))), None, "the old one still runs");
     let effects = machine.answer(attempt, granted("A2", Some("R2")));
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Discard(tokens) if tokens.access_token.expose() == "A2")));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Discard(tokens) if tokens.access_token.expose() == "A2"))
+    );
     assert_eq!((machine.own_secret(), machine.refresh_secret()), (Some("B1"), Some("S1")));
     assert!(redeemed(&effects).is_some(), "now the waiting request is served");
 }

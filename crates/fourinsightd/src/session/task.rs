@@ -45,6 +45,7 @@ pub(crate) struct Environment {
 }
 
 /// How a session begins.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(crate) enum Start {
     /// Nobody has signed in yet.
     SignedOut,
@@ -147,7 +148,8 @@ impl Task {
     /// Completes when the next deadline has come; never, when that is for the shared ticker to notice.
     fn next_deadline(&self) -> impl Future<Output = ()> + Send + use<> {
         let now = self.environment.clock.now();
-        let pause = self.state.next_deadline().map(|deadline| deadline.since(now)).filter(|pause| *pause <= TICK);
+        let pause =
+            self.state.next_deadline().map(|deadline| deadline.since(now)).filter(|pause| *pause <= TICK);
         async move {
             match pause {
                 Some(pause) => tokio::time::sleep(pause).await,
@@ -163,7 +165,9 @@ impl Task {
 
     async fn command(&mut self, command: Command) {
         match command {
-            Command::Request { key, min_validity } => self.handle(Event::Requested { key, min_validity }).await,
+            Command::Request { key, min_validity } => {
+                self.handle(Event::Requested { key, min_validity }).await;
+            }
             Command::Reject { id, done } => {
                 self.handle(Event::Rejected { id }).await;
                 // A caller that has gone away needs no answer.
@@ -299,7 +303,8 @@ impl Task {
     fn publish(&self) {
         let last = Arc::clone(&self.publisher.borrow());
         let snapshot = Snapshot::of(&self.state, self.login.as_ref(), &self.key, Some(&last));
-        let news = |problem: &Option<(Failure, Timestamp)>| problem.as_ref().map(|(failure, _)| failure.clone());
+        let news =
+            |problem: &Option<(Failure, Timestamp)>| problem.as_ref().map(|(failure, _)| failure.clone());
         match (news(&last.problem), news(&snapshot.problem)) {
             (old, Some(new)) if old.as_ref() != Some(&new) => {
                 tracing::warn!(session = %self.key, error = %new.error, "{}", new.description);
@@ -318,7 +323,8 @@ impl Task {
         self.work = Some(Box::pin(async move {
             let registration = login.as_ref().map(|login| &login.registration);
             Finished::Revoked(
-                revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock).await,
+                revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
+                    .await,
             )
         }));
     }
@@ -330,7 +336,8 @@ impl Task {
         tokio::spawn(async move {
             let tokens = Tokens::of_answer(tokens);
             let registration = Some(&login.registration);
-            revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock).await;
+            revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
+                .await;
         });
     }
 
@@ -374,7 +381,8 @@ impl Task {
     async fn take_up(&mut self, raw: &[u8]) {
         let clock = self.environment.clock.clone();
         let found = Found::answer(raw);
-        let (Some(Found { key, sent_at, answer: Some(answer) }), Some(login)) = (found, self.login.clone()) else {
+        let (Some(Found { key, sent_at, answer: Some(answer) }), Some(login)) = (found, self.login.clone())
+        else {
             return self.interrupted(None);
         };
         tracing::info!(session = %self.key, "taking up an answer that an earlier run received");
@@ -393,8 +401,7 @@ impl Task {
         let recent = found.is_some_and(|found| clock.unix_now().abs_diff(found.sent_at) <= 60);
         let until = if recent { now } else { self.state.own_end().unwrap_or(now) };
         tracing::warn!(session = %self.key, recent, "an earlier run ended in the middle of a renewal");
-        let description =
-            "the daemon ended in the middle of a renewal; whether the refresh token still counts is not known";
+        let description = "the daemon ended in the middle of a renewal; whether the refresh token still counts is not known";
         self.doubt("rotation_interrupted", description, until);
     }
 
