@@ -2,11 +2,12 @@
 
 use std::{env, fs, io::Write, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
-use fourinsight_client::{AsyncClient, Client, Error, LocationOptions, Locations, SessionKey, StartFailure};
+use fourinsight_client::{Client, Error, LocationOptions, Locations, SessionKey, StartFailure};
 use tempfile::TempDir;
 
 use crate::{
     blocking::whole_api,
+    callers,
     scripted::{Reply, Server, json},
 };
 
@@ -112,22 +113,18 @@ fn be_the_client() {
 }
 
 fn be_the_client_of_a_daemon_that_fails() {
-    let key = SessionKey::default();
     let locations = Locations::resolve(LocationOptions::default()).unwrap();
     let log = locations.log_file();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let client = AsyncClient::with_locations(locations.clone());
-    for error in [
-        Client::with_locations(locations).token(&key).unwrap_err(),
-        runtime.block_on(client.token(&key)).unwrap_err(),
-    ] {
+    let callers = callers::with_locations(&locations);
+    for caller in &callers {
+        let error = caller.token().unwrap_err();
         let Error::StartFailed { failure, exit_code, log_file } = &error else { panic!("{error:?}") };
         assert!(matches!(failure, StartFailure::Ended), "{failure:?}");
         assert_eq!(*exit_code, Some(78));
         assert_eq!(*log_file, log);
         assert!(error.to_string().contains(&log.display().to_string()), "{error}");
     }
-    assert_eq!(fs::read_to_string(log).unwrap(), "the reason\nthe reason\n");
+    assert_eq!(fs::read_to_string(log).unwrap(), "the reason\n".repeat(callers.len()));
 }
 
 /// Listens, says that it is ready, and serves until it is asked for its version.
