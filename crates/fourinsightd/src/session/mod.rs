@@ -96,7 +96,7 @@ pub enum NoToken {
 
 /// What is sent to the task.
 pub(crate) enum Command {
-    Request { key: TokenKey, min_validity: Option<Duration> },
+    Request { key: TokenKey, min_validity: Option<Duration>, outcomes: u64 },
     Reject { id: TokenId, done: oneshot::Sender<()> },
     SignIn { login: Box<NewLogin>, done: oneshot::Sender<()> },
     Revoke { done: oneshot::Sender<RevokeResponse> },
@@ -131,7 +131,7 @@ impl Handle {
         let wanted = key.cloned().unwrap_or_else(|| first.own.clone());
         drop(first);
         let renewal = async {
-            let nudge = Command::Request { key: wanted, min_validity: request.min_validity };
+            let nudge = Command::Request { key: wanted, min_validity: request.min_validity, outcomes };
             // A closed channel means that the daemon is stopping; the wait below then ends at once.
             let _ = self.commands.send(nudge).await;
             while snapshots.changed().await.is_ok() {
@@ -209,7 +209,8 @@ impl Handle {
                 if snapshot.retry_at.is_none() {
                     let key = key.unwrap_or(&snapshot.own).clone();
                     // A full channel means that the task is about to look anyway.
-                    let _ = self.commands.try_send(Command::Request { key, min_validity: None });
+                    let nudge = Command::Request { key, min_validity: None, outcomes: view.outcomes };
+                    let _ = self.commands.try_send(nudge);
                 }
                 self.serve(token, now)
             }

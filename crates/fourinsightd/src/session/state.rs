@@ -78,8 +78,8 @@ pub(crate) enum Event {
     SignIn(Box<NewGrant>),
     /// Time has passed. `last_used` is when a token was last handed out.
     Tick { last_used: Timestamp },
-    /// Somebody waits for a better token than the one there is.
-    Requested { key: TokenKey, min_validity: Option<Duration> },
+    /// Somebody wants a better token than the one there is, and has seen so many `outcomes` of this key.
+    Requested { key: TokenKey, min_validity: Option<Duration>, outcomes: u64 },
     /// An API refused a token.
     Rejected { id: TokenId },
     /// A redemption ended.
@@ -182,7 +182,9 @@ impl State {
         let mut effects = match event {
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
             Event::Tick { last_used } => self.tick(last_used, now),
-            Event::Requested { key, min_validity } => self.requested(key, min_validity, now),
+            Event::Requested { key, min_validity, outcomes } => {
+                self.requested(key, min_validity, outcomes, now)
+            }
             Event::Rejected { id } => self.rejected(id, now),
             Event::Answered { attempt, outcome, obtained_at, id } => {
                 self.answered(attempt, outcome, Arrival { obtained_at, id, now, chance })
@@ -229,7 +231,13 @@ impl State {
         }
     }
 
-    fn requested(&mut self, key: TokenKey, min_validity: Option<Duration>, now: Timestamp) -> Vec<Effect> {
+    fn requested(
+        &mut self,
+        key: TokenKey,
+        min_validity: Option<Duration>,
+        outcomes: u64,
+        now: Timestamp,
+    ) -> Vec<Effect> {
         let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
         session.last_used = session.last_used.max(now);
         if matches!(session.grant, Grant::None { .. }) && key != session.own {
@@ -251,7 +259,9 @@ impl State {
             .as_ref()
             .is_some_and(|running| running.key == key && running.generation == self.generation);
         let entry = session.entry(key, now);
-        if !waits_for_running && !entry.is_refused(now) {
+        // An outcome that came while the request was on its way answers it, and costs no second redemption.
+        let answered = entry.outcomes > outcomes;
+        if !waits_for_running && !answered && !entry.is_refused(now) {
             entry.request(min_validity, now);
         }
         vec![]

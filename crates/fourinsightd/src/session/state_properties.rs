@@ -139,7 +139,8 @@ impl Watched {
             }
             Step::Request(key, wanted) => {
                 let key = if key == 0 { own() } else { TokenKey::new([format!("s{key}").as_str()], []) };
-                self.event(Event::Requested { key, min_validity: wanted.map(Duration::from_secs) }, false)
+                let min_validity = wanted.map(Duration::from_secs);
+                self.event(Event::Requested { key, min_validity, outcomes: u64::MAX }, false)
             }
             Step::Reject => {
                 let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };

@@ -98,7 +98,7 @@ impl Machine {
     }
 
     fn request(&mut self, key: &TokenKey, min_validity: Option<Duration>) -> Vec<Effect> {
-        self.event(Event::Requested { key: key.clone(), min_validity })
+        self.event(Event::Requested { key: key.clone(), min_validity, outcomes: u64::MAX })
     }
 
     fn answer(&mut self, attempt: u64, outcome: Outcome) -> Vec<Effect> {
@@ -434,4 +434,16 @@ fn a_person_that_a_refresh_names_first_is_remembered() {
     machine.answer(attempt, Outcome::Granted(Box::new(grant)));
     assert_eq!(machine.state.person().map(|person| person.subject.as_str()), Some("s"));
     assert!(matches!(machine.session().grant, Grant::RefreshToken { .. }));
+}
+
+#[test]
+fn a_request_that_was_under_way_when_its_answer_came_costs_no_second_redemption() {
+    let mut machine = Machine::signed_in();
+    let key = own();
+    let late = |outcomes| Event::Requested { key: key.clone(), min_validity: None, outcomes };
+    let seen = machine.session().entries[&key].outcomes;
+    let attempt = redeemed(&machine.event(late(seen))).expect("one is fetched");
+    machine.answer(attempt, granted("A2", Some("R2")));
+    assert_eq!(redeemed(&machine.event(late(seen))), None);
+    assert!(redeemed(&machine.event(late(seen + 1))).is_some());
 }
