@@ -77,8 +77,8 @@ pub(crate) enum Event {
     SignIn(Box<NewGrant>),
     /// Time has passed. `last_used` is when a token was last handed out.
     Tick { last_used: Timestamp },
-    /// Somebody waits for a better token than the one there is.
-    Requested { key: TokenKey, min_validity: Option<Duration> },
+    /// Somebody wants a better token than the one there was when so many attempts for its key had ended.
+    Requested { key: TokenKey, min_validity: Option<Duration>, outcomes: u64 },
     /// An API refused a token.
     Rejected { id: TokenId },
     /// A redemption ended.
@@ -181,7 +181,7 @@ impl State {
         let mut effects = match event {
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
             Event::Tick { last_used } => self.tick(last_used, now),
-            Event::Requested { key, min_validity } => self.requested(key, min_validity, now),
+            Event::Requested { key, min_validity, outcomes } => self.requested(key, min_validity, outcomes, now),
             Event::Rejected { id } => self.rejected(id, now),
             Event::Answered { attempt, outcome, obtained_at, id } => {
                 self.answered(attempt, outcome, Arrival { obtained_at, id, now, chance })
@@ -226,9 +226,19 @@ impl State {
         }
     }
 
-    fn requested(&mut self, key: TokenKey, min_validity: Option<Duration>, now: Timestamp) -> Vec<Effect> {
+    fn requested(
+        &mut self,
+        key: TokenKey,
+        min_validity: Option<Duration>,
+        outcomes: u64,
+        now: Timestamp,
+    ) -> Vec<Effect> {
         let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
         session.last_used = session.last_used.max(now);
+        // An attempt has ended since they looked: that is what they get, not another one each.
+        if session.entries.get(&key).is_some_and(|entry| entry.outcomes != outcomes) {
+            return vec![];
+        }
         if matches!(session.grant, Grant::None { .. }) && key != session.own {
             let failure = Failure {
                 error: "interaction_required".into(),

@@ -163,7 +163,9 @@ impl Task {
 
     async fn command(&mut self, command: Command) {
         match command {
-            Command::Request { key, min_validity } => self.handle(Event::Requested { key, min_validity }).await,
+            Command::Request { key, min_validity, outcomes } => {
+                self.handle(Event::Requested { key, min_validity, outcomes }).await;
+            }
             Command::Reject { id, done } => {
                 self.handle(Event::Rejected { id }).await;
                 // A caller that has gone away needs no answer.
