@@ -79,6 +79,8 @@ mod socket;
 pub mod store;
 mod sys;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod token;
 
 pub use broker::Broker as Sessions;

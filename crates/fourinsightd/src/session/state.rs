@@ -78,7 +78,7 @@ pub(crate) enum Event {
     SignIn(Box<NewGrant>),
     /// Time has passed. `last_used` is when a token was last handed out.
     Tick { last_used: Timestamp },
-    /// Somebody wants a better token than the one there is, and has seen so many `outcomes` of this key.
+    /// Somebody wants a better token than the one there was when so many attempts for its key had ended.
     Requested { key: TokenKey, min_validity: Option<Duration>, outcomes: u64 },
     /// An API refused a token.
     Rejected { id: TokenId },
@@ -240,6 +240,10 @@ impl State {
     ) -> Vec<Effect> {
         let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
         session.last_used = session.last_used.max(now);
+        // An attempt has ended since they looked: that is what they get, not another one each.
+        if session.entries.get(&key).is_some_and(|entry| entry.outcomes != outcomes) {
+            return vec![];
+        }
         if matches!(session.grant, Grant::None { .. }) && key != session.own {
             let failure = Failure {
                 error: "interaction_required".into(),
@@ -259,9 +263,7 @@ impl State {
             .as_ref()
             .is_some_and(|running| running.key == key && running.generation == self.generation);
         let entry = session.entry(key, now);
-        // An outcome that came while the request was on its way answers it, and costs no second redemption.
-        let answered = entry.outcomes > outcomes;
-        if !waits_for_running && !answered && !entry.is_refused(now) {
+        if !waits_for_running && !entry.is_refused(now) {
             entry.request(min_validity, now);
         }
         vec![]

@@ -139,8 +139,12 @@ impl Watched {
             }
             Step::Request(key, wanted) => {
                 let key = if key == 0 { own() } else { TokenKey::new([format!("s{key}").as_str()], []) };
+                let known = match &self.state.phase {
+                    Phase::SignedIn(session) => session.entries.get(&key).map_or(0, |entry| entry.outcomes),
+                    _ => 0,
+                };
                 let min_validity = wanted.map(Duration::from_secs);
-                self.event(Event::Requested { key, min_validity, outcomes: u64::MAX }, false)
+                self.event(Event::Requested { key, min_validity, outcomes: known }, false)
             }
             Step::Reject => {
                 let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };

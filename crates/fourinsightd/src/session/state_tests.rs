@@ -98,7 +98,12 @@ impl Machine {
     }
 
     fn request(&mut self, key: &TokenKey, min_validity: Option<Duration>) -> Vec<Effect> {
-        self.event(Event::Requested { key: key.clone(), min_validity, outcomes: u64::MAX })
+        let entry = match &self.state.phase {
+            Phase::SignedIn(session) => session.entries.get(key),
+            _ => None,
+        };
+        let outcomes = entry.map_or(0, |entry| entry.outcomes);
+        self.event(Event::Requested { key: key.clone(), min_validity, outcomes })
     }
 
     fn answer(&mut self, attempt: u64, outcome: Outcome) -> Vec<Effect> {
@@ -235,6 +240,18 @@ fn the_same_verdict_on_another_key_ends_that_key_only() {
     let entry = &machine.session().entries[&other()];
     assert!(entry.refused.as_ref().is_some_and(|refused| refused.verdict == Verdict::InteractionRequired));
     assert_eq!((machine.own_secret(), machine.refresh_secret()), (Some("A1"), Some("R1")));
+}
+
+#[test]
+fn who_asked_before_an_outcome_starts_nothing_after_it() {
+    let mut machine = Machine::signed_in();
+    let outcomes = machine.session().entries[&own()].outcomes;
+    let late = || Event::Requested { key: own(), min_validity: None, outcomes };
+    machine.now = START + seconds(2000);
+    let attempt = redeemed(&machine.event(late())).expect("expired");
+    machine.answer(attempt, granted("A2", Some("R2")));
+    assert_eq!(redeemed(&machine.event(late())), None);
+    assert_eq!(machine.own_secret(), Some("A2"));
 }
 
 #[test]
