@@ -64,7 +64,7 @@ impl Figures {
             total.failed,
         );
         for problem in &self.tally.problems {
-            text += &format!("\n  {problem}");
+            text.extend(["\n  ", problem]);
         }
         text
     }
@@ -125,7 +125,11 @@ impl Seen {
             code_exchanges: ledger.token_requests("authorization_code").len(),
             refresh_requests: ledger.token_requests("refresh_token").len(),
             refreshes: ledger.refreshes().len(),
-            shortest_pause: ledger.refreshes().windows(2).map(|pair| pair[1].at - pair[0].at).min(),
+            shortest_pause: ledger
+                .refreshes()
+                .windows(2)
+                .map(|pair| pair[1].at.saturating_sub(pair[0].at))
+                .min(),
             api: count(Endpoint::Api),
             api_refused: ledger.requests(Endpoint::Api).filter(|entry| entry.status != Some(200)).count(),
             issued: ledger.secrets_of(SecretKind::AccessToken).count(),
