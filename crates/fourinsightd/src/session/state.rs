@@ -263,12 +263,7 @@ impl State {
             .as_ref()
             .is_some_and(|running| running.key == key && running.generation == self.generation);
         let entry = session.entry(key, now);
-        // Whoever asked while the last renewal was being written has judged the token before this one.
-        let has_come = entry
-            .token
-            .as_ref()
-            .is_some_and(|token| schedule::freshness(token, now, min_validity) == schedule::Freshness::Fresh);
-        if !waits_for_running && !has_come && !entry.is_refused(now) {
+        if !waits_for_running && !entry.is_refused(now) {
             entry.request(min_validity, now);
         }
         vec![]

@@ -181,23 +181,6 @@ fn a_due_token_is_redeemed_once_and_published_after_it_is_durable() {
 }
 
 #[test]
-fn who_asked_before_a_renewal_was_published_does_not_cause_another() {
-    let mut machine = Machine::signed_in();
-    let attempt = redeemed(&machine.at(750)).expect("due");
-    let event = Event::Answered {
-        attempt,
-        outcome: granted("A2", Some("R2")),
-        obtained_at: machine.now,
-        id: TokenId(2),
-    };
-    machine.state.handle(event, machine.now, Chance::from_bits(0));
-    assert_eq!(redeemed(&machine.request(&own(), None)), None, "the write is under way");
-    assert_eq!(redeemed(&machine.event(Event::Persisted)), None, "the token that was wanted is there");
-    assert_eq!(redeemed(&machine.request(&own(), Some(seconds(1)))), None, "a late one finds it, too");
-    assert_eq!(machine.own_secret(), Some("A2"));
-}
-
-#[test]
 fn a_refresh_answer_without_a_refresh_token_keeps_the_old_one_and_a_login_never_inherits() {
     let mut machine = Machine::signed_in();
     let attempt = redeemed(&machine.at(750)).expect("due");
@@ -468,16 +451,4 @@ fn a_person_that_a_refresh_names_first_is_remembered() {
     machine.answer(attempt, Outcome::Granted(Box::new(grant)));
     assert_eq!(machine.state.person().map(|person| person.subject.as_str()), Some("s"));
     assert!(matches!(machine.session().grant, Grant::RefreshToken { .. }));
-}
-
-#[test]
-fn a_request_that_was_under_way_when_its_answer_came_costs_no_second_redemption() {
-    let mut machine = Machine::signed_in();
-    let key = own();
-    let late = |outcomes| Event::Requested { key: key.clone(), min_validity: None, outcomes };
-    let seen = machine.session().entries[&key].outcomes;
-    let attempt = redeemed(&machine.event(late(seen))).expect("one is fetched");
-    machine.answer(attempt, granted("A2", Some("R2")));
-    assert_eq!(redeemed(&machine.event(late(seen))), None);
-    assert!(redeemed(&machine.event(late(seen + 1))).is_some());
 }
