@@ -6,7 +6,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`state`] | the state machine (pure) |
-//! | [`signed_in`], [`entry`] | its data: what a signed-in session and each of its audiences hold (pure) |
+//! | [`event`] | what happens to it, and what it wants done (pure) |
+//! | [`signed_in`], [`entry`], [`revoking`] | its data (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
 //! | [`task`] | carries out what the state machine says |
 //! | [`redeem`] | one redemption, in the order that survives a crash |
@@ -33,8 +34,10 @@ use crate::{
 };
 
 mod entry;
+mod event;
 pub(crate) mod record;
 mod redeem;
+mod revoking;
 pub mod schedule;
 mod served;
 mod signed_in;

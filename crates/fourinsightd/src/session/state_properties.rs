@@ -5,9 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
+    event::{Effect, Event, NewGrant},
     schedule::{Chance, Freshness},
     signed_in::{Durability, Grant, Policy},
-    state::{Effect, Event, NewGrant, Phase, State},
+    state::{Phase, State},
     state_tests::{START, failure, tokens},
 };
 use crate::{

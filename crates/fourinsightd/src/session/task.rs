@@ -16,11 +16,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Command, Handle,
+    event::{Effect, Event, NewGrant},
     record::{self, Login},
     redeem::{self, Found, Redemption},
     schedule::Chance,
     snapshot::Snapshot,
-    state::{Effect, Event, NewGrant, Phase, State},
+    state::{Phase, State},
 };
 use crate::{
     authority::Failure,
