@@ -53,7 +53,7 @@ pub(crate) enum Effect {
     Persist,
     /// Show the present state to everyone.
     Publish,
-    /// Tell the server to forget the tokens of [`Phase::Revoking`], then report [`Event::RevocationEnded`].
+    /// Tell the server to forget the tokens of [`Revoking`](super::revoking::Revoking), then report [`Event::RevocationEnded`].
     Revoke,
     /// Tell the server, if it can be told, to forget tokens that nobody will use.
     Discard(Box<TokenSet>),
