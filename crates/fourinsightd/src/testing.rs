@@ -1,7 +1,7 @@
 //! What tests of sessions and of the API share: a practice authorization server called in memory, a daemon's inside
 //! on a state folder of its own, and clocks that follow tokio's paused time.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -18,14 +18,14 @@ use zeroize::Zeroizing;
 
 use crate::{
     authority::{
-        ClientAuth, Outcome, Registration, grant,
+        Outcome, Registration, grant,
         response::{self, Expected},
     },
     broker::Broker,
     clock::{Clock, virtual_time::Virtual},
     http::{BODY_LIMIT, ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{NewLogin, SignIn},
-    profile::Parameters,
+    profile::{ClientAuth, Parameters},
     session::{Environment, Handle, NoToken, Served, Snapshot, TokenRequest},
     store::{Opened, Store},
 };
@@ -119,6 +119,7 @@ impl World {
             obtained_at,
             refresh_idle: None,
             keep_alive: true,
+            by_client_credentials: false,
         }
     }
 
@@ -193,7 +194,7 @@ impl Daemon {
             ticks: ticks.clone(),
             stopping: stopped,
         };
-        let (broker, unreadable) = Broker::start(environment, sessions);
+        let (broker, unreadable) = Broker::start(environment, sessions, &BTreeMap::new());
         problems.extend(unreadable);
         let mut ticking = JoinSet::new();
         ticking.spawn(async move {
@@ -268,7 +269,7 @@ pub(crate) fn registration() -> Registration {
         iss_in_callback: true,
         client_id: Client::public().id,
         client_secret: None,
-        client_auth: ClientAuth::None,
+        client_auth: ClientAuth::None.into(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         refresh_params: Parameters::new(),

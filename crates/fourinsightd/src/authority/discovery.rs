@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{Failure, Registration, client_auth, json::Object};
 use crate::{
     http::{HttpExchange, HttpRequest, is_confidential},
-    profile::Profile,
+    profile::{Flow, Profile},
 };
 
 /// How long one metadata document may take.
@@ -33,7 +33,7 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         None => Metadata::default(),
         Some(issuer) => match fetch(exchange, profile, issuer).await {
             Ok(document) => Metadata::read(&document, issuer, &mut warnings)?,
-            Err(Missing::NotThere(failure)) if by_hand.authorization.is_some() && by_hand.token.is_some() => {
+            Err(Missing::NotThere(failure)) if by_hand.suffice(profile.flow) => {
                 warnings.push(failure.description);
                 Metadata::default()
             }
@@ -62,9 +62,10 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
     };
     let registration = Registration {
         issuer: profile.issuer.clone(),
-        authorization_endpoint: Some(
-            authorization_endpoint.ok_or_else(|| missing("authorization_endpoint"))?,
-        ),
+        authorization_endpoint: match authorization_endpoint {
+            None if profile.flow == Flow::Browser => return Err(missing("authorization_endpoint")),
+            endpoint => endpoint,
+        },
         token_endpoint: token_endpoint.ok_or_else(|| missing("token_endpoint"))?,
         revocation_endpoint,
         userinfo_endpoint,
@@ -72,8 +73,9 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         client_id: profile.client_id.clone(),
         client_secret: profile.client_secret.clone(),
         client_auth: client_auth::choose(
+            profile.client_auth,
             profile.client_secret.is_some(),
-            metadata.client_auth_methods.as_deref(),
+            &metadata.client_auth,
         ),
         authorize_params: profile.authorize_params.clone(),
         code_params: profile.code_params.clone(),
@@ -102,7 +104,7 @@ struct Metadata {
     revocation_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
     iss_in_callback: bool,
-    client_auth_methods: Option<Vec<String>>,
+    client_auth: client_auth::Supported,
 }
 
 impl Metadata {
@@ -142,7 +144,10 @@ impl Metadata {
             revocation_endpoint: text("revocation_endpoint"),
             userinfo_endpoint: text("userinfo_endpoint"),
             iss_in_callback: object.flag("authorization_response_iss_parameter_supported") == Some(true),
-            client_auth_methods: object.texts("token_endpoint_auth_methods_supported"),
+            client_auth: client_auth::Supported {
+                token: object.texts("token_endpoint_auth_methods_supported"),
+                revocation: object.texts("revocation_endpoint_auth_methods_supported"),
+            },
         })
     }
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     http::HttpExchange,
+    profile::RequestKind,
     token::{RefreshToken, TokenKey},
 };
 
@@ -38,7 +39,9 @@ pub async fn redeem_code(
     }
     let endpoint = &registration.token_endpoint;
     let extra = &registration.code_params;
-    request::post(exchange, registration, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+    request::post(exchange, registration, RequestKind::Code, endpoint, form, extra, TIME_LIMIT)
+        .await
+        .map(RawAnswer::from)
 }
 
 /// Exchanges a refresh token for an access token (RFC 6749 section 6): the session's own when `scopes` is absent,
@@ -65,7 +68,9 @@ pub async fn refresh(
     }
     let endpoint = &registration.token_endpoint;
     let extra = &registration.refresh_params;
-    request::post(exchange, registration, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+    request::post(exchange, registration, RequestKind::Refresh, endpoint, form, extra, TIME_LIMIT)
+        .await
+        .map(RawAnswer::from)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{ConfigError, table::Table};
+use super::{ConfigError, client_auth, table::Table};
 use crate::{
     authority::discovery::is_endpoint,
     http::{Route, is_loopback},
@@ -12,7 +12,7 @@ use crate::{
 /// Where the browser comes back to when the profile does not say: any free port.
 const REDIRECT_URI: &str = "http://127.0.0.1:0/callback";
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -21,6 +21,7 @@ const KEYS: [&str; 22] = [
     "userinfo_endpoint",
     "client_id",
     "client_secret",
+    "client_auth",
     "flow",
     "scopes",
     "resources",
@@ -38,9 +39,8 @@ const KEYS: [&str; 22] = [
 ];
 
 /// Keys that later versions bring.
-const LATER_KEYS: [&str; 11] = [
+const LATER_KEYS: [&str; 10] = [
     "preset",
-    "client_auth",
     "response_mode",
     "allowed_token_endpoints",
     "client_certificate",
@@ -53,8 +53,7 @@ const LATER_KEYS: [&str; 11] = [
 ];
 
 /// Flows that later versions bring.
-const LATER_FLOWS: [&str; 6] =
-    ["paste", "device", "client_credentials", "certificate", "password", "implicit"];
+const LATER_FLOWS: [&str; 5] = ["paste", "device", "certificate", "password", "implicit"];
 
 pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError> {
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
@@ -63,11 +62,15 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
     table.check_keys(&KEYS, &LATER_KEYS)?;
     let issuer = issuer(table)?;
     let endpoints = endpoints(table)?;
-    if issuer.is_none() && (endpoints.authorization.is_none() || endpoints.token.is_none()) {
-        return Err(table.error(
-            "",
-            "the profile has no issuer; add `issuer`, or `authorization_endpoint` and `token_endpoint`",
-        ));
+    let flow = flow(table)?;
+    if issuer.is_none() && !endpoints.suffice(flow) {
+        let what = match flow {
+            Flow::Browser => {
+                "the profile has no issuer; add `issuer`, or `authorization_endpoint` and `token_endpoint`"
+            }
+            Flow::ClientCredentials => "the profile has no issuer; add `issuer`, or `token_endpoint`",
+        };
+        return Err(table.error("", what));
     }
     // The device flow is not there yet; what its keys say is checked all the same.
     parameters(table, "device_params", &["client_id", "scope"])?;
@@ -76,9 +79,10 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
         name: name.to_owned(),
         issuer,
         endpoints,
-        client_id: client_id(table)?,
+        client_id: client_id(table, flow)?,
         client_secret: client_secret(table)?,
-        flow: flow(table)?,
+        client_auth: client_auth::read(table)?,
+        flow,
         scopes: scopes(table)?,
         resources: resources(table)?,
         redirect_uri: redirect_uri(table)?,
@@ -124,12 +128,14 @@ fn endpoint(table: &Table<'_>, key: &str) -> Result<Option<String>, ConfigError>
     }
 }
 
-fn client_id(table: &Table<'_>) -> Result<String, ConfigError> {
+fn client_id(table: &Table<'_>, flow: Flow) -> Result<String, ConfigError> {
     match table.text("client_id")? {
         Some(text) if !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => Ok(text),
         Some(_) => {
             Err(table.error("client_id", "client_id must be printable ASCII and not empty; correct it"))
         }
+        // A process that logs in may bring its own.
+        None if flow == Flow::ClientCredentials => Ok(String::new()),
         None => {
             Err(table.error("client_id", "the profile has no client_id; add the one that the server gave"))
         }
@@ -165,16 +171,15 @@ fn client_secret(table: &Table<'_>) -> Result<Option<SecretSource>, ConfigError>
 }
 
 fn flow(table: &Table<'_>) -> Result<Flow, ConfigError> {
-    match table.text("flow")?.as_deref() {
-        None | Some("browser") => Ok(Flow::Browser),
-        Some(flow) => Err(match LATER_FLOWS.iter().find(|later| **later == flow) {
-            Some(later) => table.error(
-                "flow",
-                &format!("flow {later} is not supported by this version yet; use \"browser\" or remove it"),
-            ),
-            None => table.error("flow", "flow must be \"browser\"; correct it or remove it"),
-        }),
-    }
+    let Some(word) = table.text("flow")? else { return Ok(Flow::Browser) };
+    let known = || Flow::WORDS.map(|(word, _)| format!("\"{word}\"")).join(" or ");
+    Flow::named(&word).ok_or_else(|| match LATER_FLOWS.iter().find(|later| **later == word) {
+        Some(later) => table.error(
+            "flow",
+            &format!("flow {later} is not supported by this version yet; use {} or remove it", known()),
+        ),
+        None => table.error("flow", &format!("flow must be {}; correct it or remove it", known())),
+    })
 }
 
 fn scopes(table: &Table<'_>) -> Result<Vec<String>, ConfigError> {

@@ -30,6 +30,8 @@ use super::{
 };
 use crate::clock::{Clock, Timestamp};
 
+mod unattended;
+
 /// How long a person may take.
 pub(super) const LIFE: Duration = Duration::from_mins(10);
 
@@ -47,7 +49,8 @@ pub(super) struct Attempt {
     pub(super) id: String,
     pub(super) session: SessionKey,
     pub(super) profile: String,
-    pub(super) expected: Expected,
+    /// The answer that is waited for; `None` when the attempt needs none.
+    pub(super) expected: Option<Expected>,
     /// Where the browser is sent with its answer, away from the address that holds the code.
     pub(super) page_path: String,
     clock: Clock,
@@ -88,7 +91,7 @@ impl Attempt {
     pub(super) fn new(
         clock: Clock,
         profile: String,
-        expected: Expected,
+        expected: Option<Expected>,
         page_path: String,
         mut status: LoginStatus,
     ) -> (Arc<Self>, Inbox) {
@@ -128,6 +131,11 @@ impl Attempt {
     /// Whether it has not ended.
     pub(super) fn is_pending(&self) -> bool {
         self.status.borrow().state == LoginState::Pending
+    }
+
+    /// The port to which the browser comes back, if one does.
+    pub(super) fn port(&self) -> Option<u16> {
+        self.expected.as_ref().map(|expected| expected.redirect_uri.port())
     }
 
     /// When it ended.
@@ -252,7 +260,8 @@ impl Attempt {
             Answer::Code(code) => code,
             Answer::Error(error) => return self.fail(failure::authorization(&error)),
         };
-        let granted = redemption.redeem(&code, self.expected.redirect_uri.as_str(), &self.clock).await;
+        let Some(expected) = &self.expected else { return };
+        let granted = redemption.redeem(&code, expected.redirect_uri.as_str(), &self.clock).await;
         drop(code);
         let login = match granted {
             Ok(login) => login,
@@ -343,6 +352,11 @@ fn no_refresh_token(scopes: &[String]) -> String {
         "if the server offers it, add offline_access to the scopes of the profile and log in again"
     };
     format!("The server gave no refresh token: this session ends with its access token; {next}.")
+}
+
+/// Nobody is asked.
+pub(super) fn no_answer() -> ErrorBody {
+    ErrorBody::new(ErrorCode::InvalidRequest, "This login needs no answer.").hint("wait for its end")
 }
 
 /// The answer was brought too late.

@@ -9,6 +9,7 @@
 //! | `callback` | judges an answer, whoever brings it |
 //! | `redemption` | turns the code into tokens |
 //! | `attempt` | carries one attempt from the answer to the session |
+//! | `unattended`, `opener` | logins that need no person: by client credentials |
 //! | `page`, `failure` | tell how it ended |
 //!
 //! An attempt is not a session's state: it has its own deadline, and one that fails leaves a working session alone.
@@ -50,6 +51,7 @@ mod authorize;
 mod callback;
 mod failure;
 mod loopback;
+mod opener;
 mod page;
 mod pasted;
 mod redemption;
@@ -57,6 +59,9 @@ mod redirect_uri;
 mod sockets;
 #[cfg(test)]
 mod tests;
+mod unattended;
+
+pub(crate) use opener::{NotOpened, Opener, is_brought};
 
 /// All login attempts of this daemon.
 pub struct Logins {
@@ -97,6 +102,8 @@ pub struct NewLogin {
     pub refresh_idle: Option<u64>,
     /// Whether the session is renewed though nobody asks for its token.
     pub keep_alive: bool,
+    /// The client signed in as itself: its own credentials renew the tokens, and nothing of them is stored.
+    pub by_client_credentials: bool,
 }
 
 /// How long an attempt that has ended can still be asked about.
@@ -124,6 +131,9 @@ impl Logins {
     /// session. The listener is bound before the address to open is written.
     pub async fn begin(&self, request: LoginRequest) -> Result<LoginStatus, ErrorBody> {
         let (profile, wish, note) = self.plan(&request)?;
+        if profile.flow == Flow::ClientCredentials {
+            return self.begin_unattended(request, profile, wish, note).await;
+        }
         let wanted = RedirectUri::parse(&profile.redirect_uri).map_err(bad_redirect_uri)?;
         let discovered = discovery::discover(&*self.exchange, &profile)
             .await
@@ -140,8 +150,7 @@ impl Logins {
         let redirect_uri = wanted.with_port(listener.port()).map_err(bad_redirect_uri)?;
         let asked = authorize::request(&registration, &redirect_uri, &wish)?;
 
-        let mut status =
-            LoginStatus::pending(authorize::random(16), request.session, flow_name(profile.flow), 0);
+        let mut status = LoginStatus::pending(authorize::random(16), request.session, profile.flow.name(), 0);
         status.authorization_uri = Some(asked.uri);
         status.note = note;
         let expected = Expected {
@@ -153,7 +162,7 @@ impl Logins {
         };
         let page_path = format!("/done/{}", authorize::random(16));
         let (attempt, inbox) =
-            Attempt::new(self.clock.clone(), profile.name.clone(), expected, page_path, status);
+            Attempt::new(self.clock.clone(), profile.name.clone(), Some(expected), page_path, status);
         let redemption = Redemption {
             exchange: Arc::clone(&self.exchange),
             sessions: Arc::clone(&self.sessions),
@@ -187,7 +196,8 @@ impl Logins {
         if !attempt.is_pending() {
             return Err(attempt::too_late());
         }
-        let answer = pasted::read(&attempt.expected, pasted.expose_secret())?;
+        let expected = attempt.expected.as_ref().ok_or_else(attempt::no_answer)?;
+        let answer = pasted::read(expected, pasted.expose_secret())?;
         drop(pasted);
         if !attempt.answer(answer, false) {
             return Err(attempt::too_late());
@@ -218,7 +228,7 @@ impl Logins {
             Err(error) => (self.config.current(), Some(error.to_string())),
         };
         let name = request.profile.as_ref().or(config.default_profile.as_ref());
-        let profile = match name.map(|name| config.profiles.get(name)) {
+        let mut profile = match name.map(|name| config.profiles.get(name)) {
             Some(Some(profile)) => profile.clone(),
             looked_for => {
                 let what = match (problem, looked_for) {
@@ -235,13 +245,14 @@ impl Logins {
                     .hint(known_profiles(config.profiles.keys().map(String::as_str))));
             }
         };
-        if request.flow.as_deref().is_some_and(|flow| flow != flow_name(profile.flow)) {
-            return Err(ErrorBody::new(
-                ErrorCode::InvalidRequest,
-                "This version has no such flow for this profile.",
-            )
-            .hint(format!("leave the flow out, or use {}", flow_name(profile.flow))));
+        if let Some(word) = &request.flow {
+            profile.flow = Flow::named(word).ok_or_else(|| {
+                let known = Flow::WORDS.map(|(word, _)| word).join(" or ");
+                ErrorBody::new(ErrorCode::InvalidRequest, "This version has no such flow.")
+                    .hint(format!("leave the flow out, or use {known}"))
+            })?;
         }
+        unattended::bring(request, &mut profile)?;
         let wish = wish(request, &profile)?;
         let note = problem.map(|problem| {
             format!("The configuration has an error and was read as it stood before. {problem}")
@@ -256,7 +267,7 @@ impl Logins {
             earlier.cancel(Some("A later login for the same session took its place."));
         }
         for ended in attempts.iter().filter(|other| !other.is_pending()) {
-            if port != 0 && ended.expected.redirect_uri.port() == port {
+            if port != 0 && ended.port() == Some(port) {
                 ended.release_port().await;
             }
         }
@@ -273,9 +284,7 @@ impl Logins {
     /// Says so when a fixed port is taken by a login of our own.
     fn name_owner(&self, wanted: &RedirectUri, error: ErrorBody) -> ErrorBody {
         let attempts = self.attempts();
-        let owner = attempts
-            .values()
-            .find(|other| other.is_pending() && other.expected.redirect_uri.port() == wanted.port());
+        let owner = attempts.values().find(|other| other.is_pending() && other.port() == Some(wanted.port()));
         match owner {
             Some(owner) => ErrorBody::new(
                 ErrorCode::TemporarilyUnavailable,
@@ -337,12 +346,6 @@ fn known_profiles<'a>(names: impl Iterator<Item = &'a str>) -> String {
         "write a [profiles.NAME] table into the configuration".to_owned()
     } else {
         format!("use one of the profiles: {}", names.join(", "))
-    }
-}
-
-fn flow_name(flow: Flow) -> &'static str {
-    match flow {
-        Flow::Browser => "browser",
     }
 }
 

@@ -6,6 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::http::Route;
 
+mod brought;
+mod client_auth;
+
+pub use brought::Brought;
+pub(crate) use client_auth::one_or_each;
+pub use client_auth::{ClientAuth, PerRequest, RequestKind};
+
 /// A profile of the configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
@@ -15,11 +22,13 @@ pub struct Profile {
     pub issuer: Option<String>,
     /// Endpoints by hand; each overrides what discovery says.
     pub endpoints: Endpoints,
-    /// RFC 6749 section 2.2.
+    /// RFC 6749 section 2.2. Empty where whoever logs in brings it.
     pub client_id: String,
     /// Where the client secret is read; absent for a public client.
     pub client_secret: Option<SecretSource>,
-    /// How the person signs in.
+    /// How the client proves itself at each kind of request; left to the server's metadata where absent.
+    pub client_auth: PerRequest<Option<ClientAuth>>,
+    /// How the session is signed in.
     pub flow: Flow,
     /// What to ask for.
     pub scopes: Vec<String>,
@@ -59,14 +68,42 @@ pub struct Endpoints {
     pub userinfo: Option<String>,
 }
 
-/// How a person signs in.
+impl Endpoints {
+    /// Whether a login by this flow works without the server's metadata.
+    pub fn suffice(&self, flow: Flow) -> bool {
+        self.token.is_some() && (self.authorization.is_some() || flow == Flow::ClientCredentials)
+    }
+}
+
+/// How a session is signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     /// Authorization code with PKCE through a browser and a loopback redirect (RFC 8252).
     Browser,
+    /// The client as itself, without a person (RFC 6749 section 4.4).
+    ClientCredentials,
 }
 
-/// Where a client secret is read, at each use. Never the secret itself.
+impl Flow {
+    /// Every flow, by its word in the configuration and on the wire.
+    pub const WORDS: [(&str, Self); 2] =
+        [("browser", Self::Browser), ("client_credentials", Self::ClientCredentials)];
+
+    /// The flow of this name.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(name, _)| *name == word).map(|(_, flow)| *flow)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::ClientCredentials => "client_credentials",
+        }
+    }
+}
+
+/// Where a client secret is read, at each use. Never written with the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SecretSource {
@@ -76,4 +113,6 @@ pub enum SecretSource {
     Env(String),
     /// The first line that a command prints: no shell, no standard input, 30 seconds.
     Command(Vec<String>),
+    /// The memory of this daemon: a local process brought it.
+    Brought(Brought),
 }

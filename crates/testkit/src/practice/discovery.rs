@@ -17,7 +17,7 @@ pub(super) async fn metadata(State(site): State<Site>) -> Json<Value> {
         "scopes_supported": settings.scopes,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": authentication,
         "subject_types_supported": ["public"],
