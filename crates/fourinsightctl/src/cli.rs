@@ -79,12 +79,16 @@ pub(crate) enum Command {
     Man(Man),
 }
 
-/// Sign in, through your browser
+/// Sign in, through your browser or as a client
 ///
 /// Opens the authorization server's page in your browser and waits until you have signed in
 /// there. The address is also printed alone on a line of standard error, for when no browser
 /// opens. When the browser cannot reach this machine afterwards, paste the address that it ends
 /// on here, and press Enter.
+///
+/// With the flow client_credentials nobody is asked: the client signs in as itself, with the
+/// client_secret of the profile, or with one that you bring and that the daemon keeps in memory
+/// only, until it stops.
 ///
 /// When the session is already signed in with the given profile and every given scope, it says as
 /// whom and does nothing more.
@@ -97,7 +101,7 @@ pub(crate) struct Login {
     /// The profile of the configuration file to sign in with, instead of its default_profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// The way to sign in, instead of the profile's: browser, or another flow that the daemon knows
+    /// The way to sign in, instead of the profile's: browser or client_credentials
     #[arg(long, value_name = "FLOW")]
     pub(crate) flow: Option<String>,
     /// Sign in again even when signed in, and have the server really ask
@@ -112,6 +116,12 @@ pub(crate) struct Login {
     /// A resource to ask for beside the profile's (RFC 8707); may be repeated
     #[arg(long = "resource", value_name = "URI")]
     pub(crate) resources: Vec<String>,
+    /// Flow client_credentials: sign in as this client, with --client-secret-stdin
+    #[arg(long, value_name = "ID", requires = "client_secret_stdin")]
+    pub(crate) client_id: Option<String>,
+    /// Flow client_credentials: read the client secret from the first line of standard input
+    #[arg(long)]
+    pub(crate) client_secret_stdin: bool,
     /// How long to wait for you to sign in
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     pub(crate) timeout: Duration,
@@ -253,6 +263,8 @@ Examples:
   fourinsightctl login
   fourinsightctl login work --profile work --scope \"openid offline_access\"
   fourinsightctl login --no-browser --timeout 10m
+  fourinsightctl login batch --profile batch --flow client_credentials
+  pass show batch | fourinsightctl login batch --flow client_credentials --client-secret-stdin
   fourinsightctl login work --force";
 
 const TOKEN_NOTES: &str = "\

@@ -33,6 +33,7 @@ mod answers;
 mod lifecycle;
 mod listener;
 mod requests;
+mod unattended;
 
 /// Everything a test holds.
 struct World {
