@@ -40,7 +40,7 @@
 //!
 //! # What comes later
 //!
-//! Other flows (`login/`), presets (`profile/`), other tools' caches (`import/`), audiences renewed before they are
+//! Further flows (`login/`), presets (`profile/`), other tools' caches (`import/`), audiences renewed before they are
 //! asked for (`session/`), the fault harness (in `testkit`), keyrings (`store/key.rs`).
 
 use std::{io, sync::Arc, time::Duration};
