@@ -354,6 +354,7 @@ pub struct Health {
     pub problems: Vec<String>,
 }
 
+#[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
 fn expose_if_any<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
     secret.as_ref().map(SecretString::expose_secret).serialize(serializer)
 }
