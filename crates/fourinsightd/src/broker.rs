@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::{
     login::{NewLogin, SignIn},
     session::{Environment, Handle, Start, prepare, record},
-    store::Loaded,
+    store::{Loaded, Slot},
 };
 
 /// All sessions.
@@ -56,10 +56,21 @@ impl Broker {
 
     fn restore(&self, loaded: Loaded) -> Result<(), String> {
         let Loaded { key, generation, record, slot } = loaded;
-        let (phase, login) = record::decode(&record, &self.environment.clock)
-            .map_err(|error| format!("session {key}: {error}; sign in again to replace it"))?;
-        self.add(key, Start::Restored { phase, login, generation, slot });
-        Ok(())
+        let (start, outcome) = match record::decode(&record, &self.environment.clock) {
+            Ok((phase, login)) => (Start::Restored { phase, login, generation, slot }, Ok(())),
+            Err(error) => {
+                let problem = format!("session {key}: {error}; sign in again to replace it");
+                let newest = match slot {
+                    Slot::Settled => generation,
+                    Slot::Intent { generation: later, .. }
+                    | Slot::Answer { generation: later, .. }
+                    | Slot::Ahead { generation: later } => later.max(generation),
+                };
+                (Start::Unreadable { stored: generation, newest }, Err(problem))
+            }
+        };
+        self.add(key, start);
+        outcome
     }
 
     fn session_or_new(&self, key: &SessionKey) -> Handle {

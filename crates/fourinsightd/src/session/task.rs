@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Command, Handle,
     record::{self, Login},
-    redeem::{self, Found, Redemption},
+    redeem::Redemption,
     schedule::Chance,
     snapshot::Snapshot,
     state::{Effect, Event, NewGrant, Phase, State},
@@ -32,6 +32,8 @@ use crate::{
     store::{Slot, Store, StoreError},
     token::{TokenId, TokenSet},
 };
+
+mod recovery;
 
 /// What every session's task works with.
 pub(crate) struct Environment {
@@ -50,6 +52,9 @@ pub(crate) enum Start {
     SignedOut,
     /// From its record and its journal slot.
     Restored { phase: Phase, login: Option<Login>, generation: u64, slot: Slot },
+    /// Its record, of the stored generation, says nothing to this version: a new login replaces it, above all
+    /// that record and slot know of.
+    Unreadable { stored: u64, newest: u64 },
 }
 
 /// A deadline further away than this is left to the shared ticker.
@@ -66,13 +71,15 @@ pub(crate) fn prepare(
     environment: Arc<Environment>,
 ) -> (Handle, impl Future<Output = ()> + Send + 'static) {
     let (command_sender, commands) = mpsc::channel(COMMANDS);
-    let (state, login, slot) = match start {
-        Start::SignedOut => (State::signed_out(), None, Slot::Settled),
+    let (state, login, slot, stored) = match start {
+        Start::SignedOut => (State::signed_out(), None, Slot::Settled, None),
         Start::Restored { phase, login, generation, slot } => {
-            (State::restored(generation, phase), login.map(Arc::new), slot)
+            (State::restored(generation, phase), login.map(Arc::new), slot, Some(generation))
+        }
+        Start::Unreadable { stored, newest } => {
+            (State::restored(newest, Phase::SignedOut), None, Slot::Settled, Some(stored))
         }
     };
-    let stored = (!matches!(state.phase, Phase::SignedOut)).then_some(state.generation);
     let (publisher, snapshots) = watch::channel(Arc::new(Snapshot::of(&state, login.as_ref(), &key, None)));
     let last_used = Arc::new(AtomicU64::new(0));
     let handle = Handle {
@@ -93,6 +100,7 @@ pub(crate) fn prepare(
         publisher,
         last_used,
         work: None,
+        redeemed_for: None,
         revokers: Vec::new(),
         deferred: VecDeque::new(),
     };
@@ -112,6 +120,8 @@ struct Task {
     publisher: watch::Sender<Arc<Snapshot>>,
     last_used: Arc<AtomicU64>,
     work: Option<Work>,
+    /// The login of the last redemption: what comes too late is given back where it came from.
+    redeemed_for: Option<Arc<Login>>,
     /// Who waits for the end of a revocation.
     revokers: Vec<oneshot::Sender<RevokeResponse>>,
     /// Logins that arrived during a revocation: they begin where it ends.
@@ -230,8 +240,10 @@ impl Task {
             match effect {
                 Effect::Redeem { key, attempt } => self.redeem(key, attempt),
                 Effect::Persist => {
+                    let before = self.stored;
                     let event = self.persist().await;
-                    unsettled |= matches!(event, Event::Persisted);
+                    // A record written again leaves the slot alone: a redemption in flight has its intent there.
+                    unsettled |= matches!(event, Event::Persisted) && self.stored != before;
                     // What follows from the write comes before what was planned after it.
                     for effect in self.react(event).into_iter().rev() {
                         effects.push_front(effect);
@@ -262,6 +274,7 @@ impl Task {
             login: Arc::clone(login),
             person: self.state.person().cloned(),
         };
+        self.redeemed_for = Some(Arc::clone(login));
         let environment = Arc::clone(&self.environment);
         self.work = Some(Box::pin(async move {
             let (outcome, obtained_at) = redemption.run(&environment).await;
@@ -327,7 +340,7 @@ impl Task {
 
     /// Best effort, apart from the session's own conversation.
     fn discard(&self, tokens: TokenSet) {
-        let Some(login) = self.login.clone() else { return };
+        let Some(login) = self.redeemed_for.clone() else { return };
         let (session, environment) = (self.key.clone(), Arc::clone(&self.environment));
         tokio::spawn(async move {
             let tokens = Tokens::of_answer(tokens);
@@ -343,67 +356,6 @@ impl Task {
         }
         self.stored = None;
         self.login = None;
-    }
-
-    /// Takes up what an earlier run left unfinished.
-    async fn recover(&mut self, slot: Slot) {
-        let stored = self.state.generation;
-        match slot {
-            Slot::Answer { generation, raw } if generation > stored => {
-                self.state.generation = generation - 1;
-                self.take_up(&raw).await;
-            }
-            Slot::Intent { generation, intent } if generation > stored => {
-                self.state.generation = generation - 1;
-                self.interrupted(Found::intent(&intent));
-            }
-            Slot::Ahead { generation } => {
-                tracing::error!(session = %self.key, generation, stored, "the record was rolled back");
-                self.state.generation = generation;
-                let now = self.environment.clock.now();
-                let description = "the stored session is older than its journal: the disk has lost a write";
-                self.doubt("record_rolled_back", description, now);
-            }
-            // Settled, or older than the record: the record's commit came after it.
-            Slot::Settled | Slot::Answer { .. } | Slot::Intent { .. } => {}
-        }
-        if matches!(self.state.phase, Phase::Revoking(_)) && self.work.is_none() {
-            self.revoke();
-        }
-        self.tick().await;
-    }
-
-    async fn take_up(&mut self, raw: &[u8]) {
-        let clock = self.environment.clock.clone();
-        let found = Found::answer(raw);
-        let (Some(Found { key, sent_at, answer: Some(answer) }), Some(login)) = (found, self.login.clone()) else {
-            return self.interrupted(None);
-        };
-        tracing::info!(session = %self.key, "taking up an answer that an earlier run received");
-        let outcome = redeem::judge(&answer, &login, self.state.person(), clock.unix_now());
-        let attempt = self.state.take_up(key);
-        let obtained_at = clock.from_unix(sent_at);
-        self.handle(Event::Answered { attempt, outcome, obtained_at, id: TokenId(random::bits()) }).await;
-    }
-
-    /// A refresh token was about to be sent, or was sent, and no answer arrived: whether it still counts is known
-    /// only to the server. Soon after, asking again may still be taken for a repetition; later it can only harm,
-    /// so the access token is served to its end first.
-    fn interrupted(&mut self, found: Option<Found>) {
-        let clock = self.environment.clock.clone();
-        let now = clock.now();
-        let recent = found.is_some_and(|found| clock.unix_now().abs_diff(found.sent_at) <= 60);
-        let until = if recent { now } else { self.state.own_end().unwrap_or(now) };
-        tracing::warn!(session = %self.key, recent, "an earlier run ended in the middle of a renewal");
-        let description =
-            "the daemon ended in the middle of a renewal; whether the refresh token still counts is not known";
-        self.doubt("rotation_interrupted", description, until);
-    }
-
-    fn doubt(&mut self, error: &str, description: &str, until: Timestamp) {
-        let failure = Failure { error: error.into(), description: description.into() };
-        self.state.doubt(failure, until, self.environment.clock.now());
-        self.publish();
     }
 }
 
