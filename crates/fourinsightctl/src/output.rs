@@ -43,6 +43,11 @@ pub(crate) fn line_to_stderr(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// Whether lines can be replaced on this terminal: `TERM=dumb` says that they cannot.
+pub(crate) fn can_move_the_cursor() -> bool {
+    std::env::var_os("TERM").is_none_or(|kind| kind != "dumb")
+}
+
 /// Replaces the terminal's current line with this text, and leaves the cursor behind it.
 pub(crate) fn replace_line_on_stderr(text: &str) {
     let mut stderr = io::stderr().lock();

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::{
     login::{NewLogin, SignIn},
     session::{Environment, Handle, Start, prepare, record},
-    store::{Loaded, Slot},
+    store::Loaded,
 };
 
 /// All sessions.
@@ -25,11 +25,8 @@ pub struct Broker {
 impl Broker {
     /// Starts every stored session. Also returns what is wrong with those that cannot be read, for people.
     pub(crate) fn start(environment: Environment, stored: Vec<Loaded>) -> (Self, Vec<String>) {
-        let broker = Self {
-            sessions: RwLock::default(),
-            tasks: Mutex::default(),
-            environment: Arc::new(environment),
-        };
+        let broker =
+            Self { sessions: RwLock::default(), tasks: Mutex::default(), environment: Arc::new(environment) };
         let problems = stored.into_iter().filter_map(|loaded| broker.restore(loaded).err()).collect();
         (broker, problems)
     }
@@ -56,21 +53,17 @@ impl Broker {
 
     fn restore(&self, loaded: Loaded) -> Result<(), String> {
         let Loaded { key, generation, record, slot } = loaded;
-        let (start, outcome) = match record::decode(&record, &self.environment.clock) {
-            Ok((phase, login)) => (Start::Restored { phase, login, generation, slot }, Ok(())),
+        match record::decode(&record, &self.environment.clock) {
+            Ok((phase, login)) => {
+                self.add(key, Start::Restored { phase, login, generation, slot });
+                Ok(())
+            }
             Err(error) => {
                 let problem = format!("session {key}: {error}; sign in again to replace it");
-                let newest = match slot {
-                    Slot::Settled => generation,
-                    Slot::Intent { generation: later, .. }
-                    | Slot::Answer { generation: later, .. }
-                    | Slot::Ahead { generation: later } => later.max(generation),
-                };
-                (Start::Unreadable { stored: generation, newest }, Err(problem))
+                self.add(key, Start::Unreadable { generation, slot });
+                Err(problem)
             }
-        };
-        self.add(key, start);
-        outcome
+        }
     }
 
     fn session_or_new(&self, key: &SessionKey) -> Handle {

@@ -14,7 +14,7 @@
 //!  limits      resource           task
 //!              │                   │  └────▶ revocation ──▶ authority
 //!              │                   └───────▶ store ──▶ the disk
-//!              └────▶ login ──▶ profile, config, authority
+//!              └────▶ login ──▶ config, authority ──▶ profile
 //!                       └── hands what it was granted to the broker (`login::SignIn`)
 //!
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
@@ -197,7 +197,11 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn start(locations: &Locations, endpoint: Endpoint, config: Arc<ConfigFile>) -> Result<Self, RunError> {
+    async fn start(
+        locations: &Locations,
+        endpoint: Endpoint,
+        config: Arc<ConfigFile>,
+    ) -> Result<Self, RunError> {
         let clock = Clock::system();
         let Opened { store, sessions, mut problems } = Store::open(&locations.state_dir).await?;
         let (ticker, ticks) = watch::channel(());
@@ -252,7 +256,9 @@ fn open_socket(locations: &Locations) -> Result<(Socket, Endpoint), RunError> {
     let endpoint = locations.endpoint_to_serve()?;
     match Socket::bind(&endpoint) {
         Ok(socket) => Ok((socket, endpoint)),
-        Err(error @ BindError::Served(_)) => Err(RunError::AnotherInstance(format!("serves {endpoint} ({error})"))),
+        Err(error @ BindError::Served(_)) => {
+            Err(RunError::AnotherInstance(format!("serves {endpoint} ({error})")))
+        }
         Err(error) => Err(RunError::Socket(error.to_string())),
     }
 }

@@ -48,7 +48,8 @@ pub(crate) async fn revoke(
         Expiry::At { at, .. } => (*at > now).then_some(Some(*at)),
         Expiry::Unknown => Some(None),
     };
-    let ends: Vec<Option<Timestamp>> = tokens.access_tokens.iter().filter_map(|(_, expiry)| living(expiry)).collect();
+    let ends: Vec<Option<Timestamp>> =
+        tokens.access_tokens.iter().filter_map(|(_, expiry)| living(expiry)).collect();
     let live_until = ends.iter().copied().flatten().max().map(|end| clock.to_unix(end));
     let (revocation, description) = match registration {
         Some(registration) => at_server(exchange, registration, &tokens, &living).await,
@@ -76,11 +77,18 @@ async fn at_server(
             // The refresh token is gone; what is left ends by itself, and the answer says when.
             Revoked::Failed(_) if told => break,
             Revoked::Failed(failure) => {
-                let text = format!("forgotten here; the server refused or could not be reached: {}", failure.description);
+                let text = format!(
+                    "forgotten here; the server refused or could not be reached: {}",
+                    failure.description
+                );
                 return (Revocation::Failed, text);
             }
         }
     }
-    let text = if told { "revoked at the server and forgotten here" } else { "forgotten here; no token was left to revoke" };
+    let text = if told {
+        "revoked at the server and forgotten here"
+    } else {
+        "forgotten here; no token was left to revoke"
+    };
     (Revocation::Revoked, text.into())
 }

@@ -77,7 +77,8 @@ impl FromStr for LogFilter {
 /// Starts logging, to the journal or to standard error.
 pub fn start(filter: LogFilter, format: LogFormat) {
     let registry = tracing_subscriber::registry();
-    let lines = || tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(sys::logs_to_terminal());
+    let lines =
+        || tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(sys::logs_to_terminal());
     match format {
         LogFormat::Json => registry.with(lines().json().with_filter(filter.0)).init(),
         LogFormat::Text => match sys::journal() {

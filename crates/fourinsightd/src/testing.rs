@@ -18,13 +18,14 @@ use zeroize::Zeroizing;
 
 use crate::{
     authority::{
-        ClientAuth, Outcome, Parameters, Registration, grant,
+        ClientAuth, Outcome, Registration, grant,
         response::{self, Expected},
     },
     broker::Broker,
     clock::{Clock, virtual_time::Virtual},
     http::{BODY_LIMIT, ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{NewLogin, SignIn},
+    profile::Parameters,
     session::{Environment, Handle, NoToken, Served, Snapshot, TokenRequest},
     store::{Opened, Store},
 };

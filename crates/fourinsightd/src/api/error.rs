@@ -30,7 +30,7 @@ impl ApiError {
     pub(crate) fn no_token(reason: NoToken, session: &SessionKey) -> Self {
         Self(match reason {
             NoToken::LoginRequired(failure) => {
-                let why = failure.map_or_else(|| "nobody is signed in".to_owned(), in_words);
+                let why = failure.as_ref().map_or_else(|| "nobody is signed in".to_owned(), in_words);
                 ErrorBody::new(ErrorCode::LoginRequired, why).hint(login_hint(session))
             }
             NoToken::Refused(verdict, failure) => {
@@ -39,13 +39,14 @@ impl ApiError {
                     Verdict::Target => ErrorCode::InvalidTarget,
                     _ => ErrorCode::InteractionRequired,
                 };
-                ErrorBody::new(code, in_words(failure)).hint(match code {
+                ErrorBody::new(code, in_words(&failure)).hint(match code {
                     ErrorCode::InteractionRequired => login_hint(session),
                     _ => "ask for a scope and a resource that this login was granted".to_owned(),
                 })
             }
             NoToken::Unavailable { failure, retry_after } => {
-                let why = failure.map_or_else(|| "no token could be fetched in time".to_owned(), in_words);
+                let why =
+                    failure.as_ref().map_or_else(|| "no token could be fetched in time".to_owned(), in_words);
                 let seconds = retry_after.map_or(1, |pause| pause.as_secs().max(1));
                 ErrorBody::new(ErrorCode::TemporarilyUnavailable, why)
                     .hint("nothing is lost; ask again later, or see `fourinsightctl status`")
@@ -85,6 +86,6 @@ fn login_hint(session: &SessionKey) -> String {
     }
 }
 
-fn in_words(failure: Failure) -> String {
+fn in_words(failure: &Failure) -> String {
     format!("{} ({})", failure.description, failure.error)
 }

@@ -44,7 +44,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
         })?;
         let unreadable = |error: serde_json::Error| {
             let (line, column) = (error.line(), error.column());
-            ApiError::invalid(format!("the request's body is not the JSON this call takes (line {line}, column {column})"))
+            ApiError::invalid(format!(
+                "the request's body is not the JSON this call takes (line {line}, column {column})"
+            ))
         };
         serde_json::from_slice(&bytes).map(Self).map_err(unreadable)
     }
@@ -71,7 +73,9 @@ impl Query {
                 }));
             }
             match &*name {
-                "min_validity" => read.min_validity = Some(seconds(&value, "min_validity", u64::from(u32::MAX))?),
+                "min_validity" => {
+                    read.min_validity = Some(seconds(&value, "min_validity", u64::from(u32::MAX))?);
+                }
                 "wait" => read.wait = Some(seconds(&value, "wait", MAX_WAIT_SECONDS)?),
                 "scope" => read.scopes.extend(value.split_ascii_whitespace().map(str::to_owned)),
                 _ => read.resources.push(value.into_owned()),
@@ -98,9 +102,13 @@ mod tests {
 
     #[test]
     fn a_query_is_read_and_scopes_may_come_together_or_apart() {
-        let query = Query::read(Some("wait=5&scope=a+b&scope=c&resource=https%3A%2F%2Fr%2F&min_validity=90"), &ALL);
+        let query =
+            Query::read(Some("wait=5&scope=a+b&scope=c&resource=https%3A%2F%2Fr%2F&min_validity=90"), &ALL);
         let query = query.unwrap_or_else(|_| unreachable!("the query is right"));
-        assert_eq!((query.wait, query.min_validity), (Some(Duration::from_secs(5)), Some(Duration::from_secs(90))));
+        assert_eq!(
+            (query.wait, query.min_validity),
+            (Some(Duration::from_secs(5)), Some(Duration::from_secs(90)))
+        );
         assert_eq!(query.scopes, ["a", "b", "c"]);
         assert_eq!(query.resources, ["https://r/"]);
     }

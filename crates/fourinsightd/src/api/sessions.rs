@@ -76,7 +76,11 @@ pub(super) async fn revoke(
 
 fn unknown(key: &SessionKey) -> ApiError {
     let ApiError(body) = ApiError::not_found("no such session");
-    ApiError(body.hint(format!("`fourinsightctl status` lists them; `fourinsightctl login '{key}'` makes this one")))
+    ApiError(
+        body.hint(format!(
+            "`fourinsightctl status` lists them; `fourinsightctl login '{key}'` makes this one"
+        )),
+    )
 }
 
 fn signing_in(key: SessionKey, profile: String) -> SessionStatus {

@@ -53,7 +53,11 @@ pub(super) fn at_once(api: &Api, request: &Request<hyper::body::Incoming>) -> Op
         (status = 503, body = ErrorBody),
     ),
 )]
-pub(super) async fn token(State(api): State<Arc<Api>>, Key(key): Key, uri: Uri) -> Result<Response, ApiError> {
+pub(super) async fn token(
+    State(api): State<Arc<Api>>,
+    Key(key): Key,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     let query = Query::read(uri.query(), &["min_validity", "wait", "scope", "resource"])?;
     let Some(session) = api.broker.session(&key) else {
         return Err(ApiError::no_token(NoToken::LoginRequired(None), &key));

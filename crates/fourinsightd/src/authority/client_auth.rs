@@ -52,10 +52,13 @@ pub(super) async fn read_secret(source: &SecretSource) -> Result<SecretString, F
                 format!("the command {}", words.first().map_or("", String::as_str))
             }
         };
-        let description = format!(
-            "cannot read the client secret from {place}: {failure}; correct `client_secret` or its source"
-        );
-        Failure::new("client_secret_unreadable", &description)
+        // Own words: the place is shown whole, though a path may look like a token.
+        Failure {
+            error: "client_secret_unreadable".to_owned(),
+            description: format!(
+                "cannot read the client secret from {place}: {failure}; correct `client_secret` or its source"
+            ),
+        }
     })
 }
 

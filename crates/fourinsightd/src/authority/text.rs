@@ -38,15 +38,18 @@ fn is_invisible(c: char) -> bool {
 }
 
 fn push_without_tokens(shown: &mut String, word: &str) {
+    // An address falls into parts that mean something each; other words may be base64, slashes and all.
+    let separators = if word.contains("://") { "./=" } else { "" };
+    let is_part = |c: char| is_token_character(c) && !separators.contains(c);
     let mut rest = word;
     while !rest.is_empty() {
-        let run = rest.find(|c| !is_token_character(c)).unwrap_or(rest.len());
+        let run = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
         if looks_random(&rest[..run]) {
             shown.push_str("[…]");
         } else {
             shown.push_str(&rest[..run]);
         }
-        let gap = rest[run..].find(is_token_character).unwrap_or(rest.len() - run);
+        let gap = rest[run..].find(is_part).unwrap_or(rest.len() - run);
         shown.push_str(&rest[run..run + gap]);
         rest = &rest[run + gap..];
     }
@@ -109,5 +112,11 @@ mod tests {
         assert_eq!(clean("'eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.c2lnbmF0dXJl'"), "'[…]'");
         let entra = "AADSTS700082: expired. Trace ID: 8a7b6c5d-0123-4567-89ab-0123456789ab.";
         assert_eq!(clean(entra), entra);
+        let issuer = "https://login.microsoftonline.com/8a7b6c5d-0123-4567-89ab-0123456789ab/v2.0";
+        assert_eq!(clean(issuer), issuer);
+        assert_eq!(
+            clean("https://h.example/cb?code=8xLOxBtZp8AbCdEfGhIjKlMnOpQrStUvWxYz0123&x=1"),
+            "https://h.example/cb?code=[…]&x=1"
+        );
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`authorize`] | writes the address that the person opens |
-//! | [`redirect_uri`] | says where the browser comes back to |
-//! | [`sockets`], [`loopback`] | listen there, and answer what comes |
-//! | [`pasted`] | reads what the person pastes when nothing can come back |
-//! | [`callback`] | judges an answer, whoever brings it |
-//! | [`redemption`] | turns the code into tokens |
-//! | [`attempt`] | carries one attempt from the answer to the session |
-//! | [`page`], [`failure`] | tell how it ended |
+//! | `authorize` | writes the address that the person opens |
+//! | `redirect_uri` | says where the browser comes back to |
+//! | `sockets`, `loopback` | listen there, and answer what comes |
+//! | `pasted` | reads what the person pastes when nothing can come back |
+//! | `callback` | judges an answer, whoever brings it |
+//! | `redemption` | turns the code into tokens |
+//! | `attempt` | carries one attempt from the answer to the session |
+//! | `page`, `failure` | tell how it ended |
 //!
 //! An attempt is not a session's state: it has its own deadline, and one that fails leaves a working session alone.
 

@@ -119,8 +119,9 @@ impl Entry {
     /// The token must never be handed out again; another one is wanted.
     pub(super) fn reject(&mut self, now: Timestamp) {
         let obtained_at = self.token.take().map(|token| token.obtained_at);
-        self.not_before =
-            obtained_at.filter(|_| self.after_rejection).map(|obtained_at| obtained_at + Self::REJECTION_FLOOR);
+        self.not_before = obtained_at
+            .filter(|_| self.after_rejection)
+            .map(|obtained_at| obtained_at + Self::REJECTION_FLOOR);
         self.rejected = true;
         self.request(None, now);
     }

@@ -6,7 +6,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`state`] | the state machine (pure) |
-//! | [`signed_in`], [`entry`] | its data: what a signed-in session and each of its audiences hold (pure) |
+//! | [`event`] | what happens to it, and what it wants done (pure) |
+//! | [`signed_in`], [`entry`], [`revoking`] | its data (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
 //! | [`task`] | carries out what the state machine says |
 //! | [`redeem`] | one redemption, in the order that survives a crash |
@@ -33,8 +34,10 @@ use crate::{
 };
 
 mod entry;
+mod event;
 pub(crate) mod record;
 mod redeem;
+mod revoking;
 pub mod schedule;
 mod served;
 mod signed_in;
@@ -97,10 +100,22 @@ pub enum NoToken {
 /// What is sent to the task.
 pub(crate) enum Command {
     /// Sent by who saw that so many attempts for the key had ended.
-    Request { key: TokenKey, min_validity: Option<Duration>, outcomes: u64 },
-    Reject { id: TokenId, done: oneshot::Sender<()> },
-    SignIn { login: Box<NewLogin>, done: oneshot::Sender<()> },
-    Revoke { done: oneshot::Sender<RevokeResponse> },
+    Request {
+        key: TokenKey,
+        min_validity: Option<Duration>,
+        outcomes: u64,
+    },
+    Reject {
+        id: TokenId,
+        done: oneshot::Sender<()>,
+    },
+    SignIn {
+        login: Box<NewLogin>,
+        done: oneshot::Sender<()>,
+    },
+    Revoke {
+        done: oneshot::Sender<RevokeResponse>,
+    },
 }
 
 impl Handle {
@@ -140,7 +155,9 @@ impl Handle {
                 match self.judge(&snapshot, key, request.min_validity, self.clock.now()) {
                     Judgement::Serve(token) => return Ok(token),
                     Judgement::Answer(answer) => return answer,
-                    Judgement::Wait { .. } if snapshot.view(key).is_some_and(|view| view.outcomes != outcomes) => {
+                    Judgement::Wait { .. }
+                        if snapshot.view(key).is_some_and(|view| view.outcomes != outcomes) =>
+                    {
                         return self.settle(&snapshot, key);
                     }
                     Judgement::Wait { .. } => {}
@@ -193,7 +210,9 @@ impl Handle {
                 let failure = snapshot.problem.as_ref().map(|(failure, _)| failure.clone());
                 return Judgement::Answer(Err(NoToken::LoginRequired(failure)));
             }
-            Shown::SignedOut | Shown::Revoking => return Judgement::Answer(Err(NoToken::LoginRequired(None))),
+            Shown::SignedOut | Shown::Revoking => {
+                return Judgement::Answer(Err(NoToken::LoginRequired(None)));
+            }
         }
         let Some(view) = snapshot.view(key) else { return Judgement::Wait { retry_at: snapshot.retry_at } };
         let Some(token) = &view.token else { return Self::without_token(snapshot, view, now) };
@@ -206,7 +225,11 @@ impl Handle {
                 if snapshot.retry_at.is_none() {
                     let key = key.unwrap_or(&snapshot.own).clone();
                     // A full channel means that the task is about to look anyway.
-                    let _ = self.commands.try_send(Command::Request { key, min_validity: None, outcomes: view.outcomes });
+                    let _ = self.commands.try_send(Command::Request {
+                        key,
+                        min_validity: None,
+                        outcomes: view.outcomes,
+                    });
                 }
                 self.serve(token, now)
             }
@@ -219,7 +242,9 @@ impl Handle {
 
     fn without_token(snapshot: &Snapshot, view: &View, now: Timestamp) -> Judgement {
         match view.refused_at(now) {
-            Some(refused) => Judgement::Answer(Err(NoToken::Refused(refused.verdict, refused.failure.clone()))),
+            Some(refused) => {
+                Judgement::Answer(Err(NoToken::Refused(refused.verdict, refused.failure.clone())))
+            }
             None => Judgement::Wait { retry_at: snapshot.retry_at },
         }
     }

@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 
 use super::{
     entry::Entry,
+    revoking::Revoking,
     signed_in::{Durability, Grant, Policy, SignedIn},
-    state::{Phase, Revoking},
+    state::Phase,
 };
 use crate::{
     authority::{Failure, Registration},
@@ -68,7 +69,7 @@ pub(crate) struct Unreadable;
 const VERSION: u32 = 1;
 
 /// How far the wall clock may be set back between two runs before recorded times are distrusted.
-const CLOCK_LEEWAY: Duration = Duration::from_secs(60);
+const CLOCK_LEEWAY: Duration = Duration::from_mins(1);
 
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -145,14 +146,18 @@ impl Stored {
                 let (refresh_token, ended) = match &session.grant {
                     Grant::RefreshToken { token, obtained_at, idle_end } => {
                         let secret = Secret(token.expose().into());
-                        let stored =
-                            StoredRefreshToken { secret, obtained_at: unix(*obtained_at), idle_end: idle_end.map(unix) };
+                        let stored = StoredRefreshToken {
+                            secret,
+                            obtained_at: unix(*obtained_at),
+                            idle_end: idle_end.map(unix),
+                        };
                         (Some(stored), None)
                     }
                     Grant::None { ended } => (None, ended.clone()),
                 };
                 let tokens = session.entries.iter();
-                let tokens = tokens.filter_map(|(key, entry)| Some(StoredToken::of(key, entry.token.as_ref()?, clock)));
+                let tokens = tokens
+                    .filter_map(|(key, entry)| Some(StoredToken::of(key, entry.token.as_ref()?, clock)));
                 Self::SignedIn {
                     refresh_token,
                     ended,
@@ -184,7 +189,8 @@ impl Stored {
             Self::SignedOut => Phase::SignedOut,
             Self::SignedIn { refresh_token, ended, person, tokens } => {
                 let login = login.ok_or(Unreadable)?;
-                let mut entries: BTreeMap<_, _> = tokens.into_iter().map(|token| token.restore(clock)).collect();
+                let mut entries: BTreeMap<_, _> =
+                    tokens.into_iter().map(|token| token.restore(clock)).collect();
                 entries.entry(login.own_key()).or_insert_with(|| Entry::restored(None, clock.now()));
                 Phase::SignedIn(SignedIn {
                     grant: match refresh_token {
@@ -214,7 +220,8 @@ impl Stored {
                 access_tokens: access_tokens
                     .into_iter()
                     .map(|(secret, end)| {
-                        let expiry = end.map_or(Expiry::Unknown, |end| Expiry::At { at: moment(end), assumed: false });
+                        let expiry =
+                            end.map_or(Expiry::Unknown, |end| Expiry::At { at: moment(end), assumed: false });
                         (AccessToken::new(secret.0), expiry)
                     })
                     .collect(),

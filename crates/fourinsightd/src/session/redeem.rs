@@ -41,7 +41,14 @@ impl Redemption {
         let own = self.key == self.login.own_key();
         tracing::trace!(session = %self.session, generation = self.generation, own, "redeeming the refresh token");
         let audience = (!own).then_some(&self.key);
-        let answer = match grant::refresh(&**exchange, &self.login.registration, &self.refresh_token, audience).await {
+        let answer = match grant::refresh(
+            &**exchange,
+            &self.login.registration,
+            &self.refresh_token,
+            audience,
+        )
+        .await
+        {
             Ok(answer) => answer,
             Err(retry) => {
                 self.settle_if_undecided(&retry, environment).await;
@@ -65,7 +72,9 @@ impl Redemption {
     async fn settle_if_undecided(&self, retry: &Retry, environment: &Environment) {
         if !retry.ambiguous {
             let settled = environment.store.settle(&self.session, self.generation - 1).await;
-            settled.unwrap_or_else(|error| tracing::debug!(session = %self.session, %error, "the slot stays open"));
+            settled.unwrap_or_else(
+                |error| tracing::debug!(session = %self.session, %error, "the slot stays open"),
+            );
         }
     }
 }
@@ -137,7 +146,8 @@ fn journal_entry(intent: &[u8], answer: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 fn unsent(cause: &str) -> Outcome {
-    let description = format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
+    let description =
+        format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
     let failure = Failure { error: "storage_failed".into(), description };
     Outcome::Retry(Retry { after: None, ambiguous: false, failure })
 }

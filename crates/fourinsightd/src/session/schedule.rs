@@ -9,11 +9,11 @@ use crate::{
 };
 
 /// How long a token is believed to live when nobody said.
-pub const ASSUMED_LIFE: Duration = Duration::from_secs(600);
+pub const ASSUMED_LIFE: Duration = Duration::from_mins(10);
 
 /// The longest pause between two attempts, and the longest that `Retry-After` can ask for.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// How good a token is for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,8 @@ pub fn freshness(token: &Token, now: Timestamp, min_validity: Option<Duration>) 
     }
     let life = at.since(token.obtained_at);
     // More than a whole life cannot be had: it is worth one fetch, not one fetch for every request.
-    let wanted = min_validity.filter(|wanted| *wanted <= life || !token.on_demand).unwrap_or_else(|| margin(life));
+    let wanted =
+        min_validity.filter(|wanted| *wanted <= life || !token.on_demand).unwrap_or_else(|| margin(life));
     if left < wanted {
         Freshness::Short
     } else if token.renew_at.is_some_and(|renew_at| renew_at <= now) {
@@ -59,7 +60,12 @@ pub fn expiry(lifetime: Lifetime, obtained_at: Timestamp, renewable: bool) -> Ex
 
 /// When to renew a token: where the server said, else at three quarters of its life; drawn once, up to a
 /// twentieth of the life earlier, so that tokens which arrived together part ways.
-pub fn renewal(expiry: Expiry, obtained_at: Timestamp, refresh_in: Option<u64>, chance: Chance) -> Option<Timestamp> {
+pub fn renewal(
+    expiry: Expiry,
+    obtained_at: Timestamp,
+    refresh_in: Option<u64>,
+    chance: Chance,
+) -> Option<Timestamp> {
     let Expiry::At { at, .. } = expiry else { return None };
     let life = at.since(obtained_at);
     let wished = refresh_in.map_or(life / 4 * 3, Duration::from_secs);
@@ -70,7 +76,7 @@ pub fn renewal(expiry: Expiry, obtained_at: Timestamp, refresh_in: Option<u64>, 
 /// When to use a refresh token so that it does not end unused: well before its idle end.
 pub fn keep_alive(idle_end: Timestamp, obtained_at: Timestamp) -> Timestamp {
     let idle = idle_end.since(obtained_at);
-    idle_end - (idle / 4).min(Duration::from_secs(86_400))
+    idle_end - (idle / 4).min(Duration::from_hours(24))
 }
 
 /// How long to pause after so many failures in a row: full jitter between one second and a bound that doubles up
@@ -104,7 +110,7 @@ impl Chance {
 
 /// The share of a token's life that is kept in reserve.
 fn margin(life: Duration) -> Duration {
-    (life / 10).min(Duration::from_secs(60))
+    (life / 10).min(Duration::from_mins(1))
 }
 
 /// Servers round; under a minute that second counts.

@@ -91,7 +91,8 @@ mod tests {
         };
         let served = Served::new(token, &SessionKey::default());
         tokio::time::advance(Duration::from_millis(1500)).await;
-        let body: fourinsight_ipc::message::TokenResponse = serde_json::from_slice(&served.body(&clock)).unwrap();
+        let body: fourinsight_ipc::message::TokenResponse =
+            serde_json::from_slice(&served.body(&clock)).unwrap();
         let shown: serde_json::Value = serde_json::from_slice(&served.body(&clock)).unwrap();
         assert_eq!(shown["access_token"], "a\"b");
         assert_eq!((body.expires_in, body.expires_at), (Some(98), Some(1_700_000_100)));

@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{
-    entry::Entry,
-    schedule,
-    state::Arrival,
-};
+use super::{entry::Entry, event::Arrival, schedule};
 use crate::{
     authority::{Failure, Retry},
     clock::Timestamp,
@@ -59,8 +55,13 @@ pub(crate) struct Policy {
 pub(crate) enum Durability {
     Durable,
     /// The record is being written; `degraded_since` when earlier tries have failed.
-    Writing { degraded_since: Option<Timestamp> },
-    Degraded { retry_at: Timestamp, since: Timestamp },
+    Writing {
+        degraded_since: Option<Timestamp>,
+    },
+    Degraded {
+        retry_at: Timestamp,
+        since: Timestamp,
+    },
 }
 
 /// A pause of the whole session, after a failure that decided nothing.
@@ -107,7 +108,13 @@ impl SignedIn {
     }
 
     /// Takes what a server granted for a key.
-    pub(super) fn take(&mut self, key: TokenKey, tokens: TokenSet, on_demand: Option<Duration>, arrival: Arrival) {
+    pub(super) fn take(
+        &mut self,
+        key: &TokenKey,
+        tokens: TokenSet,
+        on_demand: Option<Duration>,
+        arrival: Arrival,
+    ) {
         let Arrival { obtained_at, id, now, chance } = arrival;
         let idle = tokens.refresh_idle.map(Duration::from_secs).or(self.policy.refresh_idle);
         let idle_end = idle.map(|idle| obtained_at + idle);
@@ -121,7 +128,8 @@ impl SignedIn {
         }
         let renewable = matches!(self.grant, Grant::RefreshToken { .. });
         let expiry = schedule::expiry(tokens.lifetime, obtained_at, renewable);
-        let renew_at = schedule::renewal(expiry, obtained_at, tokens.refresh_in, chance).filter(|_| renewable);
+        let renew_at =
+            schedule::renewal(expiry, obtained_at, tokens.refresh_in, chance).filter(|_| renewable);
         let life = expiry.end().map(|at| at.since(obtained_at));
         let token = Token {
             id,
@@ -153,7 +161,8 @@ impl SignedIn {
 
     /// An attempt for a key shows that nothing will work before `until`.
     pub(super) fn pause_until(&mut self, key: &TokenKey, until: Timestamp, failure: Failure, now: Timestamp) {
-        let (failures, since) = self.backoff.take().map_or((0, now), |backoff| (backoff.failures, backoff.since));
+        let (failures, since) =
+            self.backoff.take().map_or((0, now), |backoff| (backoff.failures, backoff.since));
         self.backoff = Some(Backoff { until, failures: failures + 1, failure, since });
         self.entry(key.clone(), now).settle();
     }
@@ -181,8 +190,14 @@ impl SignedIn {
             return failure.clone();
         }
         let (error, description) = match self.own_token() {
-            Some(_) => ("access_token_expired", "the access token has expired and the login brought no refresh token"),
-            None => ("access_token_rejected", "an API refused the access token and the login brought no refresh token"),
+            Some(_) => (
+                "access_token_expired",
+                "the access token has expired and the login brought no refresh token",
+            ),
+            None => (
+                "access_token_rejected",
+                "an API refused the access token and the login brought no refresh token",
+            ),
         };
         Failure { error: error.into(), description: description.into() }
     }
@@ -196,11 +211,14 @@ impl SignedIn {
     /// What is wrong, and since when.
     pub(crate) fn problem(&self) -> Option<(Failure, Timestamp)> {
         let degraded = match self.durability {
-            Durability::Degraded { since, .. } | Durability::Writing { degraded_since: Some(since) } => Some(since),
+            Durability::Degraded { since, .. } | Durability::Writing { degraded_since: Some(since) } => {
+                Some(since)
+            }
             Durability::Durable | Durability::Writing { degraded_since: None } => None,
         };
         let unsaved = degraded.map(|since| {
-            let description = "the disk refuses the session's record; it is kept in memory and written every second";
+            let description =
+                "the disk refuses the session's record; it is kept in memory and written every second";
             (Failure { error: "storage_failed".into(), description: description.into() }, since)
         });
         let paused = || self.backoff.as_ref().map(|backoff| (backoff.failure.clone(), backoff.since));
@@ -228,7 +246,9 @@ impl SignedIn {
 
     fn own_due(&self) -> Option<Timestamp> {
         let Some(entry) = self.entries.get(&self.own) else { return Some(Timestamp::from_millis(0)) };
-        let Some(token) = &entry.token else { return Some(entry.not_before().unwrap_or(Timestamp::from_millis(0))) };
+        let Some(token) = &entry.token else {
+            return Some(entry.not_before().unwrap_or(Timestamp::from_millis(0)));
+        };
         token.renew_at.filter(|_| self.policy.keep_alive || self.last_used > token.obtained_at)
     }
 

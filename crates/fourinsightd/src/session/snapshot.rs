@@ -81,7 +81,12 @@ impl Snapshot {
     }
 
     /// Makes a snapshot; tokens that were in the last one keep their prepared form.
-    pub(crate) fn of(state: &State, login: Option<&Arc<Login>>, key: &SessionKey, last: Option<&Self>) -> Self {
+    pub(crate) fn of(
+        state: &State,
+        login: Option<&Arc<Login>>,
+        key: &SessionKey,
+        last: Option<&Self>,
+    ) -> Self {
         let mut snapshot = Self {
             shown: Shown::SignedOut,
             own: TokenKey::default(),

@@ -16,13 +16,15 @@ use std::time::Duration;
 
 use super::{
     entry::Refused,
+    event::{Arrival, Effect, Event, NewGrant},
+    revoking::Revoking,
     schedule::{self, Chance},
-    signed_in::{Backoff, Durability, Grant, Policy, SignedIn},
+    signed_in::{Backoff, Durability, Grant, SignedIn},
 };
 use crate::{
     authority::{Failure, Outcome, Refusal, Retry, Verdict},
     clock::Timestamp,
-    token::{AccessToken, Expiry, Person, RefreshToken, TokenId, TokenKey, TokenSet},
+    token::{Person, RefreshToken, TokenId, TokenKey},
 };
 
 /// A session.
@@ -38,18 +40,12 @@ pub(crate) struct State {
 
 /// Where a session stands.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each session, and it moves at a login only")]
 pub(crate) enum Phase {
     SignedOut,
     SignedIn(SignedIn),
     LoginRequired { failure: Failure, since: Timestamp },
     Revoking(Revoking),
-}
-
-/// What is still to be revoked.
-#[derive(Debug)]
-pub(crate) struct Revoking {
-    pub(crate) refresh_token: Option<RefreshToken>,
-    pub(crate) access_tokens: Vec<(AccessToken, Expiry)>,
 }
 
 #[derive(Debug)]
@@ -60,61 +56,9 @@ struct InFlight {
     on_demand: Option<Duration>,
 }
 
-/// What a new login brings.
-#[derive(Debug)]
-pub(crate) struct NewGrant {
-    pub(crate) tokens: TokenSet,
-    pub(crate) own: TokenKey,
-    pub(crate) obtained_at: Timestamp,
-    pub(crate) id: TokenId,
-    pub(crate) policy: Policy,
-}
-
-/// What happens to a session.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// A login succeeded.
-    SignIn(Box<NewGrant>),
-    /// Time has passed. `last_used` is when a token was last handed out.
-    Tick { last_used: Timestamp },
-    /// Somebody wants a better token than the one there was when so many attempts for its key had ended.
-    Requested { key: TokenKey, min_validity: Option<Duration>, outcomes: u64 },
-    /// An API refused a token.
-    Rejected { id: TokenId },
-    /// A redemption ended.
-    Answered { attempt: u64, outcome: Outcome, obtained_at: Timestamp, id: TokenId },
-    /// The record of the present generation is on the disk.
-    Persisted,
-    /// It is not, and may never be.
-    PersistFailed,
-    /// The person wants it gone.
-    Revoke,
-    /// The server has been told, or could not be.
-    RevocationEnded,
-    /// The daemon is stopping: finish, begin nothing.
-    Stop,
-}
-
-/// What is to be done, in order.
-#[derive(Debug)]
-pub(crate) enum Effect {
-    /// Redeem the refresh token for this key.
-    Redeem { key: TokenKey, attempt: u64 },
-    /// Write the record, then report [`Event::Persisted`] or [`Event::PersistFailed`].
-    Persist,
-    /// Show the present state to everyone.
-    Publish,
-    /// Tell the server to forget the tokens of [`Phase::Revoking`], then report [`Event::RevocationEnded`].
-    Revoke,
-    /// Tell the server, if it can be told, to forget tokens that nobody will use.
-    Discard(Box<TokenSet>),
-    /// Delete the record.
-    Forget,
-}
-
 impl State {
     /// How long a refusal that needs a person stands before a later request tries again.
-    pub(crate) const REFUSAL_FLOOR: Duration = Duration::from_secs(60);
+    pub(crate) const REFUSAL_FLOOR: Duration = Duration::from_mins(1);
     const PERSIST_RETRY: Duration = Duration::from_secs(1);
 
     /// A session that nobody has signed in to.
@@ -181,13 +125,17 @@ impl State {
         let mut effects = match event {
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
             Event::Tick { last_used } => self.tick(last_used, now),
-            Event::Requested { key, min_validity, outcomes } => self.requested(key, min_validity, outcomes, now),
+            Event::Requested { key, min_validity, outcomes } => {
+                self.requested(key, min_validity, outcomes, now)
+            }
             Event::Rejected { id } => self.rejected(id, now),
             Event::Answered { attempt, outcome, obtained_at, id } => {
                 self.answered(attempt, outcome, Arrival { obtained_at, id, now, chance })
             }
             Event::Persisted => self.persisted(Durability::Durable),
-            Event::PersistFailed => self.persisted(Durability::Degraded { retry_at: now + Self::PERSIST_RETRY, since: now }),
+            Event::PersistFailed => {
+                self.persisted(Durability::Degraded { retry_at: now + Self::PERSIST_RETRY, since: now })
+            }
             Event::Revoke => self.revoke(),
             Event::RevocationEnded => {
                 self.phase = Phase::SignedOut;
@@ -205,7 +153,7 @@ impl State {
     fn sign_in(&mut self, new: NewGrant, now: Timestamp, chance: Chance) -> Vec<Effect> {
         let mut session = SignedIn::new(new.own.clone(), new.policy, now);
         let arrival = Arrival { obtained_at: new.obtained_at, id: new.id, now, chance };
-        session.take(new.own, new.tokens, None, arrival);
+        session.take(&new.own, new.tokens, None, arrival);
         self.phase = Phase::SignedIn(session);
         self.write()
     }
@@ -244,13 +192,19 @@ impl State {
                 error: "interaction_required".into(),
                 description: "the login brought no refresh token, so it serves no other audience".into(),
             };
-            let refused = Refused { verdict: Verdict::InteractionRequired, failure, since: now, until: now + Self::REFUSAL_FLOOR };
+            let refused = Refused {
+                verdict: Verdict::InteractionRequired,
+                failure,
+                since: now,
+                until: now + Self::REFUSAL_FLOOR,
+            };
             session.entry(key, now).refuse(refused);
             return vec![Effect::Publish];
         }
-        let waits_for_running = self.in_flight.as_ref().is_some_and(|running| {
-            running.key == key && running.generation == self.generation
-        });
+        let waits_for_running = self
+            .in_flight
+            .as_ref()
+            .is_some_and(|running| running.key == key && running.generation == self.generation);
         let entry = session.entry(key, now);
         if !waits_for_running && !entry.is_refused(now) {
             entry.request(min_validity, now);
@@ -287,7 +241,7 @@ impl State {
             _ if stale => discard(outcome),
             Phase::SignedIn(session) => match outcome {
                 Outcome::Granted(tokens) => {
-                    session.take(running.key, *tokens, running.on_demand, arrival);
+                    session.take(&running.key, *tokens, running.on_demand, arrival);
                     self.write()
                 }
                 Outcome::Retry(retry) => {
@@ -323,7 +277,12 @@ impl State {
             }
             verdict => {
                 let verdict = if verdict == Verdict::Final { Verdict::InteractionRequired } else { verdict };
-                let refused = Refused { verdict, failure: refusal.failure, since: now, until: now + Self::REFUSAL_FLOOR };
+                let refused = Refused {
+                    verdict,
+                    failure: refusal.failure,
+                    since: now,
+                    until: now + Self::REFUSAL_FLOOR,
+                };
                 session.entry(key.clone(), now).refuse(refused);
             }
         }
@@ -338,9 +297,10 @@ impl State {
     fn persisted(&mut self, durability: Durability) -> Vec<Effect> {
         if let Phase::SignedIn(session) = &mut self.phase {
             session.durability = match (session.durability, durability) {
-                (Durability::Writing { degraded_since: Some(since) }, Durability::Degraded { retry_at, .. }) => {
-                    Durability::Degraded { retry_at, since }
-                }
+                (
+                    Durability::Writing { degraded_since: Some(since) },
+                    Durability::Degraded { retry_at, .. },
+                ) => Durability::Degraded { retry_at, since },
                 (_, durability) => durability,
             };
         }
@@ -354,7 +314,9 @@ impl State {
                 self.phase = Phase::Revoking(revoking);
                 return vec![];
             }
-            Phase::SignedOut | Phase::LoginRequired { .. } => Revoking { refresh_token: None, access_tokens: vec![] },
+            Phase::SignedOut | Phase::LoginRequired { .. } => {
+                Revoking { refresh_token: None, access_tokens: vec![] }
+            }
         };
         self.phase = Phase::Revoking(revoking);
         let mut effects = vec![Effect::Persist];
@@ -390,40 +352,10 @@ impl State {
 
     fn begin(&mut self, key: TokenKey, on_demand: Option<Duration>) -> u64 {
         self.attempts += 1;
-        self.in_flight = Some(InFlight { attempt: self.attempts, generation: self.generation, key, on_demand });
+        self.in_flight =
+            Some(InFlight { attempt: self.attempts, generation: self.generation, key, on_demand });
         self.attempts
     }
-}
-
-impl Revoking {
-    fn of(session: SignedIn) -> Self {
-        let access_tokens = session.entries.into_values().filter_map(|entry| entry.token);
-        Self {
-            refresh_token: match session.grant {
-                Grant::RefreshToken { token, .. } => Some(token),
-                Grant::None { .. } => None,
-            },
-            access_tokens: access_tokens.map(|token| (token.secret, token.expiry)).collect(),
-        }
-    }
-
-    fn take(&mut self, tokens: TokenSet, arrival: Arrival) {
-        let expiry = schedule::expiry(tokens.lifetime, arrival.obtained_at, false);
-        self.access_tokens.push((tokens.access_token, expiry));
-        if let Some(token) = tokens.refresh_token {
-            self.refresh_token = Some(token);
-        }
-    }
-}
-
-/// The circumstances of an answer.
-#[derive(Clone, Copy)]
-pub(super) struct Arrival {
-    /// When its request was sent.
-    pub(super) obtained_at: Timestamp,
-    pub(super) id: TokenId,
-    pub(super) now: Timestamp,
-    pub(super) chance: Chance,
 }
 
 fn discard(outcome: Outcome) -> Vec<Effect> {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
+    event::{Effect, Event, NewGrant},
     schedule::{Chance, Freshness},
     signed_in::{Durability, Grant, Policy},
-    state::{Effect, Event, NewGrant, Phase, State},
+    state::{Phase, State},
     state_tests::{START, failure, tokens},
 };
 use crate::{
@@ -93,12 +94,16 @@ impl Watched {
                 }
                 Effect::Redeem { attempt, .. } => {
                     prop_assert!(self.in_flight.is_empty(), "two redemptions in flight");
-                    prop_assert!(!self.is_degraded() , "a degraded session started a rotation");
+                    prop_assert!(!self.is_degraded(), "a degraded session started a rotation");
                     prop_assert!(self.state.refresh_token().is_some(), "there is nothing to redeem");
                     self.in_flight.push(attempt);
                 }
                 Effect::Publish => {
-                    prop_assert_eq!(self.written, self.state.generation, "published before a write was attempted");
+                    prop_assert_eq!(
+                        self.written,
+                        self.state.generation,
+                        "published before a write was attempted"
+                    );
                 }
                 Effect::Revoke => {
                     prop_assert!(self.in_flight.is_empty(), "revoking while a redemption runs");
@@ -113,7 +118,12 @@ impl Watched {
             degraded
         );
         if tick && let Some(deadline) = self.state.next_deadline() {
-            prop_assert!(deadline > self.now, "a deadline in the past after a tick: {:?} {:?}", deadline, self.now);
+            prop_assert!(
+                deadline > self.now,
+                "a deadline in the past after a tick: {:?} {:?}",
+                deadline,
+                self.now
+            );
         }
         Ok(())
     }
@@ -143,7 +153,10 @@ impl Watched {
                 self.event(Event::Rejected { id }, false)?;
                 let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
                 prop_assert!(
-                    session.entries.values().all(|entry| entry.token.as_ref().is_none_or(|token| token.id != id)),
+                    session
+                        .entries
+                        .values()
+                        .all(|entry| entry.token.as_ref().is_none_or(|token| token.id != id)),
                     "a rejected token is still held"
                 );
                 Ok(())
@@ -151,7 +164,7 @@ impl Watched {
             Step::Answer(answer) => {
                 let Some(attempt) = self.in_flight.pop() else { return Ok(()) };
                 let fatal = matches!(answer, Answer::Refused(Verdict::Final | Verdict::PersonChanged));
-                let outcome = self.outcome(&answer);
+                let outcome = Self::outcome(&answer);
                 let id = self.id();
                 self.event(Event::Answered { attempt, outcome, obtained_at: self.now, id }, fatal)
             }
@@ -180,7 +193,7 @@ impl Watched {
         }
     }
 
-    fn outcome(&self, answer: &Answer) -> Outcome {
+    fn outcome(answer: &Answer) -> Outcome {
         match answer {
             Answer::Granted { refresh, lifetime } => {
                 Outcome::Granted(Box::new(tokens("next", refresh.then_some("R'"), *lifetime)))

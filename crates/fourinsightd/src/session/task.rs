@@ -16,11 +16,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Command, Handle,
+    event::{Effect, Event, NewGrant},
     record::{self, Login},
     redeem::Redemption,
     schedule::Chance,
     snapshot::Snapshot,
-    state::{Effect, Event, NewGrant, Phase, State},
+    state::{Phase, State},
 };
 use crate::{
     authority::Failure,
@@ -47,14 +48,14 @@ pub(crate) struct Environment {
 }
 
 /// How a session begins.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(crate) enum Start {
     /// Nobody has signed in yet.
     SignedOut,
+    /// Its record says nothing to this version: a new login takes its place in the store.
+    Unreadable { generation: u64, slot: Slot },
     /// From its record and its journal slot.
     Restored { phase: Phase, login: Option<Login>, generation: u64, slot: Slot },
-    /// Its record, of the stored generation, says nothing to this version: a new login replaces it, above all
-    /// that record and slot know of.
-    Unreadable { stored: u64, newest: u64 },
 }
 
 /// A deadline further away than this is left to the shared ticker.
@@ -71,15 +72,15 @@ pub(crate) fn prepare(
     environment: Arc<Environment>,
 ) -> (Handle, impl Future<Output = ()> + Send + 'static) {
     let (command_sender, commands) = mpsc::channel(COMMANDS);
-    let (state, login, slot, stored) = match start {
-        Start::SignedOut => (State::signed_out(), None, Slot::Settled, None),
+    let is_stored = !matches!(start, Start::SignedOut);
+    let (state, login, slot) = match start {
+        Start::SignedOut => (State::signed_out(), None, Slot::Settled),
+        Start::Unreadable { generation, slot } => (State::restored(generation, Phase::SignedOut), None, slot),
         Start::Restored { phase, login, generation, slot } => {
-            (State::restored(generation, phase), login.map(Arc::new), slot, Some(generation))
-        }
-        Start::Unreadable { stored, newest } => {
-            (State::restored(newest, Phase::SignedOut), None, Slot::Settled, Some(stored))
+            (State::restored(generation, phase), login.map(Arc::new), slot)
         }
     };
+    let stored = is_stored.then_some(state.generation);
     let (publisher, snapshots) = watch::channel(Arc::new(Snapshot::of(&state, login.as_ref(), &key, None)));
     let last_used = Arc::new(AtomicU64::new(0));
     let handle = Handle {
@@ -100,7 +101,7 @@ pub(crate) fn prepare(
         publisher,
         last_used,
         work: None,
-        redeemed_for: None,
+        redeeming: None,
         revokers: Vec::new(),
         deferred: VecDeque::new(),
     };
@@ -120,8 +121,8 @@ struct Task {
     publisher: watch::Sender<Arc<Snapshot>>,
     last_used: Arc<AtomicU64>,
     work: Option<Work>,
-    /// The login of the last redemption: what comes too late is given back where it came from.
-    redeemed_for: Option<Arc<Login>>,
+    /// Whose refresh token was redeemed last: a new login, perhaps at another server, may have come meanwhile.
+    redeeming: Option<Arc<Login>>,
     /// Who waits for the end of a revocation.
     revokers: Vec<oneshot::Sender<RevokeResponse>>,
     /// Logins that arrived during a revocation: they begin where it ends.
@@ -157,7 +158,8 @@ impl Task {
     /// Completes when the next deadline has come; never, when that is for the shared ticker to notice.
     fn next_deadline(&self) -> impl Future<Output = ()> + Send + use<> {
         let now = self.environment.clock.now();
-        let pause = self.state.next_deadline().map(|deadline| deadline.since(now)).filter(|pause| *pause <= TICK);
+        let pause =
+            self.state.next_deadline().map(|deadline| deadline.since(now)).filter(|pause| *pause <= TICK);
         async move {
             match pause {
                 Some(pause) => tokio::time::sleep(pause).await,
@@ -234,16 +236,16 @@ impl Task {
     }
 
     async fn handle(&mut self, event: Event) {
+        // The slot of a redemption that runs stays as it is: it says that a refresh token is on its way.
+        let redeeming = self.work.is_some();
         let mut effects = VecDeque::from(self.react(event));
         let mut unsettled = false;
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Redeem { key, attempt } => self.redeem(key, attempt),
                 Effect::Persist => {
-                    let before = self.stored;
                     let event = self.persist().await;
-                    // A record written again leaves the slot alone: a redemption in flight has its intent there.
-                    unsettled |= matches!(event, Event::Persisted) && self.stored != before;
+                    unsettled |= matches!(event, Event::Persisted);
                     // What follows from the write comes before what was planned after it.
                     for effect in self.react(event).into_iter().rev() {
                         effects.push_front(effect);
@@ -255,7 +257,7 @@ impl Task {
                 Effect::Forget => self.forget().await,
             }
         }
-        if unsettled && self.stored.is_some() {
+        if unsettled && !redeeming && self.stored.is_some() {
             self.settle().await;
         }
     }
@@ -274,7 +276,7 @@ impl Task {
             login: Arc::clone(login),
             person: self.state.person().cloned(),
         };
-        self.redeemed_for = Some(Arc::clone(login));
+        self.redeeming = Some(Arc::clone(login));
         let environment = Arc::clone(&self.environment);
         self.work = Some(Box::pin(async move {
             let (outcome, obtained_at) = redemption.run(&environment).await;
@@ -314,7 +316,8 @@ impl Task {
     fn publish(&self) {
         let last = Arc::clone(&self.publisher.borrow());
         let snapshot = Snapshot::of(&self.state, self.login.as_ref(), &self.key, Some(&last));
-        let news = |problem: &Option<(Failure, Timestamp)>| problem.as_ref().map(|(failure, _)| failure.clone());
+        let news =
+            |problem: &Option<(Failure, Timestamp)>| problem.as_ref().map(|(failure, _)| failure.clone());
         match (news(&last.problem), news(&snapshot.problem)) {
             (old, Some(new)) if old.as_ref() != Some(&new) => {
                 tracing::warn!(session = %self.key, error = %new.error, "{}", new.description);
@@ -333,19 +336,21 @@ impl Task {
         self.work = Some(Box::pin(async move {
             let registration = login.as_ref().map(|login| &login.registration);
             Finished::Revoked(
-                revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock).await,
+                revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
+                    .await,
             )
         }));
     }
 
-    /// Best effort, apart from the session's own conversation.
+    /// Best effort, apart from the session's own conversation. The tokens go back to the server that issued them.
     fn discard(&self, tokens: TokenSet) {
-        let Some(login) = self.redeemed_for.clone() else { return };
+        let Some(login) = self.redeeming.clone().or_else(|| self.login.clone()) else { return };
         let (session, environment) = (self.key.clone(), Arc::clone(&self.environment));
         tokio::spawn(async move {
             let tokens = Tokens::of_answer(tokens);
             let registration = Some(&login.registration);
-            revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock).await;
+            revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
+                .await;
         });
     }
 

@@ -179,7 +179,10 @@ pub(crate) fn handed_over_socket() -> io::Result<Option<(Listener, PathBuf)>> {
     if descriptors.next().is_some() {
         return Err(io::Error::other("the service manager handed over more than one socket; one is enough"));
     }
-    #[expect(unsafe_code, reason = "the protocol hands the descriptor over to this process, which takes it once")]
+    #[expect(
+        unsafe_code,
+        reason = "the protocol hands the descriptor over to this process, which takes it once"
+    )]
     // SAFETY: systemd's protocol makes this process the descriptor's owner, and nothing else here takes it.
     let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
     let listening = std::os::unix::net::UnixListener::from(socket);

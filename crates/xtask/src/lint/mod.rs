@@ -26,7 +26,9 @@ pub(crate) fn run() -> anyhow::Result<bool> {
     let mut default_features = process::cargo(clippy);
     default_features.args(["--package", "fourinsight-client", "--package", "fourinsight-ipc"]).args(strict);
     report.command("lints, the client's default features", default_features);
-    let mut documentation = process::cargo(["doc", "--locked", "--no-deps", "--workspace", "--all-features"]);
+    let documentation =
+        ["doc", "--locked", "--no-deps", "--workspace", "--all-features", "--document-private-items"];
+    let mut documentation = process::cargo(documentation);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
     report.command("documentation", documentation);
     let mut deny = process::command(cargo_deny);

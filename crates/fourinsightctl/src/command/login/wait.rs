@@ -44,7 +44,7 @@ pub(super) fn until_answered(
         options,
         deadline: Timestamp::now().saturating_add(timeout).unwrap_or(Timestamp::MAX),
         expires_at: Timestamp::MAX,
-        shows_countdown: io::stderr().is_terminal(),
+        shows_countdown: io::stderr().is_terminal() && output::can_move_the_cursor(),
         sender: sender.clone(),
         events,
     };

@@ -119,7 +119,10 @@ mod tests {
     async fn failures_name_the_source_and_never_the_content() {
         let (empty, binary) = (file(b"\ns3cr3t"), file(b"s3cr3t\xff"));
         for (source, named) in [
-            (SecretSource::File("/nonexistent/secret".into()), "the file /nonexistent/secret"),
+            (
+                SecretSource::File("/nonexistent/0123456789/a-path-that-looks-like-a-token".into()),
+                "the file /nonexistent/0123456789/a-path-that-looks-like-a-token: ",
+            ),
             (SecretSource::File(empty.path().into()), "first line is empty"),
             (SecretSource::File(binary.path().into()), "not text"),
             (SecretSource::Env("FOURINSIGHT_TEST_UNSET_VARIABLE".into()), "FOURINSIGHT_TEST_UNSET_VARIABLE"),

@@ -95,7 +95,7 @@ impl Access {
 
 /// A 200 that grants nothing is a refusal; the error it may name decides which.
 fn without_access_token(answer: &RawAnswer, object: &Object<'_>, server_now: i64) -> Outcome {
-    if answer.status != 200 {
+    if answer.status != 200 || object.trailing {
         return unclear(answer, server_now, "the authorization server's answer holds no access token");
     }
     let error = ErrorAnswer::of(object);
@@ -237,9 +237,11 @@ fn person(
     server_now: i64,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Person>, Refusal> {
-    let id_token = object.text("id_token").filter(|token| !token.is_empty());
-    let Some(id_token) = id_token else {
-        return Ok(None);
+    let id_token = match object.text("id_token") {
+        Some(token) if token.is_empty() => return Ok(None),
+        None if !object.has("id_token") => return Ok(None),
+        // What is no string is no ID token either, and is found out as such.
+        token => token.unwrap_or_default(),
     };
     let nonce = if let Expected::Login { nonce } = expected { nonce } else { None };
     let expectation = Expectation {

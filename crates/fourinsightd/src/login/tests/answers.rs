@@ -1,5 +1,6 @@
 //! What becomes of the server's answers.
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use fourinsight_ipc::ErrorCode;
 
 use super::*;
@@ -135,4 +136,45 @@ async fn a_session_that_refuses_the_person_fails_the_attempt() {
     assert!(page.body.contains("somebody else") && page.body.contains("use another session key"));
     let ended = world.ended(&begun).await;
     assert_eq!((ended.state, ended.error.unwrap().error), (LoginState::Failed, ErrorCode::AccessDenied));
+}
+
+#[tokio::test]
+async fn an_id_token_must_carry_the_nonce_of_the_attempt() {
+    for right in [true, false] {
+        let world = World::new(DISCOVERED);
+        let request = LoginRequest { scope: Some("openid".to_owned()), ..LoginRequest::default() };
+        let begun = Begun::new(world.logins.begin(request).await.unwrap());
+        let nonce = if right { begun.asked["nonce"].as_str() } else { "another" };
+        let expires = Clock::system().unix_now() + 60;
+        let claims = format!(
+            r#"{{"iss":"https://id.example","aud":"abc","sub":"7","name":"Grace","exp":{expires},"nonce":"{nonce}"}}"#
+        );
+        let encode = |part: &str| BASE64_URL_SAFE_NO_PAD.encode(part);
+        let id_token =
+            format!("{}.{}.{}", encode(r#"{"alg":"RS256"}"#), encode(&claims), encode("signature"));
+        world.server.next_token_answer(
+            200,
+            &format!(
+                r#"{{"access_token":"at","token_type":"Bearer","expires_in":60,"id_token":"{id_token}"}}"#
+            ),
+        );
+        begun.get(&begun.target(&format!("code=x&state={}{ISS}", begun.state()))).await;
+        let ended = world.ended(&begun).await;
+        if right {
+            assert_eq!(ended.identity.unwrap().name.as_deref(), Some("Grace"));
+        } else {
+            assert_eq!((ended.state, ended.identity), (LoginState::Failed, None));
+        }
+        assert_eq!(world.sessions.count(), usize::from(right));
+    }
+}
+
+#[tokio::test]
+async fn a_defect_ends_the_attempt_instead_of_leaving_it_pending() {
+    let world = World::new(BY_HAND);
+    world.sessions.break_down();
+    let begun = world.begin("default").await;
+    assert_eq!(begun.get(&begun.answer()).await.status, 303);
+    let ended = world.ended(&begun).await;
+    assert_eq!((ended.state, ended.error.unwrap().error), (LoginState::Failed, ErrorCode::ServerError));
 }

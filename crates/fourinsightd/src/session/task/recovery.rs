@@ -4,8 +4,9 @@ use crate::{authority::Failure, clock::Timestamp, random, store::Slot, token::To
 
 use super::{
     super::{
+        event::Event,
         redeem::{self, Found},
-        state::{Event, Phase},
+        state::Phase,
     },
     Task,
 };

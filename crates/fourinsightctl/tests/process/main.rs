@@ -1,0 +1,9 @@
+//! The real program against a scripted daemon.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
+
+mod login;
+mod revoke;
+mod status;
+mod support;
+mod token;
