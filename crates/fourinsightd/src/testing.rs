@@ -7,7 +7,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
 };
-use fourinsight_ipc::{SessionKey, message::RevokeResponse};
+use fourinsight_ipc::{Endpoint, SessionKey, message::RevokeResponse};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use testkit::practice::{Answer, Client, Ledger, Practice, Settings, Verdict, fault::is_lost};
@@ -17,14 +17,16 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::{
+    api::Api,
     authority::{
         ClientAuth, Outcome, Registration, grant,
         response::{self, Expected},
     },
     broker::Broker,
     clock::{Clock, virtual_time::Virtual},
+    config::ConfigFile,
     http::{BODY_LIMIT, ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
-    login::{NewLogin, SignIn},
+    login::{Logins, NewLogin, SignIn},
     profile::Parameters,
     session::{Environment, Handle, NoToken, Served, Snapshot, TokenRequest},
     store::{Opened, Store},
@@ -169,6 +171,30 @@ impl World {
         self.practice.answer_next_token_requests(answers);
     }
 
+    /// The API of this daemon, whose configuration knows the practice server as the profile `work`.
+    pub(crate) fn api(&self) -> Arc<Api> {
+        let Daemon { broker, exchange, store, folder, .. } = &self.daemon;
+        let config_path = folder.path().join("config.toml");
+        fs::write(&config_path, PROFILE).unwrap();
+        let config = Arc::new(ConfigFile::open(&config_path).unwrap());
+        let sessions = Arc::clone(broker) as Arc<dyn SignIn>;
+        Arc::new(Api {
+            broker: Arc::clone(broker),
+            logins: Logins::new(Arc::clone(exchange), self.clock.clone(), sessions, Arc::clone(&config)),
+            config,
+            config_path,
+            store: store.clone(),
+            endpoint: self.endpoint(),
+            clock: self.clock.clone(),
+            problems: self.daemon.problems.clone(),
+        })
+    }
+
+    /// Where this daemon would listen.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint::new(self.daemon.folder.path().join("run/broker.sock")).unwrap()
+    }
+
     /// Stops the daemon in order and starts it again.
     pub(crate) async fn restarted(self) -> Self {
         let Self { practice, clock, readings, daemon } = self;
@@ -291,6 +317,13 @@ pub(crate) fn registration() -> Registration {
         route: Route::default(),
     }
 }
+
+const PROFILE: &str = r#"
+[profiles.work]
+issuer = "https://practice.test"
+client_id = "practice-client"
+scopes = "openid offline_access api read"
+"#;
 
 const REDIRECT_URI: &str = "http://127.0.0.1:4711/callback";
 

@@ -30,6 +30,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
     }
 }
 
+/// The login's id of the path; what cannot be one names no login.
+pub(crate) struct Id(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let id = Path::from_request_parts(parts, state).await;
+        id.map(|Path(id)| Self(id)).map_err(|_| ApiError::no_such_login())
+    }
+}
+
 /// A JSON body, within its limits of size and time.
 pub(crate) struct Body<T>(pub(crate) T);
 
@@ -78,7 +90,8 @@ impl Query {
                 }
                 "wait" => read.wait = Some(seconds(&value, "wait", MAX_WAIT_SECONDS)?),
                 "scope" => read.scopes.extend(value.split_ascii_whitespace().map(str::to_owned)),
-                _ => read.resources.push(value.into_owned()),
+                // Without a value it counts as left out (RFC 6749 section 3.1).
+                _ => read.resources.extend(Some(value.into_owned()).filter(|resource| !resource.is_empty())),
             }
         }
         Ok(read)
