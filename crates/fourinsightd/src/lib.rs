@@ -245,7 +245,13 @@ impl Daemon {
     }
 
     fn serve(&self, socket: Socket) -> impl Future<Output = ()> + use<> {
-        server::serve(socket, Arc::clone(&self.api), self.ticks.clone(), self.stopping.subscribe())
+        server::serve(
+            socket,
+            Arc::clone(&self.api),
+            MOST_CONNECTIONS,
+            self.ticks.clone(),
+            self.stopping.subscribe(),
+        )
     }
 }
 

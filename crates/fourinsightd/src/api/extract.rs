@@ -8,6 +8,7 @@ use axum::{
     http::request::Parts,
 };
 use fourinsight_ipc::{ErrorBody, ErrorCode, MAX_WAIT_SECONDS, SessionKey};
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 
 use super::ApiError;
@@ -51,8 +52,13 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let too_slow = |_| ApiError::invalid("the request's body did not arrive within ten seconds");
         let read = tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), BODY_LIMIT));
-        let bytes = read.await.map_err(too_slow)?.map_err(|_| {
-            ApiError(ErrorBody::new(ErrorCode::PayloadTooLarge, "the request's body is longer than 64 KiB"))
+        let bytes = read.await.map_err(too_slow)?.map_err(|error| {
+            if error.into_inner().is::<LengthLimitError>() {
+                let description = "the request's body is longer than 64 KiB";
+                ApiError(ErrorBody::new(ErrorCode::PayloadTooLarge, description))
+            } else {
+                ApiError::invalid("the request's body did not arrive whole")
+            }
         })?;
         let unreadable = |error: serde_json::Error| {
             let (line, column) = (error.line(), error.column());
