@@ -48,11 +48,11 @@ async fn a_login_by_paste_ends_with_a_token() {
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_a_login_hears_of_its_end_or_of_the_end_of_the_wait() {
     let caller = Caller::of(World::new().await);
-    let begun = begin(&caller, "default").await;
-    let began = caller.world.clock.now();
-    let reply = caller.get(&format!("{}?wait=20", path(&begun.body))).await;
+    let login = begin(&caller, "default").await;
+    let start = caller.world.clock.now();
+    let reply = caller.get(&format!("{}?wait=20", path(&login.body))).await;
     assert_eq!((reply.status, &reply.body["state"]), (200, &json!("pending")));
-    assert_eq!(caller.world.clock.now().since(began).as_secs(), 20);
+    assert_eq!(caller.world.clock.now().since(start).as_secs(), 20);
 }
 
 #[tokio::test(start_paused = true)]

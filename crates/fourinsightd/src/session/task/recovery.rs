@@ -22,7 +22,7 @@ impl Task {
             }
             Slot::Intent { generation, intent } if generation > stored => {
                 self.state.generation = generation - 1;
-                self.interrupted(Found::intent(&intent));
+                self.interrupted(Found::intent(&intent)).await;
             }
             Slot::Ahead { generation } => {
                 tracing::error!(session = %self.key, generation, stored, "the record was rolled back");
@@ -44,7 +44,7 @@ impl Task {
         let found = Found::answer(raw);
         let (Some(Found { key, sent_at, answer: Some(answer) }), Some(login)) = (found, self.login.clone())
         else {
-            return self.interrupted(None);
+            return self.interrupted(None).await;
         };
         tracing::info!(session = %self.key, "taking up an answer that an earlier run received");
         let outcome = redeem::judge(&answer, &login, self.state.person(), clock.unix_now());
@@ -56,13 +56,16 @@ impl Task {
     /// A refresh token was about to be sent, or was sent, and no answer arrived: whether it still counts is known
     /// only to the server. Soon after, asking again may still be taken for a repetition; later it can only harm,
     /// so the access token is served to its end first.
-    fn interrupted(&mut self, found: Option<Found>) {
+    async fn interrupted(&mut self, found: Option<Found>) {
         let clock = self.environment.clock.clone();
-        let recent = found.is_some_and(|found| clock.unix_now().abs_diff(found.sent_at) <= 60);
-        let until = if recent { clock.now() } else { self.end_of_token() };
-        tracing::warn!(session = %self.key, recent, "an earlier run ended in the middle of a renewal");
+        let recent = found.filter(|found| clock.unix_now().abs_diff(found.sent_at) <= 60);
+        let until = if recent.is_some() { clock.now() } else { self.end_of_token() };
+        tracing::warn!(session = %self.key, recent = recent.is_some(), "an earlier run ended in the middle of a renewal");
         let description = "the daemon ended in the middle of a renewal; whether the refresh token still counts is not known";
         self.doubt("rotation_interrupted", description, until);
+        if let Some(Found { key, .. }) = recent {
+            self.handle(Event::Requested { key, min_validity: None, outcomes: 0 }).await;
+        }
     }
 
     fn end_of_token(&self) -> Timestamp {

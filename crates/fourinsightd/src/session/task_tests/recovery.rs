@@ -151,6 +151,24 @@ async fn killed_while_another_audience_was_fetched_the_own_token_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn killed_before_another_audience_was_answered_it_asks_again_while_that_may_help() {
+    let world = World::signed_in().await;
+    let own = world.token().await.unwrap();
+    let gate = Gate::new();
+    world.script([Answer::genuine().held_by(&gate)]);
+    let session = world.session();
+    let request = super::audience(&["read"], &[]);
+    tokio::spawn(async move { session.token(&request).await });
+    gate.arrived(1).await;
+    let world = world.killed_for(3).await;
+    pass(5).await;
+    assert_eq!((world.refreshes(), world.problem()), (2, None));
+    let read = TokenKey::new(["read"], []);
+    assert!(world.session().at_once(Some(&read), None).is_some());
+    assert_eq!(world.token().await.unwrap().token.id, own.token.id);
+}
+
+#[tokio::test(start_paused = true)]
 async fn killed_while_revoking_with_a_renewal_in_flight_it_revokes_and_forgets() {
     let (world, _gate) = renewing(Answer::genuine().after_committing()).await;
     let session = world.session();
