@@ -35,6 +35,8 @@ use crate::{
 mod entry;
 pub(crate) mod record;
 mod redeem;
+#[cfg(test)]
+mod safety_tests;
 pub mod schedule;
 mod served;
 mod signed_in;
