@@ -55,7 +55,7 @@ impl Redemption {
                 return (Outcome::Retry(retry), obtained_at);
             }
         };
-        if (200..300).contains(&answer.status) {
+        if answer.may_grant() {
             let entry = journal_entry(&intent, &answer.to_bytes());
             if let Err(error) = store.answer(&self.session, self.generation, entry).await {
                 tracing::warn!(session = %self.session, %error, "the journal cannot take the answer; it is in memory only");
