@@ -109,13 +109,13 @@ fn an_answer_that_is_none_is_an_error_that_does_not_repeat_it() {
 }
 
 #[test]
-fn a_get_is_repeated_once_and_anything_else_never() {
+fn a_get_is_repeated_twice_and_anything_else_never() {
     let gone = || Reply::Last(Vec::new());
     for (result, times) in outcomes(gone, |caller| caller.token()) {
         let error = result.unwrap_err();
         assert!(matches!(error, Error::Io(_)), "{error:?}");
         assert!(error.is_retryable());
-        assert_eq!(times, 2);
+        assert_eq!(times, 3);
     }
     for (result, times) in outcomes(gone, |caller| caller.start_login())
         .into_iter()

@@ -45,7 +45,8 @@ impl ApiError {
                 })
             }
             NoToken::Unavailable { failure, retry_after } => {
-                let why = failure.as_ref().map_or_else(|| "no token could be fetched in time".to_owned(), in_words);
+                let why =
+                    failure.as_ref().map_or_else(|| "no token could be fetched in time".to_owned(), in_words);
                 let seconds = retry_after.map_or(1, |pause| pause.as_secs().max(1));
                 ErrorBody::new(ErrorCode::TemporarilyUnavailable, why)
                     .hint("nothing is lost; ask again later, or see `fourinsightctl status`")

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{entry::Entry, schedule, state::Arrival};
+use super::{entry::Entry, event::Arrival, schedule};
 use crate::{
     authority::{Failure, Retry},
     clock::Timestamp,

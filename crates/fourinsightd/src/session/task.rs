@@ -16,11 +16,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Command, Handle,
+    event::{Effect, Event, NewGrant},
     record::{self, Login},
     redeem::{self, Found, Redemption},
     schedule::Chance,
     snapshot::Snapshot,
-    state::{Effect, Event, NewGrant, Phase, State},
+    state::{Phase, State},
 };
 use crate::{
     authority::Failure,
@@ -172,8 +173,8 @@ impl Task {
 
     async fn command(&mut self, command: Command) {
         match command {
-            Command::Request { key, min_validity } => {
-                self.handle(Event::Requested { key, min_validity }).await;
+            Command::Request { key, min_validity, outcomes } => {
+                self.handle(Event::Requested { key, min_validity, outcomes }).await;
             }
             Command::Reject { id, done } => {
                 self.handle(Event::Rejected { id }).await;

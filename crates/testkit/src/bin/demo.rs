@@ -1,9 +1,6 @@
 //! `cargo xtask demo`: shows on a scratch home what fourinsightd does.
 
-use std::{
-    io,
-    process::ExitCode,
-};
+use std::{io, process::ExitCode};
 
 use testkit::demo::{self, Options};
 use tokio::signal::unix::{SignalKind, signal};

@@ -1,8 +1,10 @@
 //! The closing figures: what the workers counted and what the server saw, and what must hold of them.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
-use super::{Revoked, stage::Stage, tally::Tally, view::View, workers::Kind};
+use super::{ACCESS_TOKEN_LIFE, Revoked, stage::Stage, tally::Tally, view::View, workers::Kind};
 use crate::practice::{Endpoint, Ledger, SecretKind, Verdict};
 
 /// The fewest renewals that show anything.
@@ -26,6 +28,8 @@ struct Seen {
     code_exchanges: usize,
     refresh_requests: usize,
     refreshes: usize,
+    /// The shortest time between two renewals.
+    shortest_pause: Option<Duration>,
     api: usize,
     api_refused: usize,
     /// Access tokens that it issued.
@@ -60,7 +64,7 @@ impl Figures {
             total.failed,
         );
         for problem in &self.tally.problems {
-            text += &format!("\n  {problem}");
+            text.extend(["\n  ", problem]);
         }
         text
     }
@@ -83,13 +87,23 @@ impl Figures {
         let mut checks = vec![
             (seen.refreshes >= FEWEST_RENEWALS, format!("at least {FEWEST_RENEWALS} renewals")),
             (total.failed == 0, "nobody failed to get a token that the API takes".to_owned()),
-            (seen.api == total.served && seen.api_refused == 0, "each token served was used, and taken".into()),
+            (
+                seen.api == total.served && seen.api_refused == 0,
+                "each token served was used, and taken".into(),
+            ),
             (seen.code_exchanges == 1, "one login".to_owned()),
             (
                 seen.refresh_requests == seen.refreshes && seen.most_redemptions == 1 && seen.reuses == 0,
                 "each refresh token was redeemed once, and no redemption refused".to_owned(),
             ),
-            (seen.issued == seen.refreshes + 1, "no access token but of the login and the renewals".to_owned()),
+            (
+                seen.shortest_pause.is_some_and(|pause| pause >= ACCESS_TOKEN_LIFE / 2),
+                "no token renewed in the first half of its life".to_owned(),
+            ),
+            (
+                seen.issued == seen.refreshes + 1,
+                "no access token but of the login and the renewals".to_owned(),
+            ),
         ];
         checks.extend(Kind::ALL.map(|kind| {
             let what = format!("at least {FEWEST_TOKENS} tokens for {}", kind.name());
@@ -111,11 +125,13 @@ impl Seen {
             code_exchanges: ledger.token_requests("authorization_code").len(),
             refresh_requests: ledger.token_requests("refresh_token").len(),
             refreshes: ledger.refreshes().len(),
+            shortest_pause: ledger
+                .refreshes()
+                .windows(2)
+                .map(|pair| pair[1].at.saturating_sub(pair[0].at))
+                .min(),
             api: count(Endpoint::Api),
-            api_refused: ledger
-                .requests(Endpoint::Api)
-                .filter(|entry| entry.status != Some(200))
-                .count(),
+            api_refused: ledger.requests(Endpoint::Api).filter(|entry| entry.status != Some(200)).count(),
             issued: ledger.secrets_of(SecretKind::AccessToken).count(),
             most_redemptions: ledger.most_redemptions(),
             reuses: ledger.reuse_events().len(),
@@ -146,6 +162,7 @@ mod tests {
             code_exchanges: 1,
             refresh_requests: 3,
             refreshes: 3,
+            shortest_pause: Some(Duration::from_secs(6)),
             api: 30,
             api_refused: 0,
             issued: 4,
@@ -166,7 +183,8 @@ mod tests {
 
     #[test]
     fn each_bad_figure_is_noticed() {
-        let spoil: [fn(&mut Figures); 7] = [
+        let spoil: [fn(&mut Figures); 8] = [
+            |figures| figures.seen.shortest_pause = Some(Duration::from_millis(20)),
             |figures| figures.seen.code_exchanges = 2,
             |figures| figures.seen.api += 1,
             |figures| figures.seen.api_refused = 1,

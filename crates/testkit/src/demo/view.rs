@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    fmt::Write as _,
     io::{self, IsTerminal as _, Write as _},
     time::Duration,
 };
@@ -15,6 +16,7 @@ const BAR: usize = 30;
 
 /// Writes to standard output.
 pub(super) struct View {
+    stdout: io::Stdout,
     redraws: bool,
     /// How many lines the last frame left on the terminal.
     drawn: Cell<usize>,
@@ -25,7 +27,9 @@ pub(super) struct View {
 impl View {
     /// Redraws on a terminal, unless it is to be `plain`.
     pub(super) fn new(plain: bool) -> Self {
-        Self { redraws: io::stdout().is_terminal() && !plain, drawn: Cell::new(0), told: Cell::new(0) }
+        let stdout = io::stdout();
+        let redraws = stdout.is_terminal() && !plain;
+        Self { stdout, redraws, drawn: Cell::new(0), told: Cell::new(0) }
     }
 
     /// How often there is something to see.
@@ -36,12 +40,12 @@ impl View {
     /// A heading.
     pub(super) fn chapter(&self, title: &str) -> Result<()> {
         let title = if self.redraws { format!("\x1b[1m{title}\x1b[0m") } else { title.to_owned() };
-        print(&format!("\n{title}\n"))
+        self.print(&format!("\n{title}\n"))
     }
 
     /// A line below a heading.
     pub(super) fn line(&self, text: &str) -> Result<()> {
-        print(&format!("  {text}\n"))
+        self.print(&format!("  {text}\n"))
     }
 
     /// A command that is run, as a person would type it.
@@ -70,13 +74,13 @@ impl View {
         // Without line wrap for a moment, a line is a row whatever the terminal's width.
         let mut text = String::from("\x1b[?7l");
         if self.drawn.get() > 0 {
-            text += &format!("\x1b[{}A", self.drawn.get());
+            write!(text, "\x1b[{}A", self.drawn.get())?;
         }
         for line in lines {
-            text += &format!("\r\x1b[2K  {line}\n");
+            writeln!(text, "\r\x1b[2K  {line}")?;
         }
         self.drawn.set(lines.len());
-        print(&(text + "\x1b[?7h"))
+        self.print(&(text + "\x1b[?7h"))
     }
 
     fn tell(&self, tally: &Tally, now: Duration) -> Result<()> {
@@ -88,6 +92,12 @@ impl View {
             total.served,
             total.failed
         ))
+    }
+
+    fn print(&self, text: &str) -> Result<()> {
+        let mut stdout = self.stdout.lock();
+        stdout.write_all(text.as_bytes())?;
+        Ok(stdout.flush()?)
     }
 }
 
@@ -112,12 +122,6 @@ fn frame(tally: &Tally, now: Duration) -> Vec<String> {
 fn life(left: u64, whole: u64) -> String {
     let full = (BAR as u64 * left.min(whole)).div_ceil(whole.max(1)) as usize;
     format!("[{}{}] {left} of {whole} s left", "#".repeat(full), ".".repeat(BAR - full))
-}
-
-fn print(text: &str) -> Result<()> {
-    let mut stdout = io::stdout();
-    stdout.write_all(text.as_bytes())?;
-    Ok(stdout.flush()?)
 }
 
 #[cfg(test)]
