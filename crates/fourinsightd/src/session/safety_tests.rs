@@ -7,13 +7,14 @@ use http::HeaderMap;
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
-use super::{Environment, Handle, Start, TokenRequest, prepare};
+use super::{Environment, Handle, NoToken, Start, TokenRequest, prepare};
 use crate::{
-    authority::{ClientAuth, Parameters, Registration},
+    authority::{ClientAuth, Registration, Verdict},
     broker::Broker,
     clock::{Clock, virtual_time::Virtual},
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{NewLogin, SignIn},
+    profile::Parameters,
     store::{Loaded, Opened, Slot, Store},
     token::{AccessToken, Lifetime, RefreshToken, TokenId, TokenKey, TokenSet},
 };
@@ -186,6 +187,24 @@ async fn a_write_during_a_redemption_leaves_its_mark_in_the_journal() {
     drop((unanswered, caller.await.unwrap()));
     let (_environment, sessions) = world.open().await;
     assert!(matches!(sessions[0].slot, Slot::Intent { generation: 2, .. }), "{:?}", sessions[0].slot);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_leaves_no_doubt_in_the_journal() {
+    let mut world = World::new();
+    let (environment, _) = world.open().await;
+    let (handle, task) = prepare(SessionKey::default(), Start::SignedOut, Arc::new(environment));
+    let task = tokio::spawn(task);
+    handle.sign_in(world.login("one.example", tokens("A1", "R1"))).await.unwrap();
+    let other = request(Some(TokenKey::new(["mail"], [])));
+    let caller = tokio::spawn(async move { handle.token(&other).await.map(drop) });
+    let (_, _, redemption) = world.asked().await;
+    assert!(redemption.send(answer(400, r#"{"error":"invalid_scope"}"#)).is_ok());
+    assert!(matches!(caller.await.unwrap(), Err(NoToken::Refused(Verdict::Scope, _))));
+    task.abort();
+    assert!(task.await.is_err_and(|error| error.is_cancelled()));
+    let (_environment, sessions) = world.open().await;
+    assert_eq!(sessions[0].slot, Slot::Settled);
 }
 
 #[tokio::test(start_paused = true)]
