@@ -71,13 +71,30 @@ struct Throughput {
 }
 
 impl Subjects<'_> {
+    /// Beside the figure it tells where the time goes: the scheduler, tokio, HTTP and the session, the client crate.
     fn one_client(&self, rounds: usize) -> Result<Measured> {
         let client = stage::client(self.home)?;
-        let mut raw = Raw::connect(&self.blocking.socket, self.sizes)?;
-        let mut token = || half_take(|| client.token(&self.key).map(drop).map_err(Into::into));
-        let mut echo = || half_take(|| Ok(raw.exchange()?));
-        let (tokens, echoes) = take_turns(rounds, &mut token, &mut echo)?;
-        Ok(ONE_CLIENT.measured(&ratios(&tokens, &echoes), compared("token", &tokens, "echo", &echoes, "us")))
+        let mut blocking = Raw::connect(&self.blocking.socket, self.sizes)?;
+        let mut tokio = Raw::connect(&self.tokio.socket, self.sizes)?;
+        let mut daemon = Raw::connect(&self.home.socket(), self.sizes)?.asking_for(raw::TOKEN_REQUEST);
+        let sides = take_turns(
+            rounds,
+            [
+                &mut || half_turn(|| Ok(blocking.exchange()?)),
+                &mut || half_turn(|| Ok(tokio.exchange()?)),
+                &mut || half_turn(|| Ok(daemon.exchange()?)),
+                &mut || half_turn(|| client.token(&self.key).map(drop).map_err(Into::into)),
+            ],
+        )?;
+        let middle = |side: usize| Spread::of(&sides[side]).median;
+        let detail = format!(
+            "echo {:.1} us, tokio echo {:.1} us, token by a raw client {:.1} us, by the client crate {:.1} us",
+            middle(0),
+            middle(1),
+            middle(2),
+            middle(3)
+        );
+        Ok(ONE_CLIENT.measured(&ratios(&sides[3], &sides[0]), detail))
     }
 
     fn eight_clients(&self, rounds: usize) -> Result<[Measured; 2]> {
@@ -123,16 +140,35 @@ impl Subjects<'_> {
 
     fn connections(&self, rounds: usize) -> Result<Measured> {
         let endpoint = self.home.endpoint()?;
-        let mut token =
-            || half_take(|| Client::at(endpoint.clone()).token(&self.key).map(drop).map_err(Into::into));
-        let mut echo = || half_take(|| Ok(Raw::connect(&self.tokio.socket, self.sizes)?.exchange()?));
-        let (tokens, echoes) = take_turns(rounds, &mut token, &mut echo)?;
-        Ok(CONNECTIONS.measured(&ratios(&tokens, &echoes), compared("token", &tokens, "echo", &echoes, "us")))
+        let socket = self.home.socket();
+        let sides = take_turns(
+            rounds,
+            [
+                &mut || half_turn(|| Ok(Raw::connect(&self.tokio.socket, self.sizes)?.exchange()?)),
+                &mut || {
+                    half_turn(|| {
+                        let raw = Raw::connect(&socket, self.sizes)?;
+                        Ok(raw.asking_for(raw::TOKEN_REQUEST).exchange()?)
+                    })
+                },
+                &mut || {
+                    half_turn(|| Client::at(endpoint.clone()).token(&self.key).map(drop).map_err(Into::into))
+                },
+            ],
+        )?;
+        let middle = |side: usize| Spread::of(&sides[side]).median;
+        let detail = format!(
+            "tokio echo {:.1} us, token by a raw client {:.1} us, by the client crate {:.1} us",
+            middle(0),
+            middle(1),
+            middle(2)
+        );
+        Ok(CONNECTIONS.measured(&ratios(&sides[2], &sides[0]), detail))
     }
 }
 
 /// Half of the calls of a round's turn; gives their times.
-fn half_take(mut call: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
+fn half_turn(mut call: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
     let mut times = Vec::with_capacity(CALLS / 2);
     for _ in 0..CALLS / 2 {
         let (done, time) = microseconds(&mut call);
@@ -142,25 +178,27 @@ fn half_take(mut call: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
     Ok(times)
 }
 
-/// Lets two sides take turns, one half each, then the other halves in the opposite order; gives the p50 of each side
+/// What takes turns: half of its calls.
+type Side<'a> = &'a mut dyn FnMut() -> Result<Vec<f64>>;
+
+/// Lets the sides take turns, one half each, then the other halves in the opposite order; gives the p50 of each side
 /// for each round.
-fn take_turns(
-    rounds: usize,
-    one: &mut dyn FnMut() -> Result<Vec<f64>>,
-    other: &mut dyn FnMut() -> Result<Vec<f64>>,
-) -> Result<(Vec<f64>, Vec<f64>)> {
+fn take_turns<const SIDES: usize>(rounds: usize, mut sides: [Side<'_>; SIDES]) -> Result<[Vec<f64>; SIDES]> {
     // What is done once only is no part of it.
-    one()?;
-    other()?;
-    let (mut ones, mut others) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let (mut first, mut second) = (one()?, other()?);
-        second.extend(other()?);
-        first.extend(one()?);
-        ones.push(median(&mut first));
-        others.push(median(&mut second));
+    for side in &mut sides {
+        side()?;
     }
-    Ok((ones, others))
+    let mut medians = [const { Vec::new() }; SIDES];
+    for _ in 0..rounds {
+        let mut times = [const { Vec::new() }; SIDES];
+        for index in (0..SIDES).chain((0..SIDES).rev()) {
+            times[index].extend(sides[index]()?);
+        }
+        for (medians, mut times) in medians.iter_mut().zip(times) {
+            medians.push(median(&mut times));
+        }
+    }
+    Ok(medians)
 }
 
 /// Eight clients at once, each in a thread.

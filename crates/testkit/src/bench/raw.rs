@@ -26,6 +26,11 @@ impl Raw {
         Ok(Self { stream, request: vec![b'x'; sizes.request], answer: vec![0; sizes.answer] })
     }
 
+    /// The same connection, with a request that means something.
+    pub(super) fn asking_for(self, request: &[u8]) -> Self {
+        Self { request: request.to_vec(), ..self }
+    }
+
     /// A request and its answer.
     pub(super) fn exchange(&mut self) -> io::Result<()> {
         self.stream.write_all(&self.request)?;
