@@ -155,7 +155,7 @@ impl AsyncClient {
         let runtime = runtime::Handle::current().id();
         let mut idle =
             if request.repeatable { here.take(|connection| connection.runtime == runtime) } else { None };
-        let mut may_repeat = request.repeatable;
+        let mut repeats = if request.repeatable { calls::MOST_REPEATS } else { 0 };
         loop {
             let mut connection = match idle.take() {
                 Some(connection) => connection,
@@ -167,8 +167,8 @@ impl AsyncClient {
             };
             let exchanged = timeout(request.limit, connection.exchange(request)).await;
             match exchanged.unwrap_or_else(|_| Err(Failure::of(late()))) {
-                Err(Failure::Ended(_)) if may_repeat => {
-                    may_repeat = false;
+                Err(Failure::Ended(_)) if repeats > 0 => {
+                    repeats -= 1;
                     here.clear();
                 }
                 Err(failure) => return Err(failure.into()),

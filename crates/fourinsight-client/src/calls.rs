@@ -23,6 +23,10 @@ const AFTER_THE_SERVER: Duration = Duration::from_mins(3);
 /// How long the daemon waits for a renewal when it is not told.
 const DEFAULT_WAIT: Duration = Duration::from_secs(DEFAULT_WAIT_SECONDS);
 
+/// How often a request that changes nothing is sent again when its connection ends. A restart of the daemon can end
+/// two: the kept-alive one, and one opened in the moment in which the daemon stops listening.
+pub(crate) const MOST_REPEATS: u32 = 2;
+
 /// A request, ready to be sent.
 pub(crate) struct Request<A> {
     /// What is sent. It may hold what the person pasted.

@@ -139,20 +139,20 @@ impl Client {
         self.call(&calls::reject(token.session(), &rejection))
     }
 
-    /// Makes a call. What may be repeated goes over a kept-alive connection, and once more over a new one should the
+    /// Makes a call. What may be repeated goes over a kept-alive connection, and again over a new one should the
     /// daemon have ended that; anything else goes over a new connection, so that it is never in doubt.
     fn call<A>(&self, request: &Request<A>) -> Result<A, Error> {
         let here = self.shared.pool.here();
         let mut idle = if request.repeatable { here.take(|_| true) } else { None };
-        let mut may_repeat = request.repeatable;
+        let mut repeats = if request.repeatable { calls::MOST_REPEATS } else { 0 };
         loop {
             let mut connection = match idle.take() {
                 Some(connection) => connection,
                 None => self.open(here, request.starts_daemon)?,
             };
             match connection.exchange(request) {
-                Err(Failure::Ended(_)) if may_repeat => {
-                    may_repeat = false;
+                Err(Failure::Ended(_)) if repeats > 0 => {
+                    repeats -= 1;
                     here.clear();
                 }
                 Err(failure) => return Err(failure.into()),

@@ -100,7 +100,10 @@ impl Locations {
             Some(path) => absolute(path)?,
             None => platform::default_state_dir(home()?.home_dir()),
         };
-        let explicit_socket = named(options.socket, SOCKET_VARIABLE).map(Endpoint::new).transpose()?;
+        // The lock file hands it to clients in other working folders.
+        let explicit_socket = named(options.socket, SOCKET_VARIABLE)
+            .map(|path| absolute(path).and_then(Endpoint::new))
+            .transpose()?;
         Ok(Self { config: absolute(config)?, state_dir, explicit_socket })
     }
 
@@ -199,11 +202,18 @@ mod tests {
     fn a_flag_beats_a_variable_and_a_variable_beats_the_default() {
         let environment = [(STATE_DIR_VARIABLE, "/from/variable"), (SOCKET_VARIABLE, "/from/variable.sock")];
         let by_variable = resolve(LocationOptions::default(), &environment);
-        assert_eq!(by_variable.state_dir, PathBuf::from("/from/variable"));
+        assert_eq!(by_variable.state_dir, std::path::absolute("/from/variable").unwrap());
         assert_eq!(by_variable.explicit_socket, Some(Endpoint::new("/from/variable.sock").unwrap()));
         let options = LocationOptions { state_dir: Some("/from/flag".into()), ..LocationOptions::default() };
-        assert_eq!(resolve(options, &environment).state_dir, PathBuf::from("/from/flag"));
+        assert_eq!(resolve(options, &environment).state_dir, std::path::absolute("/from/flag").unwrap());
         assert!(resolve(LocationOptions::default(), &[]).state_dir.ends_with("api"));
+    }
+
+    #[test]
+    fn a_relative_socket_is_completed_because_others_read_it_elsewhere() {
+        let options = LocationOptions { socket: Some("broker.sock".into()), ..LocationOptions::default() };
+        let socket = resolve(options, &[]).explicit_socket.unwrap();
+        assert!(socket.as_path().is_absolute() && socket.as_path().ends_with("broker.sock"));
     }
 
     #[test]

@@ -129,7 +129,7 @@ fn seconds(duration: Duration) -> i64 {
 pub(crate) mod virtual_time {
     use std::sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     };
     use std::time::Duration;
 
@@ -139,13 +139,17 @@ pub(crate) mod virtual_time {
     pub(crate) struct Virtual {
         start: tokio::time::Instant,
         wall_step: AtomicI64,
+        slept: AtomicU64,
     }
 
     impl Virtual {
         /// A clock that starts at the Unix time 1,700,000,000, and the means to step its wall clock.
         pub(crate) fn clock() -> (Clock, Arc<Self>) {
-            let readings =
-                Arc::new(Self { start: tokio::time::Instant::now(), wall_step: AtomicI64::new(0) });
+            let readings = Arc::new(Self {
+                start: tokio::time::Instant::now(),
+                wall_step: AtomicI64::new(0),
+                slept: AtomicU64::new(0),
+            });
             (Clock::with_readings(Arc::<Self>::clone(&readings)), readings)
         }
 
@@ -153,15 +157,24 @@ pub(crate) mod virtual_time {
         pub(crate) fn step_wall(&self, seconds: i64) {
             self.wall_step.fetch_add(seconds, Ordering::Relaxed);
         }
+
+        /// Lets the machine sleep so many seconds: both clocks count them, no timer does.
+        pub(crate) fn sleep(&self, seconds: u64) {
+            self.slept.fetch_add(seconds, Ordering::Relaxed);
+        }
+
+        fn elapsed(&self) -> Duration {
+            self.start.elapsed() + Duration::from_secs(self.slept.load(Ordering::Relaxed))
+        }
     }
 
     impl Readings for Virtual {
         fn boot(&self) -> Duration {
-            Duration::from_secs(1000) + self.start.elapsed()
+            Duration::from_secs(1000) + self.elapsed()
         }
 
         fn wall(&self) -> Duration {
-            let steady = Duration::from_secs(1_700_000_000) + self.start.elapsed();
+            let steady = Duration::from_secs(1_700_000_000) + self.elapsed();
             let step = self.wall_step.load(Ordering::Relaxed);
             let size = Duration::from_secs(step.unsigned_abs());
             if step < 0 { steady.saturating_sub(size) } else { steady + size }

@@ -14,7 +14,7 @@
 //!  limits      resource           task
 //!              │                   │  └────▶ revocation ──▶ authority
 //!              │                   └───────▶ store ──▶ the disk
-//!              └────▶ login ──▶ profile, config, authority
+//!              └────▶ login ──▶ config, authority ──▶ profile
 //!                       └── hands what it was granted to the broker (`login::SignIn`)
 //!
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
@@ -79,6 +79,8 @@ mod socket;
 pub mod store;
 mod sys;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod token;
 
 pub use broker::Broker as Sessions;
@@ -180,7 +182,9 @@ async fn run(options: Options) -> Result<(), RunError> {
             tracing::error!("a renewal did not end in time; it is taken up at the next start");
         },
         // Asked twice: stop now. What the journal holds is taken up at the next start.
-        _ = signals.next() => tracing::warn!("stopped before a renewal had ended"),
+        () = async { while signals.next().await != Signalled::Stop {} } => {
+            tracing::warn!("stopped before a renewal had ended");
+        }
     }
     instance.release();
     Ok(())

@@ -76,6 +76,10 @@ async fn twenty_processes_get_living_tokens_for_a_minute_after_one_login() {
     assert_eq!(ledger.token_requests.len(), ledger.refreshes().count() + 1, "one login");
     assert_eq!(ledger.refresh_tokens.saved, ledger.refresh_tokens.consumed + 1, "one is left to use");
     assert_eq!(ledger.grants_revoked, 0);
+    // A renewal at three quarters of a life needs no other soon after, however many asked meanwhile.
+    let at: Vec<i64> = ledger.refreshes().map(|refresh| refresh.at).collect();
+    let pauses: Vec<i64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(pauses.iter().all(|pause| *pause > 1000), "milliseconds between refreshes: {pauses:?}");
 }
 
 async fn start_client(home: &Home, orders: &Orders) -> Result<Child> {

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use testkit::{
     browser::{Answer, Landing},
     leak::Search,
@@ -74,10 +74,13 @@ fn traces_of_everything(home: &Home) -> Result<()> {
         .filter(|(path, _)| path.extension().is_some_and(|extension| extension == "log"))
         .map(|(_, content)| String::from_utf8_lossy(&content).into_owned())
         .collect();
-    let traces: Vec<&str> = logs.lines().filter(|line| line.contains("TRACE")).collect();
-    for (what, word) in [("login", "authorization_code"), ("refresh", "refresh_token"), ("revoke", "revo")] {
-        ensure!(traces.iter().any(|line| line.contains(word)), "no TRACE line of a {what} in:\n{logs}");
-    }
+    let traced =
+        |part: &str, word: &str| part.lines().any(|line| line.contains("TRACE") && line.contains(word));
+    let (_, rest) = logs.split_once("a login began").context("no login in the log")?;
+    let (login, rest) = rest.split_once("signed in").context("the login does not end in the log")?;
+    ensure!(traced(login, "/token"), "no TRACE line of the code's exchange in:\n{logs}");
+    ensure!(traced(rest, "redeeming the refresh token"), "no TRACE line of a refresh in:\n{logs}");
+    ensure!(traced(rest, "/revocation"), "no TRACE line of a revocation in:\n{logs}");
     Ok(())
 }
 

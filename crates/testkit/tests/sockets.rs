@@ -4,24 +4,30 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
+use fourinsight_ipc::message::TokenResponse;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use serde_json::json;
 use testkit::{
     browser::Answer,
+    practice::{self, Gate, Practice, Serving, Settings},
     process::{Daemon, Home, Start},
     provider::{Options, Provider},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
+    task::JoinSet,
     time::timeout,
 };
 
 const SOON: Duration = Duration::from_mins(1);
 const SILENT: usize = 1000;
+const WAITING: usize = 1000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn folders_and_files_are_private_whatever_the_umask() {
@@ -113,6 +119,43 @@ async fn a_thousand_silent_and_slow_clients_delay_no_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_wait_for_one_renewal_and_some_of_them_go_away() {
+    raise_descriptor_limit().unwrap();
+    let practice = Practice::new(Settings::default());
+    let serving = practice.serve_plain().await.unwrap();
+    let home = Arc::new(Home::new(&practice_config(&serving)).unwrap());
+    let _daemon = Daemon::start(&home).await.unwrap();
+    home.login(&[], &Answer::allow("ada")).await.unwrap().0.success().unwrap();
+    let token: TokenResponse = home.get("/v1/sessions/default/token").await.unwrap().json().unwrap();
+
+    let gate = Gate::new();
+    practice.answer_next_token_requests([practice::Answer::genuine().held_by(&gate)]);
+    let rejection = json!({ "token_id": token.token_id });
+    assert_eq!(home.post("/v1/sessions/default/rejections", &rejection).await.unwrap().status, 202);
+    let mut leaving = Vec::new();
+    for _ in 0..100 {
+        let mut stream = UnixStream::connect(home.socket()).await.unwrap();
+        stream.write_all(b"GET /v1/sessions/default/token HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        leaving.push(stream);
+    }
+    let mut waiting = JoinSet::new();
+    for _ in 0..WAITING {
+        let home = Arc::clone(&home);
+        waiting.spawn(async move { home.get("/v1/sessions/default/token").await?.json::<TokenResponse>() });
+    }
+    gate.arrived(1).await;
+    drop(leaving);
+    // Accepted after all of them.
+    assert_eq!(home.get("/v1/health").await.unwrap().status, 200);
+    gate.open();
+    let answers = waiting.join_all().await.into_iter().collect::<Result<Vec<_>>>().unwrap();
+    assert_eq!(answers.len(), WAITING);
+    assert!(answers.iter().all(|answer| answer.token_id == answers[0].token_id));
+    assert_ne!(answers[0].token_id, token.token_id);
+    assert_eq!(practice.ledger().refreshes().len(), 1, "one token request for all of them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_over_the_cap_is_refused_with_503_and_room_is_found_again() {
     raise_descriptor_limit().unwrap();
     let home = Home::new("").unwrap();
@@ -196,6 +239,14 @@ async fn as_another_user(home: &Home, command: &[&str]) -> Result<String> {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.success(), "this test needs root, or sudo without a password: {errors}");
     Ok(String::from_utf8(output.stdout)?)
+}
+
+fn practice_config(serving: &Serving) -> String {
+    format!(
+        "default_profile = \"practice\"\n[profiles.practice]\nissuer = \"{}\"\nclient_id = \"practice-client\"\n\
+         scopes = \"openid profile offline_access api\"\n",
+        serving.issuer
+    )
 }
 
 fn mode(path: &Path) -> u32 {

@@ -25,7 +25,7 @@ impl Results {
     /// test (it crashed, or never reached its tests) counts as one failure.
     pub(crate) fn read(output: &str, succeeded: bool) -> Self {
         let mut results = Self::default();
-        let (mut failed, mut skipped) = (0, 0);
+        let (mut failed, mut skipped, mut found_out) = (0, 0, 0);
         for line in output.lines() {
             if let Some(summary) = line.strip_prefix("test result: ") {
                 results.passed += count(summary, "passed");
@@ -33,13 +33,20 @@ impl Results {
                 skipped += count(summary, "ignored");
             } else if let Some((name, verdict)) = test_line(line) {
                 results.note(name, verdict);
+            } else if let Some((name, reason)) =
+                line.strip_prefix("SKIPPED ").and_then(|rest| rest.split_once(": "))
+            {
+                // A test that finds out only while it runs that it cannot: libtest counts it as passed.
+                found_out += 1;
+                results.skipped.push(Skip { name: name.to_owned(), reason: reason.to_owned() });
             }
         }
         // The summary decides how many; a line that a child process wrote into cannot hide a test.
         while results.failed.len() < failed {
             results.failed.push("a test whose line cannot be read".to_owned());
         }
-        while results.skipped.len() < skipped {
+        results.passed = results.passed.saturating_sub(found_out);
+        while results.skipped.len() < skipped + found_out {
             let name = "a test whose line cannot be read".to_owned();
             results.skipped.push(Skip { name, reason: NO_REASON.to_owned() });
         }
@@ -99,6 +106,15 @@ mod tests {
         let results =
             Results::read("test x ... ignored\ntest result: ok. 0 passed; 0 failed; 1 ignored\n", true);
         assert_eq!(results.skipped, [Skip { name: "x".into(), reason: NO_REASON.into() }]);
+    }
+
+    #[test]
+    fn a_test_that_finds_out_that_it_cannot_run_is_skipped_and_not_passed() {
+        let output =
+            "test x ... \nSKIPPED x: needs root\nok\ntest result: ok. 2 passed; 0 failed; 0 ignored\n";
+        let results = Results::read(output, true);
+        assert_eq!(results.passed, 1);
+        assert_eq!(results.skipped, [Skip { name: "x".into(), reason: "needs root".into() }]);
     }
 
     #[test]

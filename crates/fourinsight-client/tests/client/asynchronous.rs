@@ -47,6 +47,15 @@ async fn every_call_of_the_api_is_made_and_understood() {
     assert_eq!(server.calls(), expected);
 }
 
+#[test]
+fn a_client_is_shared_freely_between_tasks() {
+    fn is_shareable<T: Clone + Send + Sync + 'static>(_: &T) {}
+    fn is_spawnable<T: Send + 'static>(_: T) {}
+    let client = AsyncClient::at(fourinsight_client::Endpoint::new("/nowhere").unwrap());
+    is_shareable(&client);
+    is_spawnable(async move { client.token(&SessionKey::default()).await.map(drop) });
+}
+
 #[tokio::test]
 async fn a_restart_of_the_daemon_goes_unnoticed() {
     let server = Server::new(whole_api);
@@ -81,7 +90,7 @@ async fn a_call_that_waits_delays_no_other_and_dropping_it_harms_none() {
     let server = Server::new(move |asked| {
         if asked.call.contains("/slow/") {
             reached.send(()).unwrap();
-            return Reply::Silence;
+            return Reply::Raw(Vec::new());
         }
         token("t")
     });

@@ -2,11 +2,12 @@
 
 use std::{env, fs, io::Write, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
-use fourinsight_client::{AsyncClient, Client, Error, LocationOptions, Locations, SessionKey, StartFailure};
+use fourinsight_client::{Client, Error, LocationOptions, Locations, SessionKey, StartFailure};
 use tempfile::TempDir;
 
 use crate::{
     blocking::whole_api,
+    callers,
     scripted::{Reply, Server, json},
 };
 
@@ -66,6 +67,10 @@ const LOSE_THE_RACE: &str = r#"FOURINSIGHT_TEST_AUTOSTART_ROLE=daemon "$FOURINSI
   --exact autostart::the_daemon_is_started_for_a_token_and_for_nothing_less 3>/dev/null >/dev/null 2>&1 &
 exit 75"#;
 
+/// Loses the first time to a daemon that is stopping: nobody else will be there.
+const LOSE_TO_ONE_THAT_STOPS: &str = r#"if mkdir "$FOURINSIGHT_STATE_DIR/lost" 2>/dev/null; then exit 75; fi
+"#;
+
 #[test]
 fn the_daemon_is_started_for_a_token_and_for_nothing_less() {
     match env::var(ROLE).as_deref() {
@@ -89,6 +94,7 @@ fn the_daemon_is_started_for_a_token_and_for_nothing_less() {
             assert_eq!(state.permissions().mode() & 0o777, 0o700);
 
             Place::new(LOSE_THE_RACE).play("client");
+            Place::new(&[LOSE_TO_ONE_THAT_STOPS, BECOME_THE_DAEMON].concat()).play("client");
             Place::new("echo 'the reason' >&2; exit 78").play("failing client");
         }
     }
@@ -112,22 +118,18 @@ fn be_the_client() {
 }
 
 fn be_the_client_of_a_daemon_that_fails() {
-    let key = SessionKey::default();
     let locations = Locations::resolve(LocationOptions::default()).unwrap();
     let log = locations.log_file();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let client = AsyncClient::with_locations(locations.clone());
-    for error in [
-        Client::with_locations(locations).token(&key).unwrap_err(),
-        runtime.block_on(client.token(&key)).unwrap_err(),
-    ] {
+    let callers = callers::with_locations(&locations);
+    for caller in &callers {
+        let error = caller.token().unwrap_err();
         let Error::StartFailed { failure, exit_code, log_file } = &error else { panic!("{error:?}") };
         assert!(matches!(failure, StartFailure::Ended), "{failure:?}");
         assert_eq!(*exit_code, Some(78));
         assert_eq!(*log_file, log);
         assert!(error.to_string().contains(&log.display().to_string()), "{error}");
     }
-    assert_eq!(fs::read_to_string(log).unwrap(), "the reason\nthe reason\n");
+    assert_eq!(fs::read_to_string(log).unwrap(), "the reason\n".repeat(callers.len()));
 }
 
 /// Listens, says that it is ready, and serves until it is asked for its version.

@@ -150,7 +150,6 @@ fn a_call_that_waits_delays_no_other() {
 fn a_client_is_shared_freely_between_threads() {
     fn is_shareable<T: Clone + Send + Sync + 'static>() {}
     is_shareable::<Client>();
-    is_shareable::<fourinsight_client::AsyncClient>();
     let server = Server::new(whole_api);
     let client = Client::at(server.endpoint());
     thread::scope(|scope| {

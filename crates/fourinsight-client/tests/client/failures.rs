@@ -6,32 +6,33 @@ use std::{
     thread,
 };
 
-use fourinsight_client::{AsyncClient, Client, Error, ErrorCode, LoginRequest, SessionKey};
+use fourinsight_client::{Endpoint, Error, ErrorCode};
 
-use crate::scripted::{Reply, Server, json};
+use crate::{
+    callers::{self, Caller},
+    scripted::{Reply, Server, json, token},
+};
 
-/// The same call through both clients, each against a server of its own.
-fn both<T>(
-    server: impl Fn() -> Server,
-    blocking: &dyn Fn(&Client) -> Result<T, Error>,
-    asynchronous: &impl AsyncFn(&AsyncClient) -> Result<T, Error>,
-) -> [(Result<T, Error>, Server); 2] {
-    let (one, other) = (server(), server());
-    let first = blocking(&Client::at(one.endpoint()));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let second = runtime.block_on(asynchronous(&AsyncClient::at(other.endpoint())));
-    [(first, one), (second, other)]
+/// What each client makes of an answer to its call, and how often the server heard of it.
+fn outcomes<T>(
+    reply: fn() -> Reply,
+    call: impl Fn(&dyn Caller) -> Result<T, Error>,
+) -> Vec<(Result<T, Error>, usize)> {
+    let server = Server::new(move |_| reply());
+    let mut heard = 0;
+    let outcome = |caller: Box<dyn Caller>| {
+        let result = call(&*caller);
+        let before = std::mem::replace(&mut heard, server.asked().len());
+        (result, heard - before)
+    };
+    callers::at(&server.endpoint()).into_iter().map(outcome).collect()
 }
 
-/// What both clients make of these bytes in answer to a token request.
-fn token_errors(bytes: &[u8]) -> [Error; 2] {
-    let server = || {
-        let bytes = bytes.to_vec();
-        Server::new(move |_| Reply::Raw(bytes.clone()))
-    };
-    let key = SessionKey::default();
-    both(server, &|client| client.token(&key), &async |client| client.token(&key).await)
-        .map(|(result, _)| result.unwrap_err())
+/// What each client makes of these bytes in answer to a token request.
+fn token_errors(bytes: &[u8]) -> Vec<Error> {
+    let bytes = bytes.to_vec();
+    let server = Server::new(move |_| Reply::Raw(bytes.clone()));
+    callers::at(&server.endpoint()).iter().map(|caller| caller.token().unwrap_err()).collect()
 }
 
 #[test]
@@ -108,59 +109,47 @@ fn an_answer_that_is_none_is_an_error_that_does_not_repeat_it() {
 }
 
 #[test]
-fn a_get_is_repeated_once_and_anything_else_never() {
-    let server = || Server::new(|_| Reply::Last(Vec::new()));
-    let key = SessionKey::default();
-    for (result, server) in
-        both(server, &|client| client.token(&key), &async |client| client.token(&key).await)
-    {
+fn a_get_is_repeated_twice_and_anything_else_never() {
+    let gone = || Reply::Last(Vec::new());
+    for (result, times) in outcomes(gone, |caller| caller.token()) {
         let error = result.unwrap_err();
         assert!(matches!(error, Error::Io(_)), "{error:?}");
         assert!(error.is_retryable());
-        assert_eq!(server.asked().len(), 2);
+        assert_eq!(times, 3);
     }
-    let request = LoginRequest::default();
-    let start_login = both(server, &|client| client.start_login(&request), &async |client| {
-        client.start_login(&request).await
-    });
-    for (result, server) in start_login {
-        assert!(matches!(result.unwrap_err(), Error::Io(_)));
-        assert_eq!(server.asked().len(), 1);
-    }
-    for (result, server) in
-        both(server, &|client| client.revoke(&key), &async |client| client.revoke(&key).await)
+    for (result, times) in outcomes(gone, |caller| caller.start_login())
+        .into_iter()
+        .chain(outcomes(gone, |caller| caller.revoke()))
     {
-        assert!(matches!(result.unwrap_err(), Error::Io(_)));
-        assert_eq!(server.asked().len(), 1);
+        assert!(matches!(result, Err(Error::Io(_))), "{result:?}");
+        assert_eq!(times, 1);
     }
 }
 
 #[test]
 fn an_answer_cut_off_in_the_middle_is_asked_for_again() {
-    let server = || {
-        Server::new(|asked| match asked.connection {
-            0 => Reply::Last(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"access_".to_vec()),
-            _ => crate::scripted::token("t"),
-        })
-    };
-    let key = SessionKey::default();
-    for (result, _) in both(server, &|client| client.token(&key), &async |client| client.token(&key).await) {
-        assert_eq!(result.unwrap().secret(), "t");
+    let server = Server::new(|asked| match asked.connection % 2 {
+        0 => Reply::Last(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"access_".to_vec()),
+        _ => token("t"),
+    });
+    for caller in callers::at(&server.endpoint()) {
+        assert_eq!(caller.token().unwrap().secret(), "t");
     }
 }
 
 #[test]
 fn a_connection_that_the_server_ends_politely_is_not_used_again() {
-    let answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 27\r\n\r\n{\"version\":\"9\",\"api\":\"v1\"} ";
-    let server = || Server::new(|_| Reply::Raw(answer.to_vec()));
-    let twice = both(server, &|client| client.version().and(client.version()), &async |client| {
-        client.version().await?;
-        client.version().await
-    });
-    for (result, server) in twice {
-        assert_eq!(result.unwrap().version, "9");
-        assert_eq!(server.connections(), 2);
+    let polite = || {
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 26\r\n\r\n";
+        Reply::Raw([head, r#"{"version":"9","api":"v1"}"#].concat().into_bytes())
+    };
+    let server = Server::new(move |_| polite());
+    let callers = callers::at(&server.endpoint());
+    for caller in &callers {
+        assert_eq!(caller.version().unwrap().version, "9");
+        assert_eq!(caller.version().unwrap().version, "9");
     }
+    assert_eq!(server.connections(), 2 * callers.len());
 }
 
 #[test]
@@ -168,30 +157,29 @@ fn a_server_over_its_limit_is_heard_though_it_never_reads() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
     let listener = UnixListener::bind(&path).unwrap();
+    let callers = callers::at(&Endpoint::new(&path).unwrap());
+    let times = callers.len();
     let refusing = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.write_all(&json(503, r#"{"error":"temporarily_unavailable","retry_after":1}"#)).unwrap();
+        for _ in 0..times {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(&json(503, r#"{"error":"temporarily_unavailable","retry_after":1}"#)).unwrap();
+        }
     });
-    let client = Client::at(fourinsight_client::Endpoint::new(&path).unwrap());
-    let error = client.token(&SessionKey::default()).unwrap_err();
-    assert!(matches!(error, Error::TemporarilyUnavailable(_)), "{error:?}");
+    for caller in callers {
+        let error = caller.token().unwrap_err();
+        assert!(matches!(error, Error::TemporarilyUnavailable(_)), "{error:?}");
+    }
     refusing.join().unwrap();
 }
 
 #[test]
 fn without_a_daemon_the_error_says_where_it_was_expected() {
-    let server = || {
-        let server = Server::new(|_| Reply::Silence);
-        server.vanish();
-        server
-    };
-    let key = SessionKey::default();
-    for (result, server) in
-        both(server, &|client| client.token(&key), &async |client| client.token(&key).await)
-    {
-        let error = result.unwrap_err();
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::new(folder.path().join("s")).unwrap();
+    for caller in callers::at(&endpoint) {
+        let error = caller.token().unwrap_err();
         assert!(matches!(error, Error::NotRunning { .. }), "{error:?}");
-        assert!(error.to_string().contains(&server.endpoint().to_string()), "{error}");
+        assert!(error.to_string().contains(&endpoint.to_string()), "{error}");
     }
 }
 
@@ -200,7 +188,8 @@ fn a_socket_that_nobody_may_open_is_no_daemon_that_is_away() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     std::fs::write(&path, "").unwrap();
-    let client = Client::at(fourinsight_client::Endpoint::new(path.join("below")).unwrap());
-    let Error::Io(error) = client.version().unwrap_err() else { panic!("expected an I/O error") };
-    assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+    for caller in callers::at(&Endpoint::new(path.join("below")).unwrap()) {
+        let Error::Io(error) = caller.version().unwrap_err() else { panic!("expected an I/O error") };
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+    }
 }

@@ -28,12 +28,10 @@ pub(crate) struct Asked {
 pub(crate) enum Reply {
     /// A JSON answer with this status.
     Json(u16, String),
-    /// These bytes.
+    /// These bytes, perhaps none, and then nothing for as long as the client stays.
     Raw(Vec<u8>),
     /// These bytes, then the end of the connection.
     Last(Vec<u8>),
-    /// Nothing, for as long as the client stays.
-    Silence,
 }
 
 /// A server on a socket of its own.
@@ -157,7 +155,6 @@ fn converse(connection: usize, stream: &UnixStream, shared: &Shared, reply: &dyn
                 shared.saying_last.notify_all();
                 return;
             }
-            Reply::Silence => Ok(()),
         };
         if written.is_err() {
             return;

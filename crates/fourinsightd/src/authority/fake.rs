@@ -5,8 +5,11 @@ use std::{collections::VecDeque, sync::Mutex};
 use http::{HeaderMap, Method};
 use zeroize::Zeroizing;
 
-use super::{ClientAuth, Parameters, Registration};
-use crate::http::{ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route};
+use super::{ClientAuth, Registration};
+use crate::{
+    http::{ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
+    profile::Parameters,
+};
 
 /// Answers requests in order with what was prepared.
 #[derive(Default)]

@@ -13,13 +13,13 @@
 //! Redeeming is cut in two, a raw answer and its judgement, because the answer to a refresh is written to the
 //! journal before anything tries to understand it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     http::{ExchangeError, Route},
-    profile::SecretSource,
+    profile::{Parameters, SecretSource},
     token::TokenSet,
 };
 
@@ -36,9 +36,6 @@ mod request;
 
 #[cfg(test)]
 mod fake;
-
-/// Extra parameters of one kind of request, by name.
-pub type Parameters = BTreeMap<String, String>;
 
 /// A client registration at a server: all that redeeming, refreshing and revoking need, except secrets.
 ///

@@ -7,8 +7,11 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Failure, Parameters, Registration, Retry, client_auth};
-use crate::http::{HttpExchange, HttpRequest, HttpResponse};
+use super::{Failure, Registration, Retry, client_auth};
+use crate::{
+    http::{HttpExchange, HttpRequest, HttpResponse},
+    profile::Parameters,
+};
 
 /// The form body of a request, encoded as it grows and wiped when dropped.
 #[derive(Default)]

@@ -4,9 +4,9 @@ use url::Url;
 
 use super::{ConfigError, table::Table};
 use crate::{
-    authority::{Parameters, discovery::is_endpoint},
+    authority::discovery::is_endpoint,
     http::{Route, is_loopback},
-    profile::{Endpoints, Flow, Profile, SecretSource},
+    profile::{Endpoints, Flow, Parameters, Profile, SecretSource},
 };
 
 /// Where the browser comes back to when the profile does not say: any free port.

@@ -112,10 +112,7 @@ pub(super) mod tests {
     use url::Url;
 
     use super::*;
-    use crate::{
-        authority::{ClientAuth, Parameters},
-        http::Route,
-    };
+    use crate::{authority::ClientAuth, http::Route, profile::Parameters};
 
     /// A public client at `https://id.example`.
     pub(in crate::login) fn registration() -> Registration {

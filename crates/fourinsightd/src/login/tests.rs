@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use fourinsight_ipc::{
@@ -40,6 +41,9 @@ struct World {
     sessions: Arc<Sessions>,
     folder: tempfile::TempDir,
 }
+
+/// A request that has not come by then never will.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A profile without discovery: the server has no issuer and promises nothing.
 const BY_HAND: &str = r#"
@@ -222,7 +226,9 @@ impl Server {
 
     /// Waits for a request to a path.
     async fn asked_at(&self, path: &str) {
-        self.seen.subscribe().wait_for(|seen| seen.iter().any(|(at, _)| at == path)).await.unwrap();
+        let mut seen = self.seen.subscribe();
+        let asked = seen.wait_for(|seen| seen.iter().any(|(at, _)| at == path));
+        tokio::time::timeout(PATIENCE, asked).await.expect("the server is asked").unwrap();
     }
 
     /// The forms that were sent to a path.

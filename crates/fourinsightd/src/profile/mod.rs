@@ -1,10 +1,10 @@
 //! What a login needs: where and how a session logs in.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{authority::Parameters, http::Route};
+use crate::http::Route;
 
 /// A profile of the configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,9 @@ pub struct Profile {
     /// Whether the session is renewed though nobody asks for its token.
     pub keep_alive: bool,
 }
+
+/// Extra parameters of one kind of request, by name.
+pub type Parameters = BTreeMap<String, String>;
 
 /// Endpoints named by hand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

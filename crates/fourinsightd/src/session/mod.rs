@@ -6,7 +6,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`state`] | the state machine (pure) |
-//! | [`signed_in`], [`entry`] | its data: what a signed-in session and each of its audiences hold (pure) |
+//! | [`event`] | what happens to it, and what it wants done (pure) |
+//! | [`signed_in`], [`entry`], [`revoking`] | its data (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
 //! | [`task`] | carries out what the state machine says |
 //! | [`redeem`] | one redemption, in the order that survives a crash |
@@ -33,8 +34,12 @@ use crate::{
 };
 
 mod entry;
+mod event;
 pub(crate) mod record;
 mod redeem;
+mod revoking;
+#[cfg(test)]
+mod safety_tests;
 pub mod schedule;
 mod served;
 mod signed_in;
@@ -96,10 +101,23 @@ pub enum NoToken {
 
 /// What is sent to the task.
 pub(crate) enum Command {
-    Request { key: TokenKey, min_validity: Option<Duration> },
-    Reject { id: TokenId, done: oneshot::Sender<()> },
-    SignIn { login: Box<NewLogin>, done: oneshot::Sender<()> },
-    Revoke { done: oneshot::Sender<RevokeResponse> },
+    /// Sent by who saw that so many attempts for the key had ended.
+    Request {
+        key: TokenKey,
+        min_validity: Option<Duration>,
+        outcomes: u64,
+    },
+    Reject {
+        id: TokenId,
+        done: oneshot::Sender<()>,
+    },
+    SignIn {
+        login: Box<NewLogin>,
+        done: oneshot::Sender<()>,
+    },
+    Revoke {
+        done: oneshot::Sender<RevokeResponse>,
+    },
 }
 
 impl Handle {
@@ -131,7 +149,7 @@ impl Handle {
         let wanted = key.cloned().unwrap_or_else(|| first.own.clone());
         drop(first);
         let renewal = async {
-            let nudge = Command::Request { key: wanted, min_validity: request.min_validity };
+            let nudge = Command::Request { key: wanted, min_validity: request.min_validity, outcomes };
             // A closed channel means that the daemon is stopping; the wait below then ends at once.
             let _ = self.commands.send(nudge).await;
             while snapshots.changed().await.is_ok() {
@@ -140,7 +158,7 @@ impl Handle {
                     Judgement::Serve(token) => return Ok(token),
                     Judgement::Answer(answer) => return answer,
                     Judgement::Wait { .. }
-                        if snapshot.view(key).is_some_and(|view| view.outcomes > outcomes) =>
+                        if snapshot.view(key).is_some_and(|view| view.outcomes != outcomes) =>
                     {
                         return self.settle(&snapshot, key);
                     }
@@ -209,24 +227,33 @@ impl Handle {
                 if snapshot.retry_at.is_none() {
                     let key = key.unwrap_or(&snapshot.own).clone();
                     // A full channel means that the task is about to look anyway.
-                    let _ = self.commands.try_send(Command::Request { key, min_validity: None });
+                    let _ = self.commands.try_send(Command::Request {
+                        key,
+                        min_validity: None,
+                        outcomes: view.outcomes,
+                    });
                 }
                 self.serve(token, now)
             }
-            // The last attempt has failed: a living token now beats the same token later.
-            Freshness::Short if snapshot.retry_at.is_some_and(|at| at > now) => self.serve(token, now),
+            // Nothing better comes soon: a living token now beats the same token later.
+            Freshness::Short if Self::waits_in_vain(snapshot, view, now) => self.serve(token, now),
             Freshness::Short => Judgement::Wait { retry_at: None },
             Freshness::Expired => Self::without_token(snapshot, view, now),
         }
     }
 
     fn without_token(snapshot: &Snapshot, view: &View, now: Timestamp) -> Judgement {
-        match &view.refused {
-            Some(refused) if refused.until > now => {
+        match view.refused_at(now) {
+            Some(refused) => {
                 Judgement::Answer(Err(NoToken::Refused(refused.verdict, refused.failure.clone())))
             }
-            _ => Judgement::Wait { retry_at: snapshot.retry_at },
+            None => Judgement::Wait { retry_at: snapshot.retry_at },
         }
+    }
+
+    /// Whether no renewal starts now, whoever waits for one.
+    fn waits_in_vain(snapshot: &Snapshot, view: &View, now: Timestamp) -> bool {
+        !snapshot.renewable || snapshot.retry_at.is_some_and(|at| at > now) || view.refused_at(now).is_some()
     }
 
     /// The answer when waiting is over: the living token, or why there is none.

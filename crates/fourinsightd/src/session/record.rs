@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 
 use super::{
     entry::Entry,
+    revoking::Revoking,
     signed_in::{Durability, Grant, Policy, SignedIn},
-    state::{Phase, Revoking},
+    state::Phase,
 };
 use crate::{
     authority::{Failure, Registration},

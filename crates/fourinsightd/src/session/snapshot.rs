@@ -8,7 +8,7 @@ use super::{
     entry::Refused,
     record::Login,
     served::Served,
-    signed_in::{Durability, SignedIn},
+    signed_in::{Durability, Grant, SignedIn},
     state::{Phase, State},
 };
 use crate::{
@@ -28,6 +28,8 @@ pub(crate) struct Snapshot {
     pub(crate) person: Option<Person>,
     pub(crate) generation: u64,
     pub(crate) next_renewal: Option<Timestamp>,
+    /// Whether a renewal could start: there is a refresh token, and the disk takes what comes of using it.
+    pub(crate) renewable: bool,
     /// Until when a failure keeps the session from trying again.
     pub(crate) retry_at: Option<Timestamp>,
     /// What is wrong, and since when.
@@ -50,6 +52,13 @@ pub(crate) struct View {
     pub(crate) token: Option<Arc<Served>>,
     pub(crate) outcomes: u64,
     pub(crate) refused: Option<Refused>,
+}
+
+impl View {
+    /// Why this audience gets no new token for now.
+    pub(crate) fn refused_at(&self, now: Timestamp) -> Option<&Refused> {
+        self.refused.as_ref().filter(|refused| refused.until > now)
+    }
 }
 
 impl Snapshot {
@@ -86,6 +95,7 @@ impl Snapshot {
             person: None,
             generation: state.generation,
             next_renewal: None,
+            renewable: false,
             retry_at: None,
             problem: None,
             degraded: false,
@@ -121,6 +131,7 @@ impl Snapshot {
         self.next_renewal = session.next_own_renewal();
         self.retry_at = session.backoff.as_ref().map(|backoff| backoff.until);
         self.degraded = matches!(session.durability, Durability::Degraded { .. });
+        self.renewable = matches!(session.grant, Grant::RefreshToken { .. }) && !self.degraded;
         self.problem = session.problem();
     }
 }

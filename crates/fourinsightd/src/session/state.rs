@@ -16,13 +16,15 @@ use std::time::Duration;
 
 use super::{
     entry::Refused,
+    event::{Arrival, Effect, Event, NewGrant},
+    revoking::Revoking,
     schedule::{self, Chance},
-    signed_in::{Backoff, Durability, Grant, Policy, SignedIn},
+    signed_in::{Backoff, Durability, Grant, SignedIn},
 };
 use crate::{
     authority::{Failure, Outcome, Refusal, Retry, Verdict},
     clock::Timestamp,
-    token::{AccessToken, Expiry, Person, RefreshToken, TokenId, TokenKey, TokenSet},
+    token::{Person, RefreshToken, TokenId, TokenKey},
 };
 
 /// A session.
@@ -46,71 +48,12 @@ pub(crate) enum Phase {
     Revoking(Revoking),
 }
 
-/// What is still to be revoked.
-#[derive(Debug)]
-pub(crate) struct Revoking {
-    pub(crate) refresh_token: Option<RefreshToken>,
-    pub(crate) access_tokens: Vec<(AccessToken, Expiry)>,
-}
-
 #[derive(Debug)]
 struct InFlight {
     attempt: u64,
     generation: u64,
     key: TokenKey,
     on_demand: Option<Duration>,
-}
-
-/// What a new login brings.
-#[derive(Debug)]
-pub(crate) struct NewGrant {
-    pub(crate) tokens: TokenSet,
-    pub(crate) own: TokenKey,
-    pub(crate) obtained_at: Timestamp,
-    pub(crate) id: TokenId,
-    pub(crate) policy: Policy,
-}
-
-/// What happens to a session.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// A login succeeded.
-    SignIn(Box<NewGrant>),
-    /// Time has passed. `last_used` is when a token was last handed out.
-    Tick { last_used: Timestamp },
-    /// Somebody waits for a better token than the one there is.
-    Requested { key: TokenKey, min_validity: Option<Duration> },
-    /// An API refused a token.
-    Rejected { id: TokenId },
-    /// A redemption ended.
-    Answered { attempt: u64, outcome: Outcome, obtained_at: Timestamp, id: TokenId },
-    /// The record of the present generation is on the disk.
-    Persisted,
-    /// It is not, and may never be.
-    PersistFailed,
-    /// The person wants it gone.
-    Revoke,
-    /// The server has been told, or could not be.
-    RevocationEnded,
-    /// The daemon is stopping: finish, begin nothing.
-    Stop,
-}
-
-/// What is to be done, in order.
-#[derive(Debug)]
-pub(crate) enum Effect {
-    /// Redeem the refresh token for this key.
-    Redeem { key: TokenKey, attempt: u64 },
-    /// Write the record, then report [`Event::Persisted`] or [`Event::PersistFailed`].
-    Persist,
-    /// Show the present state to everyone.
-    Publish,
-    /// Tell the server to forget the tokens of [`Phase::Revoking`], then report [`Event::RevocationEnded`].
-    Revoke,
-    /// Tell the server, if it can be told, to forget tokens that nobody will use.
-    Discard(Box<TokenSet>),
-    /// Delete the record.
-    Forget,
 }
 
 impl State {
@@ -182,7 +125,9 @@ impl State {
         let mut effects = match event {
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
             Event::Tick { last_used } => self.tick(last_used, now),
-            Event::Requested { key, min_validity } => self.requested(key, min_validity, now),
+            Event::Requested { key, min_validity, outcomes } => {
+                self.requested(key, min_validity, outcomes, now)
+            }
             Event::Rejected { id } => self.rejected(id, now),
             Event::Answered { attempt, outcome, obtained_at, id } => {
                 self.answered(attempt, outcome, Arrival { obtained_at, id, now, chance })
@@ -229,9 +174,19 @@ impl State {
         }
     }
 
-    fn requested(&mut self, key: TokenKey, min_validity: Option<Duration>, now: Timestamp) -> Vec<Effect> {
+    fn requested(
+        &mut self,
+        key: TokenKey,
+        min_validity: Option<Duration>,
+        outcomes: u64,
+        now: Timestamp,
+    ) -> Vec<Effect> {
         let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
         session.last_used = session.last_used.max(now);
+        // An attempt has ended since they looked: that is what they get, not another one each.
+        if session.entries.get(&key).is_some_and(|entry| entry.outcomes != outcomes) {
+            return vec![];
+        }
         if matches!(session.grant, Grant::None { .. }) && key != session.own {
             let failure = Failure {
                 error: "interaction_required".into(),
@@ -251,12 +206,7 @@ impl State {
             .as_ref()
             .is_some_and(|running| running.key == key && running.generation == self.generation);
         let entry = session.entry(key, now);
-        // Whoever asked while the last renewal was being written has judged the token before this one.
-        let has_come = entry
-            .token
-            .as_ref()
-            .is_some_and(|token| schedule::freshness(token, now, min_validity) == schedule::Freshness::Fresh);
-        if !waits_for_running && !has_come && !entry.is_refused(now) {
+        if !waits_for_running && !entry.is_refused(now) {
             entry.request(min_validity, now);
         }
         vec![]
@@ -403,37 +353,6 @@ impl State {
             Some(InFlight { attempt: self.attempts, generation: self.generation, key, on_demand });
         self.attempts
     }
-}
-
-impl Revoking {
-    fn of(session: SignedIn) -> Self {
-        let access_tokens = session.entries.into_values().filter_map(|entry| entry.token);
-        Self {
-            refresh_token: match session.grant {
-                Grant::RefreshToken { token, .. } => Some(token),
-                Grant::None { .. } => None,
-            },
-            access_tokens: access_tokens.map(|token| (token.secret, token.expiry)).collect(),
-        }
-    }
-
-    fn take(&mut self, tokens: TokenSet, arrival: Arrival) {
-        let expiry = schedule::expiry(tokens.lifetime, arrival.obtained_at, false);
-        self.access_tokens.push((tokens.access_token, expiry));
-        if let Some(token) = tokens.refresh_token {
-            self.refresh_token = Some(token);
-        }
-    }
-}
-
-/// The circumstances of an answer.
-#[derive(Clone, Copy)]
-pub(super) struct Arrival {
-    /// When its request was sent.
-    pub(super) obtained_at: Timestamp,
-    pub(super) id: TokenId,
-    pub(super) now: Timestamp,
-    pub(super) chance: Chance,
 }
 
 fn discard(outcome: Outcome) -> Vec<Effect> {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
+    event::{Effect, Event, NewGrant},
     schedule::{Chance, Freshness},
     signed_in::{Durability, Grant, Policy},
-    state::{Effect, Event, NewGrant, Phase, State},
+    state::{Phase, State},
     state_tests::{START, failure, tokens},
 };
 use crate::{
@@ -139,7 +140,12 @@ impl Watched {
             }
             Step::Request(key, wanted) => {
                 let key = if key == 0 { own() } else { TokenKey::new([format!("s{key}").as_str()], []) };
-                self.event(Event::Requested { key, min_validity: wanted.map(Duration::from_secs) }, false)
+                let known = match &self.state.phase {
+                    Phase::SignedIn(session) => session.entries.get(&key).map_or(0, |entry| entry.outcomes),
+                    _ => 0,
+                };
+                let min_validity = wanted.map(Duration::from_secs);
+                self.event(Event::Requested { key, min_validity, outcomes: known }, false)
             }
             Step::Reject => {
                 let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };

@@ -16,11 +16,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Command, Handle,
+    event::{Effect, Event, NewGrant},
     record::{self, Login},
     redeem::{self, Found, Redemption},
     schedule::Chance,
     snapshot::Snapshot,
-    state::{Effect, Event, NewGrant, Phase, State},
+    state::{Phase, State},
 };
 use crate::{
     authority::Failure,
@@ -49,6 +50,8 @@ pub(crate) struct Environment {
 pub(crate) enum Start {
     /// Nobody has signed in yet.
     SignedOut,
+    /// Its record says nothing to this version: a new login takes its place in the store.
+    Unreadable { generation: u64, slot: Slot },
     /// From its record and its journal slot.
     Restored { phase: Phase, login: Option<Login>, generation: u64, slot: Slot },
 }
@@ -67,13 +70,15 @@ pub(crate) fn prepare(
     environment: Arc<Environment>,
 ) -> (Handle, impl Future<Output = ()> + Send + 'static) {
     let (command_sender, commands) = mpsc::channel(COMMANDS);
+    let is_stored = !matches!(start, Start::SignedOut);
     let (state, login, slot) = match start {
         Start::SignedOut => (State::signed_out(), None, Slot::Settled),
+        Start::Unreadable { generation, slot } => (State::restored(generation, Phase::SignedOut), None, slot),
         Start::Restored { phase, login, generation, slot } => {
             (State::restored(generation, phase), login.map(Arc::new), slot)
         }
     };
-    let stored = (!matches!(state.phase, Phase::SignedOut)).then_some(state.generation);
+    let stored = is_stored.then_some(state.generation);
     let (publisher, snapshots) = watch::channel(Arc::new(Snapshot::of(&state, login.as_ref(), &key, None)));
     let last_used = Arc::new(AtomicU64::new(0));
     let handle = Handle {
@@ -94,6 +99,7 @@ pub(crate) fn prepare(
         publisher,
         last_used,
         work: None,
+        redeeming: None,
         revokers: Vec::new(),
         deferred: VecDeque::new(),
     };
@@ -113,6 +119,8 @@ struct Task {
     publisher: watch::Sender<Arc<Snapshot>>,
     last_used: Arc<AtomicU64>,
     work: Option<Work>,
+    /// Whose refresh token was redeemed last: a new login, perhaps at another server, may have come meanwhile.
+    redeeming: Option<Arc<Login>>,
     /// Who waits for the end of a revocation.
     revokers: Vec<oneshot::Sender<RevokeResponse>>,
     /// Logins that arrived during a revocation: they begin where it ends.
@@ -165,8 +173,8 @@ impl Task {
 
     async fn command(&mut self, command: Command) {
         match command {
-            Command::Request { key, min_validity } => {
-                self.handle(Event::Requested { key, min_validity }).await;
+            Command::Request { key, min_validity, outcomes } => {
+                self.handle(Event::Requested { key, min_validity, outcomes }).await;
             }
             Command::Reject { id, done } => {
                 self.handle(Event::Rejected { id }).await;
@@ -226,6 +234,8 @@ impl Task {
     }
 
     async fn handle(&mut self, event: Event) {
+        // The slot of a redemption that runs stays as it is: it says that a refresh token is on its way.
+        let redeeming = self.work.is_some();
         let mut effects = VecDeque::from(self.react(event));
         let mut unsettled = false;
         while let Some(effect) = effects.pop_front() {
@@ -245,7 +255,7 @@ impl Task {
                 Effect::Forget => self.forget().await,
             }
         }
-        if unsettled && self.stored.is_some() {
+        if unsettled && !redeeming && self.stored.is_some() {
             self.settle().await;
         }
     }
@@ -264,6 +274,7 @@ impl Task {
             login: Arc::clone(login),
             person: self.state.person().cloned(),
         };
+        self.redeeming = Some(Arc::clone(login));
         let environment = Arc::clone(&self.environment);
         self.work = Some(Box::pin(async move {
             let (outcome, obtained_at) = redemption.run(&environment).await;
@@ -329,12 +340,12 @@ impl Task {
         }));
     }
 
-    /// Best effort, apart from the session's own conversation.
+    /// Best effort, apart from the session's own conversation. The tokens go back to the server that issued them.
     fn discard(&self, tokens: TokenSet) {
-        let Some(login) = self.login.clone() else { return };
+        let Some(login) = self.redeeming.clone().or_else(|| self.login.clone()) else { return };
         let (session, environment) = (self.key.clone(), Arc::clone(&self.environment));
         tokio::spawn(async move {
-            let tokens = Tokens::of_answer(tokens);
+            let tokens = Tokens::of_answer(tokens, environment.clock.now());
             let registration = Some(&login.registration);
             revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
                 .await;

@@ -7,11 +7,18 @@ use std::{
     time::Duration,
 };
 
-use fourinsight_ipc::{Endpoint, platform::Listener};
-use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown};
+use fourinsight_ipc::{
+    Endpoint,
+    platform::{self, Listener},
+};
+use tokio::{
+    signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown},
+    sync::watch,
+};
 use windows_sys::Win32::System::{
     Diagnostics::Debug::{SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SetErrorMode},
     SystemInformation::GetTickCount64,
+    Threading::{CreateEventW, INFINITE, WaitForSingleObject},
 };
 
 /// Time since the machine started, suspend included.
@@ -47,13 +54,15 @@ pub(crate) enum Signalled {
     Reload,
 }
 
-/// Listens for console events from now on. Ctrl-Break re-reads the configuration; all others stop.
+/// Listens from now on for console events, and for the event by which a client asks a daemon without a console to
+/// stop. Ctrl-Break re-reads the configuration; all others stop.
 pub(crate) struct Signals {
     interrupt: CtrlC,
     reload: CtrlBreak,
     close: CtrlClose,
     logoff: CtrlLogoff,
     shutdown: CtrlShutdown,
+    asked: watch::Receiver<bool>,
 }
 
 impl Signals {
@@ -65,6 +74,7 @@ impl Signals {
             close: ctrl_close()?,
             logoff: ctrl_logoff()?,
             shutdown: ctrl_shutdown()?,
+            asked: stop_event()?,
         })
     }
 
@@ -76,8 +86,34 @@ impl Signals {
             _ = self.close.recv() => Signalled::Stop,
             _ = self.logoff.recv() => Signalled::Stop,
             _ = self.shutdown.recv() => Signalled::Stop,
+            _ = self.asked.changed() => Signalled::Stop,
         }
     }
+}
+
+/// Turns true when the event named after this process is set.
+fn stop_event() -> io::Result<watch::Receiver<bool>> {
+    let name = platform::stop_event(std::process::id());
+    let name: Vec<u16> = name.encode_utf16().chain([0]).collect();
+    #[expect(unsafe_code, reason = "events are only offered as a system call")]
+    // SAFETY: the name ends with a zero, and the default security keeps other users away.
+    let event = unsafe { CreateEventW(std::ptr::null(), 1, 0, name.as_ptr()) };
+    if event.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    let (sender, receiver) = watch::channel(false);
+    let event = event as usize;
+    std::thread::spawn(move || {
+        #[expect(unsafe_code, reason = "waits on a handle that this thread keeps for the process's life")]
+        // SAFETY: the event was created above and is never closed.
+        unsafe {
+            WaitForSingleObject(event as _, INFINITE);
+        }
+        sender.send_replace(true);
+        // The sender stays, so that the receiver changes once and no more.
+        std::mem::forget(sender);
+    });
+    Ok(receiver)
 }
 
 /// Tells whoever started the daemon that it is ready, by a line.

@@ -27,7 +27,7 @@ fn main() -> Result<()> {
     while unix_milliseconds() < orders.until {
         let ask = runtime.block_on(ask(&client, &request, &orders.oracle));
         writeln!(stdout(), "{}", serde_json::to_string(&ask)?)?;
-        runtime.block_on(tokio::time::sleep(pause(orders.longest_pause)));
+        runtime.block_on(async { tokio::time::sleep(pause(orders.longest_pause)).await });
     }
     Ok(())
 }

@@ -21,10 +21,11 @@ pub const TIME_LIMIT: Duration = Duration::from_mins(2);
 /// Sends a signal, such as `TERM`, to a process.
 pub fn signal(process: u32, name: &str) -> Result<()> {
     // The shell's own `kill` is everywhere, where the program is not.
-    let status = Command::new("sh")
+    let output = Command::new("sh")
         .args(["-c", "kill -s \"$0\" \"$1\"", name, &process.to_string()])
-        .status()
+        .output()
         .context("no shell to send a signal with")?;
-    ensure!(status.success(), "process {process} took no signal {name}");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "process {process} took no signal: {}", complaint.trim());
     Ok(())
 }

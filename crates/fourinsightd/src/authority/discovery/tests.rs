@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
-    authority::{ClientAuth, Parameters, fake::Fake},
+    authority::{ClientAuth, fake::Fake},
     http::Route,
-    profile::{Endpoints, Flow, SecretSource},
+    profile::{Endpoints, Flow, Parameters, SecretSource},
 };
 
 const ISSUER: &str = "https://id.example.com";

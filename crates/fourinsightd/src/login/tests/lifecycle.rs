@@ -1,7 +1,5 @@
 //! How attempts begin, compete and end.
 
-use std::time::Duration;
-
 use fourinsight_ipc::ErrorCode;
 
 use super::*;

@@ -1,0 +1,72 @@
+//! What happens to a session, and what is to be done about it: the two ends of the state machine. Pure.
+
+use std::time::Duration;
+
+use super::{schedule::Chance, signed_in::Policy};
+use crate::{
+    authority::Outcome,
+    clock::Timestamp,
+    token::{TokenId, TokenKey, TokenSet},
+};
+
+/// What a new login brings.
+#[derive(Debug)]
+pub(crate) struct NewGrant {
+    pub(crate) tokens: TokenSet,
+    pub(crate) own: TokenKey,
+    pub(crate) obtained_at: Timestamp,
+    pub(crate) id: TokenId,
+    pub(crate) policy: Policy,
+}
+
+/// What happens to a session.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A login succeeded.
+    SignIn(Box<NewGrant>),
+    /// Time has passed. `last_used` is when a token was last handed out.
+    Tick { last_used: Timestamp },
+    /// Somebody wants a better token than the one there was when so many attempts for its key had ended.
+    Requested { key: TokenKey, min_validity: Option<Duration>, outcomes: u64 },
+    /// An API refused a token.
+    Rejected { id: TokenId },
+    /// A redemption ended.
+    Answered { attempt: u64, outcome: Outcome, obtained_at: Timestamp, id: TokenId },
+    /// The record of the present generation is on the disk.
+    Persisted,
+    /// It is not, and may never be.
+    PersistFailed,
+    /// The person wants it gone.
+    Revoke,
+    /// The server has been told, or could not be.
+    RevocationEnded,
+    /// The daemon is stopping: finish, begin nothing.
+    Stop,
+}
+
+/// What is to be done, in order.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Redeem the refresh token for this key.
+    Redeem { key: TokenKey, attempt: u64 },
+    /// Write the record, then report [`Event::Persisted`] or [`Event::PersistFailed`].
+    Persist,
+    /// Show the present state to everyone.
+    Publish,
+    /// Tell the server to forget the tokens of [`Revoking`](super::revoking::Revoking), then report [`Event::RevocationEnded`].
+    Revoke,
+    /// Tell the server, if it can be told, to forget tokens that nobody will use.
+    Discard(Box<TokenSet>),
+    /// Delete the record.
+    Forget,
+}
+
+/// The circumstances of an answer.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    /// When its request was sent.
+    pub(super) obtained_at: Timestamp,
+    pub(super) id: TokenId,
+    pub(super) now: Timestamp,
+    pub(super) chance: Chance,
+}

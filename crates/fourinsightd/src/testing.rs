@@ -1,0 +1,335 @@
+//! What tests of sessions and of the API share: a practice authorization server called in memory, a daemon's inside
+//! on a state folder of its own, and clocks that follow tokio's paused time.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+};
+use fourinsight_ipc::{SessionKey, message::RevokeResponse};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use testkit::practice::{Answer, Client, Practice, Settings, Verdict, fault::is_lost};
+use tokio::{sync::watch, task::JoinSet};
+use tower::Service;
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::{
+    authority::{
+        ClientAuth, Outcome, Registration, grant,
+        response::{self, Expected},
+    },
+    broker::Broker,
+    clock::{Clock, virtual_time::Virtual},
+    http::{BODY_LIMIT, ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
+    login::{NewLogin, SignIn},
+    profile::Parameters,
+    session::{Environment, Handle, NoToken, Served, Snapshot, TokenRequest},
+    store::{Opened, Store},
+};
+
+/// The practice server's issuer identifier.
+pub(crate) const ISSUER: &str = "https://practice.test";
+
+/// What a login asks for unless its test says otherwise.
+pub(crate) const SCOPES: [&str; 4] = ["openid", "offline_access", "api", "read"];
+
+/// The wall clock when a world begins, in Unix seconds.
+pub(crate) const START: u64 = 1_700_000_000;
+
+/// A practice server, the clocks, and one daemon's inside.
+pub(crate) struct World {
+    pub(crate) practice: Practice,
+    pub(crate) clock: Clock,
+    pub(crate) readings: Arc<Virtual>,
+    pub(crate) daemon: Daemon,
+}
+
+/// The daemon from the broker down.
+pub(crate) struct Daemon {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) exchange: Arc<dyn HttpExchange>,
+    pub(crate) store: Store,
+    pub(crate) problems: Vec<String>,
+    pub(crate) ticks: watch::Receiver<()>,
+    pub(crate) stopping: watch::Sender<bool>,
+    pub(crate) folder: TempDir,
+    _ticker: JoinSet<()>,
+}
+
+impl World {
+    /// A server with tokens of an hour, and a daemon that knows no session.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The same, the server changed.
+    pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings { unix_at_start: Some(START), ..Settings::default() };
+        change(&mut settings);
+        let practice = Practice::new(settings);
+        let (clock, readings) = Virtual::clock();
+        let daemon = Daemon::start(tempfile::tempdir().unwrap(), &practice, &clock).await;
+        Self { practice, clock, readings, daemon }
+    }
+
+    /// The same, with somebody signed in to the session `default`.
+    pub(crate) async fn signed_in() -> Self {
+        let world = Self::new().await;
+        world.sign_in().await;
+        world
+    }
+
+    /// Signs ada in to the session `default`.
+    pub(crate) async fn sign_in(&self) {
+        let login = self.login("ada", &SCOPES, &[]).await;
+        self.sign_in_with("default", login).await;
+    }
+
+    /// Gives a login to a session.
+    pub(crate) async fn sign_in_with(&self, session: &str, login: NewLogin) {
+        self.daemon.broker.sign_in(&key(session), login).await.unwrap();
+    }
+
+    /// A login by a real exchange of a code.
+    pub(crate) async fn login(&self, user: &str, scopes: &[&str], resources: &[&str]) -> NewLogin {
+        let registration = registration();
+        let callback = self.practice.sign_in(&authorization_uri(scopes, resources), user).await.unwrap();
+        let code = callback.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+        let resources: Vec<_> = resources.iter().map(|&resource| resource.to_owned()).collect();
+        let exchange = InMemory::over(&self.practice);
+        let (code, verifier) = (SecretString::from(code), SecretString::from(VERIFIER.to_owned()));
+        let obtained_at = self.clock.now();
+        let answer = grant::redeem_code(&exchange, &registration, &code, &verifier, REDIRECT_URI, &resources);
+        let answer = answer.await.unwrap();
+        let unix_now = self.clock.unix_now();
+        let Outcome::Granted(tokens) =
+            response::judge(&answer, &registration, Expected::Login { nonce: None }, unix_now)
+        else {
+            panic!("the practice server refused a login")
+        };
+        NewLogin {
+            profile: "work".to_owned(),
+            registration,
+            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+            resources,
+            tokens: *tokens,
+            obtained_at,
+            refresh_idle: None,
+            keep_alive: true,
+        }
+    }
+
+    /// The session `default`.
+    pub(crate) fn session(&self) -> Handle {
+        self.daemon.broker.session(&SessionKey::default()).unwrap()
+    }
+
+    /// What everyone sees of the session `default`.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.session().snapshot()
+    }
+
+    /// The short code of what is wrong with the session `default`.
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.snapshot().problem.as_ref().map(|(failure, _)| failure.error.clone())
+    }
+
+    /// A token of the session `default`, on the usual terms.
+    pub(crate) async fn token(&self) -> Result<Arc<Served>, NoToken> {
+        self.session().token(&usual()).await
+    }
+
+    /// Revokes the session `default`.
+    pub(crate) async fn revoke(&self) -> RevokeResponse {
+        self.session().revoke().await.unwrap()
+    }
+
+    /// How many requests with a refresh token the server has seen.
+    pub(crate) fn refreshes(&self) -> usize {
+        self.practice.ledger().token_requests("refresh_token").len()
+    }
+
+    /// What the server says of a token.
+    pub(crate) fn verdict(&self, token: &Served) -> Verdict {
+        self.practice.verdict(token.token.secret.expose())
+    }
+
+    /// The server answers the next requests for tokens like this, one each.
+    pub(crate) fn script(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.practice.answer_next_token_requests(answers);
+    }
+
+    /// Stops the daemon in order and starts it again.
+    pub(crate) async fn restarted(self) -> Self {
+        let Self { practice, clock, readings, daemon } = self;
+        let folder = daemon.stop().await;
+        let daemon = Daemon::start(folder, &practice, &clock).await;
+        Self { practice, clock, readings, daemon }
+    }
+
+    /// Kills the daemon where it stands and starts it on what it left on the disk.
+    pub(crate) async fn killed(self) -> Self {
+        let Self { practice, clock, readings, daemon } = self;
+        let left = daemon.left_on_disk();
+        drop(daemon);
+        let daemon = Daemon::start(left, &practice, &clock).await;
+        Self { practice, clock, readings, daemon }
+    }
+}
+
+impl Daemon {
+    async fn start(folder: TempDir, practice: &Practice, clock: &Clock) -> Self {
+        let Opened { store, sessions, mut problems } = Store::open(folder.path()).await.unwrap();
+        let exchange: Arc<dyn HttpExchange> = Arc::new(InMemory::over(practice));
+        let (ticker, ticks) = watch::channel(());
+        let (stopping, stopped) = watch::channel(false);
+        let environment = Environment {
+            exchange: Arc::clone(&exchange),
+            store: store.clone(),
+            clock: clock.clone(),
+            ticks: ticks.clone(),
+            stopping: stopped,
+        };
+        let (broker, unreadable) = Broker::start(environment, sessions);
+        problems.extend(unreadable);
+        let mut ticking = JoinSet::new();
+        ticking.spawn(async move {
+            let mut interval = tokio::time::interval(Duration::from_secs(30));
+            loop {
+                interval.tick().await;
+                ticker.send_replace(());
+            }
+        });
+        let broker = Arc::new(broker);
+        Self { broker, exchange, store, problems, ticks, stopping, folder, _ticker: ticking }
+    }
+
+    /// Stops as the daemon does, and leaves the state folder.
+    pub(crate) async fn stop(self) -> TempDir {
+        self.stopping.send_replace(true);
+        self.broker.finished().await;
+        self.folder
+    }
+
+    /// A copy of the state folder, as a process that is killed now would leave it.
+    pub(crate) fn left_on_disk(&self) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        copy_files(self.folder.path(), copy.path());
+        fs::create_dir(copy.path().join("journal")).unwrap();
+        copy_files(&self.folder.path().join("journal"), &copy.path().join("journal"));
+        copy
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for file in fs::read_dir(from).unwrap().map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
+        fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+    }
+}
+
+/// A token request on the usual terms.
+pub(crate) fn usual() -> TokenRequest {
+    TokenRequest { key: None, min_validity: None, wait: Duration::from_secs(30) }
+}
+
+/// A session key.
+pub(crate) fn key(text: &str) -> SessionKey {
+    SessionKey::new(text).unwrap()
+}
+
+/// Lets so much time pass, with all that happens meanwhile.
+pub(crate) async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+/// Lets time pass, second by second, until something is so; fails when two hours did not bring it.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    for _ in 0..7200 {
+        if condition() {
+            return;
+        }
+        pass(1).await;
+    }
+    panic!("waited two hours in vain: {what}");
+}
+
+/// The practice server's public client.
+pub(crate) fn registration() -> Registration {
+    let endpoint = |name: &str| format!("{ISSUER}/{name}");
+    Registration {
+        issuer: Some(ISSUER.to_owned()),
+        authorization_endpoint: Some(endpoint("authorize")),
+        token_endpoint: endpoint("token"),
+        revocation_endpoint: Some(endpoint("revoke")),
+        userinfo_endpoint: Some(endpoint("userinfo")),
+        iss_in_callback: true,
+        client_id: Client::public().id,
+        client_secret: None,
+        client_auth: ClientAuth::None,
+        authorize_params: Parameters::new(),
+        code_params: Parameters::new(),
+        refresh_params: Parameters::new(),
+        revoke_params: Parameters::new(),
+        route: Route::default(),
+    }
+}
+
+const REDIRECT_URI: &str = "http://127.0.0.1:4711/callback";
+
+// The pair of RFC 7636, appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+fn authorization_uri(scopes: &[&str], resources: &[&str]) -> String {
+    let mut uri = Url::parse(&registration().authorization_endpoint.unwrap()).unwrap();
+    uri.query_pairs_mut()
+        .append_pair("response_type", "code")
+        .append_pair("client_id", &Client::public().id)
+        .append_pair("redirect_uri", REDIRECT_URI)
+        .append_pair("scope", &scopes.join(" "))
+        .append_pair("code_challenge", CHALLENGE)
+        .append_pair("code_challenge_method", "S256")
+        .extend_pairs(resources.iter().map(|resource| ("resource", resource)));
+    uri.into()
+}
+
+/// The port to authorization servers, ending at the practice server's router.
+pub(crate) struct InMemory(Router);
+
+impl InMemory {
+    pub(crate) fn over(practice: &Practice) -> Self {
+        Self(practice.router(ISSUER))
+    }
+}
+
+impl HttpExchange for InMemory {
+    fn exchange(&self, request: HttpRequest) -> ExchangeFuture<'_> {
+        let lost = |cause: &str| ExchangeError { sent: true, cause: cause.to_owned() };
+        let router = self.0.clone();
+        Box::pin(async move {
+            let limit = request.time_limit;
+            let exchanged = tokio::time::timeout(limit, exchange(router, request)).await;
+            exchanged
+                .map_err(|_| lost("no answer in time"))?
+                .ok_or_else(|| lost("the connection closed without an answer"))
+        })
+    }
+}
+
+async fn exchange(mut router: Router, request: HttpRequest) -> Option<HttpResponse> {
+    let target = format!("{}?{}", request.url.path(), request.url.query().unwrap_or_default());
+    let mut sent = http::Request::new(Body::from(request.body.to_vec()));
+    *sent.method_mut() = request.method;
+    *sent.uri_mut() = target.parse().unwrap();
+    *sent.headers_mut() = request.headers;
+    let Ok(response) = router.call(sent).await;
+    if is_lost(&response) {
+        return None;
+    }
+    let (parts, body) = response.into_parts();
+    let body = Zeroizing::new(to_bytes(body, BODY_LIMIT).await.unwrap().to_vec());
+    Some(HttpResponse { status: parts.status.as_u16(), headers: parts.headers, body })
+}
