@@ -100,7 +100,10 @@ impl Locations {
             Some(path) => absolute(path)?,
             None => platform::default_state_dir(home()?.home_dir()),
         };
-        let explicit_socket = named(options.socket, SOCKET_VARIABLE).map(Endpoint::new).transpose()?;
+        // The lock file hands it to clients in other working folders.
+        let explicit_socket = named(options.socket, SOCKET_VARIABLE)
+            .map(|path| absolute(path).and_then(Endpoint::new))
+            .transpose()?;
         Ok(Self { config: absolute(config)?, state_dir, explicit_socket })
     }
 
@@ -204,6 +207,13 @@ mod tests {
         let options = LocationOptions { state_dir: Some("/from/flag".into()), ..LocationOptions::default() };
         assert_eq!(resolve(options, &environment).state_dir, std::path::absolute("/from/flag").unwrap());
         assert!(resolve(LocationOptions::default(), &[]).state_dir.ends_with("api"));
+    }
+
+    #[test]
+    fn a_relative_socket_is_completed_because_others_read_it_elsewhere() {
+        let options = LocationOptions { socket: Some("broker.sock".into()), ..LocationOptions::default() };
+        let socket = resolve(options, &[]).explicit_socket.unwrap();
+        assert!(socket.as_path().is_absolute() && socket.as_path().ends_with("broker.sock"));
     }
 
     #[test]

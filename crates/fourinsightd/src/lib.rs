@@ -182,7 +182,9 @@ async fn run(options: Options) -> Result<(), RunError> {
             tracing::error!("a renewal did not end in time; it is taken up at the next start");
         },
         // Asked twice: stop now. What the journal holds is taken up at the next start.
-        _ = signals.next() => tracing::warn!("stopped before a renewal had ended"),
+        () = async { while signals.next().await != Signalled::Stop {} } => {
+            tracing::warn!("stopped before a renewal had ended");
+        }
     }
     instance.release();
     Ok(())

@@ -28,9 +28,9 @@ impl Tokens {
         Self { refresh_token: refresh_token.cloned(), access_tokens: access_tokens.to_vec() }
     }
 
-    /// The tokens of an answer that nobody will use.
-    pub(crate) fn of_answer(tokens: TokenSet) -> Self {
-        let expiry = schedule::expiry(tokens.lifetime, Timestamp::from_millis(0), false);
+    /// The tokens of an answer that nobody will use; it has just arrived.
+    pub(crate) fn of_answer(tokens: TokenSet, now: Timestamp) -> Self {
+        let expiry = schedule::expiry(tokens.lifetime, now, false);
         Self { refresh_token: tokens.refresh_token, access_tokens: vec![(tokens.access_token, expiry)] }
     }
 }

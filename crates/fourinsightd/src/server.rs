@@ -51,6 +51,7 @@ pub(crate) async fn serve(
     let places = Arc::new(Semaphore::new(most_connections));
     let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
     let mut connections = JoinSet::new();
+    let mut exhausted = false;
     loop {
         let accepted = tokio::select! {
             accepted = platform::accept(socket.listener()) => accepted,
@@ -64,12 +65,15 @@ pub(crate) async fn serve(
         let stream = match accepted {
             Ok(stream) => stream,
             Err(error) => {
-                // Out of descriptors, most likely: places come free as connections end.
-                tracing::warn!(%error, "a connection could not be accepted");
+                // Out of descriptors, most likely: places come free as connections end. Said once, not every time.
+                if !std::mem::replace(&mut exhausted, true) {
+                    tracing::warn!(%error, "connections cannot be accepted; trying until they can");
+                }
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
+        exhausted = false;
         if !platform::async_peer_is_this_user(&stream).unwrap_or(false) {
             tracing::warn!("a process of another user was turned away");
             continue;

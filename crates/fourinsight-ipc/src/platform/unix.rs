@@ -85,7 +85,8 @@ fn peer_uid(socket: &impl AsFd) -> io::Result<Uid> {
 
 /// Creates a folder that only its owner can enter, or tightens one of ours that is wider.
 ///
-/// Refuses a folder of another user and anything that is no folder, a symbolic link included.
+/// Refuses a folder of another user and anything that is no folder, a symbolic link included; also one that others
+/// share, for root owns `/tmp` and `/run`, and the machine does not work without them.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     match DirBuilder::new().recursive(true).mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -97,10 +98,24 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     }
     if metadata.mode() & 0o777 != 0o700 {
+        if is_shared(path, metadata.mode()) {
+            let text = format!("{} is shared with others; choose a folder below it", path.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
         fs::set_permissions(path, Permissions::from_mode(0o700))?;
     }
     Ok(())
 }
+
+/// Whether a folder is there for everyone: its entries are protected from each other, or the system keeps its own
+/// things in it.
+fn is_shared(path: &Path, mode: u32) -> bool {
+    mode & 0o1000 != 0 || SYSTEM_FOLDERS.iter().any(|folder| path == Path::new(folder))
+}
+
+/// Folders of the system in which a socket is easily, and wrongly, put.
+const SYSTEM_FOLDERS: [&str; 12] =
+    ["/", "/dev", "/etc", "/home", "/mnt", "/opt", "/run", "/run/user", "/srv", "/usr", "/var", "/var/lib"];
 
 /// Opens a file for reading and writing that only its owner can read, whatever the umask; follows no symbolic link.
 pub fn private_file(path: &Path) -> io::Result<File> {
@@ -272,6 +287,18 @@ mod tests {
         fs::set_permissions(&inner, Permissions::from_mode(0o755)).unwrap();
         private_folder(&inner).unwrap();
         assert_eq!(fs::metadata(&inner).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_folder_that_others_share_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = folder.path().join("tmp");
+        fs::create_dir(&shared).unwrap();
+        fs::set_permissions(&shared, Permissions::from_mode(0o1777)).unwrap();
+        assert_eq!(private_folder(&shared).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(fs::metadata(&shared).unwrap().mode() & 0o7777, 0o1777);
+        assert!(is_shared(Path::new("/"), 0o755) && is_shared(Path::new("/run"), 0o755));
+        assert!(!is_shared(Path::new("/run/fourinsight"), 0o755) && !is_shared(Path::new("/data"), 0o755));
     }
 
     #[test]

@@ -347,7 +347,7 @@ impl Task {
         let Some(login) = self.redeeming.clone().or_else(|| self.login.clone()) else { return };
         let (session, environment) = (self.key.clone(), Arc::clone(&self.environment));
         tokio::spawn(async move {
-            let tokens = Tokens::of_answer(tokens);
+            let tokens = Tokens::of_answer(tokens, environment.clock.now());
             let registration = Some(&login.registration);
             revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
                 .await;
