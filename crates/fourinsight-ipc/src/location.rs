@@ -21,6 +21,9 @@ pub const STATE_DIR_VARIABLE: &str = "FOURINSIGHT_STATE_DIR";
 /// Names the variable that sets the socket.
 pub const SOCKET_VARIABLE: &str = "FOURINSIGHT_SOCKET";
 
+/// A daemon's log file longer than this, in bytes, is begun anew.
+pub const LONGEST_LOG: u64 = 1024 * 1024;
+
 /// Where the daemon listens: a path on Unix, a pipe name on Windows.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
