@@ -155,6 +155,8 @@ async fn clients_without_a_runtime_folder_find_it_by_the_lock_file() {
 async fn a_socket_whose_path_has_vanished_is_bound_again_and_a_log_that_has_grown_begun_anew() {
     let home = Home::new("").unwrap();
     let daemon = Daemon::start(&home).await.unwrap();
+    // It serves, so it has looked once; what follows is seen by a later look.
+    health(&home).await.unwrap();
     let log = home.state_dir().join("daemon.log");
     fs::write(&log, "x".repeat(2 << 20)).unwrap();
     // The folder goes too when a session's end or a cleaner empties the runtime folder.
