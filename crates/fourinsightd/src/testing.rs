@@ -10,7 +10,7 @@ use axum::{
 use fourinsight_ipc::{SessionKey, message::RevokeResponse};
 use secrecy::SecretString;
 use tempfile::TempDir;
-use testkit::practice::{Answer, Client, Practice, Settings, Verdict, fault::is_lost};
+use testkit::practice::{Answer, Client, Ledger, Practice, Settings, Verdict, fault::is_lost};
 use tokio::{sync::watch, task::JoinSet};
 use tower::Service;
 use url::Url;
@@ -157,6 +157,13 @@ impl World {
         self.practice.verdict(token.token.secret.expose())
     }
 
+    /// Waits until the server has seen something; fails when two hours did not bring it.
+    pub(crate) async fn seen(&self, condition: impl FnMut(&Ledger) -> bool) {
+        let two_hours = Duration::from_hours(2);
+        let seen = tokio::time::timeout(two_hours, self.practice.wait_until(condition)).await;
+        seen.expect("the server sees it within two hours");
+    }
+
     /// The server answers the next requests for tokens like this, one each.
     pub(crate) fn script(&self, answers: impl IntoIterator<Item = Answer>) {
         self.practice.answer_next_token_requests(answers);
@@ -172,9 +179,15 @@ impl World {
 
     /// Kills the daemon where it stands and starts it on what it left on the disk.
     pub(crate) async fn killed(self) -> Self {
+        self.killed_for(0).await
+    }
+
+    /// The same, but the start comes so many seconds later.
+    pub(crate) async fn killed_for(self, seconds: u64) -> Self {
         let Self { practice, clock, readings, daemon } = self;
         let left = daemon.left_on_disk();
         drop(daemon);
+        pass(seconds).await;
         let daemon = Daemon::start(left, &practice, &clock).await;
         Self { practice, clock, readings, daemon }
     }
@@ -204,6 +217,8 @@ impl Daemon {
             }
         });
         let broker = Arc::new(broker);
+        // Time passes only when nothing is left to do: until then the sessions take up what the journal holds.
+        tokio::time::sleep(Duration::from_millis(1)).await;
         Self { broker, exchange, store, problems, ticks, stopping, folder, _ticker: ticking }
     }
 
