@@ -126,9 +126,12 @@ impl Locations {
         if let Some(explicit) = &self.explicit_socket {
             return Ok(vec![explicit.clone()]);
         }
-        let default = self.default_endpoint()?;
-        let recorded = Lock::read(&self.lock_file()).map(|lock| lock.socket);
-        Ok(recorded.into_iter().filter(|endpoint| *endpoint != default).chain([default.clone()]).collect())
+        match (Lock::read(&self.lock_file()).map(|lock| lock.socket), self.default_endpoint()) {
+            (Some(recorded), Ok(default)) if recorded != default => Ok(vec![recorded, default]),
+            // A default that does not fit harms no client that knows better.
+            (Some(recorded), _) => Ok(vec![recorded]),
+            (None, default) => Ok(vec![default?]),
+        }
     }
 
     /// The file that makes one daemon the only one on this state.

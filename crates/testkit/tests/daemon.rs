@@ -56,13 +56,13 @@ async fn it_logs_one_json_object_a_line_when_asked_to() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_path_over_the_limit_is_refused_by_both_programs() {
     let home = Home::new("").unwrap();
-    let long = home.path().join("x".repeat(120)).join("broker.sock").to_str().unwrap().to_owned();
-    let Start::Exited(code, log) = Daemon::launch(&home, &["--socket", &long]).await.unwrap() else {
+    let path = home.path().join("x".repeat(120)).join("broker.sock").to_str().unwrap().to_owned();
+    let Start::Exited(code, log) = Daemon::launch(&home, &["--socket", &path]).await.unwrap() else {
         panic!("it listens at a path that no socket can have")
     };
     assert!(code == Some(78) && log.contains("limit of") && log.contains("--socket"), "{code:?}: {log}");
     for command in ["status", "token"] {
-        let output = home.ctl(&[command, "--socket", &long]).await.unwrap();
+        let output = home.ctl(&[command, "--socket", &path]).await.unwrap();
         assert_eq!(output.code, Some(78), "{output:?}");
         assert!(output.stderr.starts_with("error: ") && output.stderr.contains("limit of"), "{output:?}");
     }

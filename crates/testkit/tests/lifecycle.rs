@@ -152,6 +152,24 @@ async fn clients_without_a_runtime_folder_find_it_by_the_lock_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_the_default_path_is_too_long_a_recorded_one_is_followed_all_the_same() {
+    let home = Home::new("").unwrap();
+    let long = home.path().join("x".repeat(120));
+    let status = async || {
+        let mut command = home.command(&home.programs().fourinsightctl);
+        command.env("XDG_RUNTIME_DIR", &long).arg("status").output().await.unwrap()
+    };
+    let nowhere = status().await;
+    assert_eq!(nowhere.status.code(), Some(78), "{nowhere:?}");
+    let socket = home.path().join("short.sock");
+    let started = Daemon::launch(&home, &["--socket", socket.to_str().unwrap()]).await.unwrap();
+    let Start::Ready(_daemon) = started else { panic!("{started:?}") };
+    let found = status().await;
+    assert!(found.status.success(), "{found:?}");
+    assert!(String::from_utf8_lossy(&found.stdout).contains("short.sock"), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_socket_whose_path_has_vanished_is_bound_again_and_a_log_that_has_grown_begun_anew() {
     let home = Home::new("").unwrap();
     let daemon = Daemon::start(&home).await.unwrap();
