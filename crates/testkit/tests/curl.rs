@@ -168,8 +168,8 @@ fn calls() -> BTreeSet<(String, String)> {
 /// The calls of an OpenAPI document. Each says what an error looks like.
 fn described(document: &Value) -> BTreeSet<(String, String)> {
     let mut calls = BTreeSet::new();
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        for (method, call) in methods.as_object().unwrap() {
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, call) in methods.as_object().expect("calls") {
             let error = &call["responses"]["default"]["content"]["application/json"]["schema"]["$ref"];
             assert_eq!(error, "#/components/schemas/ErrorBody", "{method} {path}");
             calls.insert((method.to_uppercase(), path.clone()));
