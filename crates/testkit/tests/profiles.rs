@@ -52,6 +52,36 @@ async fn a_confidential_client_proves_itself_from_a_file_a_variable_or_a_command
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_is_gone_logs_no_one_out() {
+    let client = Client::confidential();
+    let practice = Practice::new(Settings::default());
+    let serving = practice.serve_tls().await.unwrap();
+    let home = Home::new("").unwrap();
+    let (ca, secret) = (home.path().join("ca.pem"), home.path().join("secret"));
+    fs::write(&ca, serving.ca_pem.as_deref().unwrap()).unwrap();
+    fs::write(&secret, client.secret.unwrap()).unwrap();
+    let more = format!(
+        "client_secret = {{ file = \"{}\" }}\ntls_ca_file = \"{}\"\n{SCOPES}",
+        secret.display(),
+        ca.display()
+    );
+    home.write_config(&config(&serving, &client.id, &more)).unwrap();
+    let daemon = Daemon::start(&home).await.unwrap();
+    sign_in(&home, &practice, &[]).await.unwrap().success().unwrap();
+    fs::remove_file(home.config()).unwrap();
+    daemon.reload().unwrap();
+    renewed(&home).await.unwrap();
+    daemon.stop().await.unwrap();
+
+    let _again = Daemon::start(&home).await.unwrap();
+    let token = renewed(&home).await.unwrap();
+    assert!(matches!(practice.verdict(&token), Verdict::Live));
+    assert_eq!(practice.ledger().refreshes().len(), 2);
+    assert_eq!(home.ctl(&["revoke"]).await.unwrap().code, Some(0));
+    assert!(matches!(practice.verdict(&token), Verdict::Revoked));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_secret_that_cannot_be_read_is_named_by_its_place() {
     let practice = Practice::new(Settings::default());
     let serving = practice.serve_plain().await.unwrap();
