@@ -1,11 +1,15 @@
 //! The Unix side.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::{self, IsTerminal, Write},
     os::{
         fd::OwnedFd,
-        unix::fs::{FileTypeExt, MetadataExt},
+        unix::{
+            ffi::OsStrExt,
+            fs::{FileTypeExt, MetadataExt},
+        },
     },
     path::{Path, PathBuf},
     time::Duration,
@@ -135,7 +139,13 @@ pub(crate) fn logs_to_terminal() -> bool {
 /// The state folder that systemd made for a system unit. A user unit sets none, so that every way of starting the
 /// daemon finds the same sessions.
 pub(crate) fn unit_state_dir() -> Option<PathBuf> {
-    std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).filter(|path| path.starts_with("/var/lib"))
+    of_system_unit(&std::env::var_os("STATE_DIRECTORY")?)
+}
+
+/// The first of the folders that a unit may name, if they are a system unit's.
+fn of_system_unit(folders: &OsStr) -> Option<PathBuf> {
+    let first = folders.as_bytes().split(|byte| *byte == b':').next()?;
+    Some(PathBuf::from(OsStr::from_bytes(first))).filter(|path| path.starts_with("/var/lib"))
 }
 
 /// The folder that a socket's path needs.
@@ -196,4 +206,22 @@ pub(crate) fn handed_over_socket() -> io::Result<Option<(Listener, PathBuf)>> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn handed_over_socket() -> io::Result<Option<(Listener, PathBuf)>> {
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_folder_of_systemd_counts_for_a_system_unit_only() {
+        for (folders, taken) in [
+            ("/var/lib/fourinsight", Some("/var/lib/fourinsight")),
+            ("/var/lib/private/fourinsight:/var/lib/other", Some("/var/lib/private/fourinsight")),
+            ("/home/ada/.local/state/fourinsight", None),
+            ("/var/library", None),
+            ("", None),
+        ] {
+            assert_eq!(of_system_unit(OsStr::new(folders)).as_deref(), taken.map(Path::new), "{folders}");
+        }
+    }
 }
