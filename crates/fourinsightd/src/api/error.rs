@@ -83,12 +83,19 @@ impl IntoResponse for ApiError {
     }
 }
 
-fn login_hint(session: &SessionKey) -> String {
-    if session.as_str().contains(' ') {
-        format!("run `fourinsightctl login '{session}'`")
+/// The command that signs this session in, ready to be pasted into a shell.
+pub(super) fn login_command(session: &SessionKey) -> String {
+    if *session == SessionKey::default() {
+        "fourinsightctl login".to_owned()
+    } else if session.as_str().contains(' ') {
+        format!("fourinsightctl login '{session}'")
     } else {
-        format!("run `fourinsightctl login {session}`")
+        format!("fourinsightctl login {session}")
     }
+}
+
+fn login_hint(session: &SessionKey) -> String {
+    format!("run `{}`", login_command(session))
 }
 
 fn in_words(failure: &Failure) -> String {
