@@ -15,10 +15,7 @@ use std::{
     time::Duration,
 };
 
-use fourinsight_ipc::{
-    Endpoint,
-    platform::{self, Listener},
-};
+use fourinsight_ipc::{Endpoint, platform::Listener};
 use nix::sys::{
     resource::{Resource, getrlimit, setrlimit},
     signal::{SigHandler, Signal, signal},
@@ -28,13 +25,15 @@ use tokio::signal::unix::{SignalKind, signal as on_signal};
 
 /// Time since the machine started, suspend included.
 pub(crate) fn boot_time() -> Duration {
-    let clock = if cfg!(target_os = "linux") {
-        nix::time::ClockId::CLOCK_BOOTTIME
-    } else {
-        nix::time::ClockId::CLOCK_MONOTONIC
-    };
-    nix::time::clock_gettime(clock).map(Duration::from).unwrap_or_default()
+    nix::time::clock_gettime(BOOT_CLOCK).map(Duration::from).unwrap_or_default()
 }
+
+/// The clock that counts suspend.
+#[cfg(target_os = "linux")]
+const BOOT_CLOCK: nix::time::ClockId = nix::time::ClockId::CLOCK_BOOTTIME;
+/// The clock that counts suspend: here the monotonic one does.
+#[cfg(not(target_os = "linux"))]
+const BOOT_CLOCK: nix::time::ClockId = nix::time::ClockId::CLOCK_MONOTONIC;
 
 /// Makes this process keep its secrets: files are private, no core is dumped, no other process of the user may
 /// read its memory, and a full file-size limit is an error rather than the end.
@@ -182,7 +181,7 @@ pub(crate) fn remove_socket(path: &Path) -> io::Result<()> {
 /// The listening socket that systemd has opened for this process, with its path.
 #[cfg(target_os = "linux")]
 pub(crate) fn handed_over_socket() -> io::Result<Option<(Listener, PathBuf)>> {
-    use std::os::fd::FromRawFd;
+    use std::os::fd::{FromRawFd, OwnedFd};
 
     let mut descriptors = sd_notify::listen_fds()?;
     let Some(descriptor) = descriptors.next() else { return Ok(None) };
@@ -199,7 +198,7 @@ pub(crate) fn handed_over_socket() -> io::Result<Option<(Listener, PathBuf)>> {
     let address = listening.local_addr()?;
     let path = address.as_pathname().map(Path::to_owned);
     let path = path.ok_or_else(|| io::Error::other("the socket handed over has no path"))?;
-    Ok(Some((platform::listen_on(listening.into())?, path)))
+    Ok(Some((fourinsight_ipc::platform::listen_on(listening.into())?, path)))
 }
 
 /// launchd's way of handing over a socket is not used.
