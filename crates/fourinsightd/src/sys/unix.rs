@@ -4,12 +4,9 @@ use std::{
     ffi::OsStr,
     fs,
     io::{self, IsTerminal, Write},
-    os::{
-        fd::OwnedFd,
-        unix::{
-            ffi::OsStrExt,
-            fs::{FileTypeExt, MetadataExt},
-        },
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{FileTypeExt, MetadataExt},
     },
     path::{Path, PathBuf},
     time::Duration,
