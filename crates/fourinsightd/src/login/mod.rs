@@ -242,8 +242,8 @@ impl Logins {
     fn no_profile(&self, problem: Option<String>, named: bool, config: &Config) -> ErrorBody {
         let error = |what: &str| ErrorBody::new(ErrorCode::InvalidRequest, what);
         let one_of = || {
-            let names: Vec<_> = config.profiles.keys().map(String::as_str).collect();
-            names.join(", ")
+            let profiles: Vec<_> = config.profiles.keys().map(String::as_str).collect();
+            profiles.join(", ")
         };
         let file = self.config.path().display();
         match problem {
