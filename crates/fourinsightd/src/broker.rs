@@ -73,11 +73,18 @@ impl Broker {
 
     fn restore(&self, loaded: Loaded, declared: &Declared) -> Result<(), String> {
         let Loaded { key, generation, record, slot } = loaded;
-        let (phase, login) = record::decode(&record, &self.environment.clock)
-            .map_err(|error| format!("session {key}: {error}; sign in again to replace it"))?;
-        let opener = declared.get(&key).cloned();
-        self.add(key, Start::Restored { phase, login, generation, slot, opener });
-        Ok(())
+        match record::decode(&record, &self.environment.clock) {
+            Ok((phase, login)) => {
+                let opener = declared.get(&key).cloned();
+                self.add(key, Start::Restored { phase, login, generation, slot, opener });
+                Ok(())
+            }
+            Err(error) => {
+                let problem = format!("session {key}: {error}; sign in again to replace it");
+                self.add(key, Start::Unreadable { generation, slot });
+                Err(problem)
+            }
+        }
     }
 
     fn session_or_new(&self, key: &SessionKey) -> Handle {

@@ -145,11 +145,11 @@ async fn a_process_brings_its_secret_and_brings_it_again_after_a_restart() {
 }
 
 fn secret() -> String {
-    Client::confidential().secret.unwrap()
+    Client::confidential().secret.expect("the confidential client has a secret")
 }
 
 fn write_secret(home: &Home, secret: &str) {
-    fs::write(home.path().join("client-secret"), secret).unwrap();
+    fs::write(home.path().join("client-secret"), secret).expect("the home is writable");
 }
 
 fn declared(home: &Home, serving: &Serving) -> String {

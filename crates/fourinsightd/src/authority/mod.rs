@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     http::{ExchangeError, Route},
-    profile::{ClientAuth, Parameters, PerRequest, SecretSource, one_or_each},
+    profile::{Parameters, PerRequest, SecretSource, one_or_each},
     token::TokenSet,
 };
 
@@ -38,6 +38,8 @@ mod request;
 
 #[cfg(test)]
 mod fake;
+
+pub use crate::profile::ClientAuth;
 
 /// A client registration at a server: all that redeeming, refreshing and revoking need, except secrets.
 ///

@@ -268,7 +268,7 @@ impl Attempt {
             Err(failure) => return self.fail(failure),
         };
         if !self.commit() {
-            return redemption.give_back(&login).await;
+            return redemption.give_back(&login.tokens).await;
         }
         let person = login.tokens.person.as_ref();
         let identity =

@@ -39,6 +39,8 @@ mod opening;
 pub(crate) mod record;
 mod redeem;
 mod revoking;
+#[cfg(test)]
+mod safety_tests;
 pub mod schedule;
 mod served;
 mod signed_in;

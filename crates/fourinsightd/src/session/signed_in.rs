@@ -132,13 +132,12 @@ impl SignedIn {
         let idle = tokens.refresh_idle.map(Duration::from_secs).or(self.policy.refresh_idle);
         let idle_end = idle.map(|idle| obtained_at + idle);
         match (&mut self.grant, tokens.refresh_token) {
-            (Grant::ClientCredentials, Some(_)) => {}
+            (Grant::ClientCredentials, _) | (Grant::None { .. }, None) => {}
             (grant, Some(token)) => *grant = Grant::RefreshToken { token, obtained_at, idle_end },
             // RFC 6749 section 6: without a new refresh token the old one stays in use.
             (Grant::RefreshToken { obtained_at: at, idle_end: end, .. }, None) => {
                 (*at, *end) = (obtained_at, idle_end);
             }
-            (Grant::None { .. } | Grant::ClientCredentials, None) => {}
         }
         let renewable = self.renewable();
         let expiry = schedule::expiry(tokens.lifetime, obtained_at, renewable);
@@ -153,7 +152,9 @@ impl SignedIn {
             obtained_at,
             expiry,
             renew_at,
-            on_demand: on_demand.zip(life).is_some_and(|(wanted, life)| wanted > life),
+            on_demand: on_demand
+                .zip(life)
+                .is_some_and(|(wanted, life)| schedule::is_out_of_reach(wanted, life)),
         };
         self.person = self.person.take().or(tokens.person);
         self.backoff = self.backoff.take().filter(|_| life.is_some_and(|life| life.is_zero()));

@@ -106,23 +106,22 @@ pub(super) fn authenticate<'a>(settings: &'a Settings, request: &Entry) -> Resul
         (None, None, None) => return Err(refuse("no client authentication")),
     };
     let client = client.ok_or_else(|| refuse("unknown client"))?;
-    match &client.secret {
-        None if !proofs.is_empty() => Err(refuse("this client is public and has no secret")),
-        _ if proofs.is_empty() => match client.accepts.contains(&ClientAuthentication::None) {
-            true => Ok(client),
-            false => Err(refuse("this client has a secret, and must send it")),
-        },
-        expected => {
-            let right = |(_, given): &&(_, String)| expected.as_ref() == Some(given);
-            if !proofs.iter().any(|proof| right(&proof)) {
-                return Err(refuse("wrong client secret"));
-            }
-            let mut right = proofs.iter().filter(right);
-            match right.any(|(way, _)| client.accepts.contains(way)) {
-                true => Ok(client),
-                false => Err(refuse("this client is registered for another way of authentication")),
-            }
-        }
+    let Some(expected) = client.secret.as_ref().filter(|_| !proofs.is_empty()) else {
+        return if client.secret.is_none() && !proofs.is_empty() {
+            Err(refuse("this client is public and has no secret"))
+        } else if client.accepts.contains(&ClientAuthentication::None) {
+            Ok(client)
+        } else {
+            Err(refuse("this client has a secret, and must send it"))
+        };
+    };
+    let mut right = proofs.iter().filter(|(_, given)| given == expected).map(|(way, _)| way).peekable();
+    if right.peek().is_none() {
+        Err(refuse("wrong client secret"))
+    } else if right.any(|way| client.accepts.contains(way)) {
+        Ok(client)
+    } else {
+        Err(refuse("this client is registered for another way of authentication"))
     }
 }
 

@@ -68,6 +68,7 @@ impl Task {
     /// Asks for the next token of this key; nothing is spent, so nothing is journalled.
     pub(super) fn redeem_client_credentials(&mut self, key: TokenKey, attempt: u64) {
         let Some(login) = self.login.clone() else { return };
+        self.redeeming = Some(Arc::clone(&login));
         let environment = Arc::clone(&self.environment);
         self.work = Some(Box::pin(async move {
             let obtained_at = environment.clock.now();
