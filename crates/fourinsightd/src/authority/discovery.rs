@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{Failure, Registration, client_auth, json::Object};
 use crate::{
     http::{HttpExchange, HttpRequest, is_confidential},
-    profile::Profile,
+    profile::{Endpoints, Flow, Profile},
 };
 
 /// How long one metadata document may take.
@@ -33,7 +33,7 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         None => Metadata::default(),
         Some(issuer) => match fetch(exchange, profile, issuer).await {
             Ok(document) => Metadata::read(&document, issuer, &mut warnings)?,
-            Err(Missing::NotThere(failure)) if by_hand.authorization.is_some() && by_hand.token.is_some() => {
+            Err(Missing::NotThere(failure)) if is_enough(by_hand, profile.flow) => {
                 warnings.push(failure.description);
                 Metadata::default()
             }
@@ -51,6 +51,11 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
     let authorization_endpoint =
         endpoint("authorization_endpoint", &by_hand.authorization, metadata.authorization_endpoint);
     let token_endpoint = endpoint("token_endpoint", &by_hand.token, metadata.token_endpoint);
+    let device_authorization_endpoint = endpoint(
+        "device_authorization_endpoint",
+        &by_hand.device_authorization,
+        metadata.device_authorization_endpoint,
+    );
     let revocation_endpoint =
         endpoint("revocation_endpoint", &by_hand.revocation, metadata.revocation_endpoint);
     let userinfo_endpoint = endpoint("userinfo_endpoint", &by_hand.userinfo, metadata.userinfo_endpoint);
@@ -60,12 +65,18 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         );
         Failure::new("invalid_metadata", &text)
     };
+    let needed = match profile.flow {
+        Flow::Browser => ("authorization_endpoint", &authorization_endpoint),
+        Flow::Device => ("device_authorization_endpoint", &device_authorization_endpoint),
+    };
+    if let (name, None) = needed {
+        return Err(missing(name));
+    }
     let registration = Registration {
         issuer: profile.issuer.clone(),
-        authorization_endpoint: Some(
-            authorization_endpoint.ok_or_else(|| missing("authorization_endpoint"))?,
-        ),
+        authorization_endpoint,
         token_endpoint: token_endpoint.ok_or_else(|| missing("token_endpoint"))?,
+        device_authorization_endpoint,
         revocation_endpoint,
         userinfo_endpoint,
         iss_in_callback: metadata.iss_in_callback,
@@ -77,11 +88,22 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         ),
         authorize_params: profile.authorize_params.clone(),
         code_params: profile.code_params.clone(),
+        device_params: profile.device_params.clone(),
+        device_poll_params: profile.device_poll_params.clone(),
         refresh_params: profile.refresh_params.clone(),
         revoke_params: profile.revoke_params.clone(),
         route: profile.route.clone(),
     };
     Ok(Discovered { registration, warnings })
+}
+
+/// Whether the endpoints named by hand do for a flow.
+fn is_enough(by_hand: &Endpoints, flow: Flow) -> bool {
+    let start = match flow {
+        Flow::Browser => &by_hand.authorization,
+        Flow::Device => &by_hand.device_authorization,
+    };
+    start.is_some() && by_hand.token.is_some()
 }
 
 /// Whether requests that carry secrets may go to this endpoint.
@@ -99,6 +121,7 @@ pub(crate) fn is_endpoint(text: &str) -> bool {
 struct Metadata {
     authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
     iss_in_callback: bool,
@@ -139,6 +162,7 @@ impl Metadata {
         Ok(Self {
             authorization_endpoint: text("authorization_endpoint"),
             token_endpoint: text("token_endpoint"),
+            device_authorization_endpoint: text("device_authorization_endpoint"),
             revocation_endpoint: text("revocation_endpoint"),
             userinfo_endpoint: text("userinfo_endpoint"),
             iss_in_callback: object.flag("authorization_response_iss_parameter_supported") == Some(true),

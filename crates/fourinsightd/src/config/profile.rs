@@ -53,8 +53,7 @@ const LATER_KEYS: [&str; 11] = [
 ];
 
 /// Flows that later versions bring.
-const LATER_FLOWS: [&str; 6] =
-    ["paste", "device", "client_credentials", "certificate", "password", "implicit"];
+const LATER_FLOWS: [&str; 5] = ["paste", "client_credentials", "certificate", "password", "implicit"];
 
 pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError> {
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
@@ -63,22 +62,22 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
     table.check_keys(&KEYS, &LATER_KEYS)?;
     let issuer = issuer(table)?;
     let endpoints = endpoints(table)?;
-    if issuer.is_none() && (endpoints.authorization.is_none() || endpoints.token.is_none()) {
-        return Err(table.error(
-            "",
-            "the profile has no issuer; add `issuer`, or `authorization_endpoint` and `token_endpoint`",
-        ));
+    let flow = flow(table)?;
+    let (start, start_name) = match flow {
+        Flow::Browser => (&endpoints.authorization, "authorization_endpoint"),
+        Flow::Device => (&endpoints.device_authorization, "device_authorization_endpoint"),
+    };
+    if issuer.is_none() && (start.is_none() || endpoints.token.is_none()) {
+        let what = format!("the profile has no issuer; add `issuer`, or `{start_name}` and `token_endpoint`");
+        return Err(table.error("", &what));
     }
-    // The device flow is not there yet; what its keys say is checked all the same.
-    parameters(table, "device_params", &["client_id", "scope"])?;
-    parameters(table, "device_poll_params", &["grant_type", "device_code", "client_id"])?;
     Ok(Profile {
         name: name.to_owned(),
         issuer,
         endpoints,
         client_id: client_id(table)?,
         client_secret: client_secret(table)?,
-        flow: flow(table)?,
+        flow,
         scopes: scopes(table)?,
         resources: resources(table)?,
         redirect_uri: redirect_uri(table)?,
@@ -87,6 +86,12 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
             table,
             "code_params",
             &["grant_type", "code", "redirect_uri", "code_verifier"],
+        )?,
+        device_params: parameters(table, "device_params", &["client_id", "scope", "resource"])?,
+        device_poll_params: parameters(
+            table,
+            "device_poll_params",
+            &["grant_type", "device_code", "client_id", "resource"],
         )?,
         refresh_params: parameters(table, "refresh_params", &["grant_type", "refresh_token"])?,
         revoke_params: parameters(table, "revoke_params", &["token"])?,
@@ -105,10 +110,10 @@ fn issuer(table: &Table<'_>) -> Result<Option<String>, ConfigError> {
 }
 
 fn endpoints(table: &Table<'_>) -> Result<Endpoints, ConfigError> {
-    endpoint(table, "device_authorization_endpoint")?;
     Ok(Endpoints {
         authorization: endpoint(table, "authorization_endpoint")?,
         token: endpoint(table, "token_endpoint")?,
+        device_authorization: endpoint(table, "device_authorization_endpoint")?,
         revocation: endpoint(table, "revocation_endpoint")?,
         userinfo: endpoint(table, "userinfo_endpoint")?,
     })
@@ -165,16 +170,19 @@ fn client_secret(table: &Table<'_>) -> Result<Option<SecretSource>, ConfigError>
 }
 
 fn flow(table: &Table<'_>) -> Result<Flow, ConfigError> {
-    match table.text("flow")?.as_deref() {
-        None | Some("browser") => Ok(Flow::Browser),
-        Some(flow) => Err(match LATER_FLOWS.iter().find(|later| **later == flow) {
+    let Some(name) = table.text("flow")? else {
+        return Ok(Flow::Browser);
+    };
+    Flow::named(&name).ok_or_else(|| {
+        let known = Flow::ALL.map(|flow| format!("\"{}\"", flow.name())).join(" or ");
+        match LATER_FLOWS.iter().find(|later| **later == name) {
             Some(later) => table.error(
                 "flow",
-                &format!("flow {later} is not supported by this version yet; use \"browser\" or remove it"),
+                &format!("flow {later} is not supported by this version yet; use {known} or remove it"),
             ),
-            None => table.error("flow", "flow must be \"browser\"; correct it or remove it"),
-        }),
-    }
+            None => table.error("flow", &format!("flow must be {known}; correct it or remove it")),
+        }
+    })
 }
 
 fn scopes(table: &Table<'_>) -> Result<Vec<String>, ConfigError> {

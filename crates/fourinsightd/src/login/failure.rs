@@ -105,6 +105,48 @@ pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
     ErrorBody::new(code, words(&refusal.failure)).hint(next).into()
 }
 
+/// The person, or the server for them, declined the user code.
+pub(super) fn declined(failure: &Failure) -> LoginFailure {
+    let what = format!("The sign-in was declined, by the person or by the server. {}", words(failure));
+    ErrorBody::new(ErrorCode::AccessDenied, what).hint("run the login again, and allow it").into()
+}
+
+/// The server refused a request of the device flow.
+pub(super) fn device_refusal(refused: &Refusal) -> LoginFailure {
+    let failure = refusal(refused);
+    match refused.verdict {
+        Verdict::Misconfigured => failure
+            .told
+            .hint(
+                "see whether the server lets this client use the device flow (Entra: \"Allow public client flows\"), \
+                 and compare client_id and client_secret with its registration",
+            )
+            .into(),
+        _ => failure,
+    }
+}
+
+/// No user code could be had now.
+pub(super) fn no_user_code(retry: &Retry) -> ErrorBody {
+    let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
+        .hint("check that the server can be reached, and run the login again");
+    match retry.after {
+        Some(after) => error.retry_after(after.as_secs()),
+        None => error,
+    }
+}
+
+/// The server's device authorization is of no use.
+pub(super) fn unusable_device(failure: &Failure) -> ErrorBody {
+    ErrorBody::new(ErrorCode::InvalidRequest, words(failure))
+        .hint("see whether the server has the device flow, and use another flow if it has not")
+}
+
+/// What the last poll met, for an attempt that ended without an answer.
+pub(super) fn last_poll(failure: &Failure) -> String {
+    format!("The server gave no clear answer at the end. {}", words(failure))
+}
+
 /// The server's endpoints could not be found.
 pub(super) fn discovery(failure: &Failure) -> ErrorBody {
     let (code, next) = match failure.error.as_str() {

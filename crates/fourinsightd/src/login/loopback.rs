@@ -32,7 +32,8 @@ use tokio::{
 
 use super::{
     attempt::{Attempt, too_late},
-    callback, page,
+    callback::{self, Expected},
+    page,
     sockets::Listener,
 };
 
@@ -119,8 +120,11 @@ async fn serve_connection(stream: TcpStream, router: Router) {
 }
 
 async fn respond(State(attempt): State<Arc<Attempt>>, request: Request) -> Response {
-    let redirect_uri = &attempt.expected.redirect_uri;
     let uri = request.uri();
+    let Some(expected) = &attempt.expected else {
+        return refusal(StatusCode::NOT_FOUND, "There is nothing here.\n");
+    };
+    let redirect_uri = &expected.redirect_uri;
     if uri.authority().is_some() || !has_host(request.headers(), redirect_uri.authority()) {
         return refusal(StatusCode::BAD_REQUEST, "This is not the address of this page.\n");
     }
@@ -133,11 +137,15 @@ async fn respond(State(attempt): State<Arc<Attempt>>, request: Request) -> Respo
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
         return response;
     }
-    if is_callback { callback(&attempt, uri.query().unwrap_or_default()) } else { outcome(&attempt).await }
+    if is_callback {
+        callback(&attempt, expected, uri.query().unwrap_or_default())
+    } else {
+        outcome(&attempt).await
+    }
 }
 
-fn callback(attempt: &Attempt, parameters: &str) -> Response {
-    let answer = match callback::read(&attempt.expected, parameters) {
+fn callback(attempt: &Attempt, expected: &Expected, parameters: &str) -> Response {
+    let answer = match callback::read(expected, parameters) {
         Ok(answer) => answer,
         Err(why) if why.knew_the_state() => {
             attempt.refuse(why);

@@ -8,6 +8,7 @@
 //! | `pasted` | reads what the person pastes when nothing can come back |
 //! | `callback` | judges an answer, whoever brings it |
 //! | `redemption` | turns the code into tokens |
+//! | `device` | has the person enter a code elsewhere instead, and polls (RFC 8628) |
 //! | `attempt` | carries one attempt from the answer to the session |
 //! | `page`, `failure` | tell how it ended |
 //!
@@ -32,7 +33,7 @@ use self::{
     attempt::Attempt,
     authorize::Wish,
     callback::Expected,
-    redemption::Redemption,
+    redemption::{Proof, Redemption},
     redirect_uri::{NotLoopback, RedirectUri},
     sockets::Listener,
 };
@@ -48,6 +49,7 @@ use crate::{
 mod attempt;
 mod authorize;
 mod callback;
+mod device;
 mod failure;
 mod loopback;
 mod page;
@@ -108,6 +110,13 @@ const MAX_PENDING: usize = 64;
 /// How long the answer to a paste waits for the outcome.
 const PASTE_WAIT: Duration = Duration::from_secs(5);
 
+/// What a login is to do: the profile with the flow that it runs, what it asks for, and what the person should know.
+struct Plan {
+    profile: Profile,
+    wish: Wish,
+    note: Option<String>,
+}
+
 impl Logins {
     /// No attempts yet.
     pub fn new(
@@ -121,29 +130,36 @@ impl Logins {
     }
 
     /// Begins an attempt by the configuration as it stands in its file now, and cancels an earlier one for the same
-    /// session. The listener is bound before the address to open is written.
+    /// session.
     pub async fn begin(&self, request: LoginRequest) -> Result<LoginStatus, ErrorBody> {
-        let (profile, wish, note) = self.plan(&request)?;
-        let wanted = RedirectUri::parse(&profile.redirect_uri).map_err(bad_redirect_uri)?;
-        let discovered = discovery::discover(&*self.exchange, &profile)
-            .await
-            .map_err(|error| failure::discovery(&error))?;
-        for warning in &discovered.warnings {
-            tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
+        let plan = self.plan(&request)?;
+        match plan.profile.flow {
+            Flow::Browser => self.begin_in_browser(request.session, plan).await,
+            Flow::Device => self.begin_on_device(request.session, plan).await,
         }
-        let registration = discovered.registration;
+    }
+
+    /// Binds the listener, then writes the address to open.
+    async fn begin_in_browser(&self, session: SessionKey, plan: Plan) -> Result<LoginStatus, ErrorBody> {
+        let Plan { profile, wish, note } = plan;
+        let wanted = RedirectUri::parse(&profile.redirect_uri).map_err(bad_redirect_uri)?;
+        let registration = self.discover(&profile).await?;
 
         let _turn = self.turn.lock().await;
-        self.make_room(&request.session, wanted.port()).await?;
+        self.make_room(&session, wanted.port()).await?;
         let listener =
             Listener::bind(wanted.host(), wanted.port()).map_err(|error| self.name_owner(&wanted, error))?;
         let redirect_uri = wanted.with_port(listener.port()).map_err(bad_redirect_uri)?;
         let asked = authorize::request(&registration, &redirect_uri, &wish)?;
 
-        let mut status =
-            LoginStatus::pending(authorize::random(16), request.session, flow_name(profile.flow), 0);
+        let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
         status.authorization_uri = Some(asked.uri);
         status.note = note;
+        let proof = Proof {
+            redirect_uri: redirect_uri.as_str().to_owned(),
+            code_verifier: asked.code_verifier,
+            nonce: asked.nonce,
+        };
         let expected = Expected {
             redirect_uri,
             state: asked.state,
@@ -152,25 +168,42 @@ impl Logins {
             pkce: true,
         };
         let page_path = format!("/done/{}", authorize::random(16));
-        let (attempt, inbox) =
-            Attempt::new(self.clock.clone(), profile.name.clone(), expected, page_path, status);
-        let redemption = Redemption {
+        let (name, clock) = (profile.name.clone(), self.clock.clone());
+        let deadline = clock.now() + attempt::LIFE;
+        let (attempt, inbox) = Attempt::new(clock, name, deadline, Some(expected), page_path, status);
+        let redemption = self.redemption(profile, registration, wish);
+        let begun = self.enter(&attempt);
+        tokio::spawn(attempt.run(listener, inbox, redemption, proof));
+        Ok(begun)
+    }
+
+    async fn discover(&self, profile: &Profile) -> Result<Registration, ErrorBody> {
+        let discovered =
+            discovery::discover(&*self.exchange, profile).await.map_err(|error| failure::discovery(&error))?;
+        for warning in &discovered.warnings {
+            tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
+        }
+        Ok(discovered.registration)
+    }
+
+    fn redemption(&self, profile: Profile, registration: Registration, wish: Wish) -> Redemption {
+        Redemption {
             exchange: Arc::clone(&self.exchange),
             sessions: Arc::clone(&self.sessions),
             profile: profile.name,
             registration,
-            code_verifier: asked.code_verifier,
-            nonce: asked.nonce,
             scopes: wish.scopes,
             resources: wish.resources,
             refresh_idle: profile.refresh_idle,
             keep_alive: profile.keep_alive,
-        };
-        self.attempts().insert(attempt.id.clone(), Arc::clone(&attempt));
-        let begun = attempt.status();
+        }
+    }
+
+    /// Lists an attempt before its task starts; says how it stands.
+    fn enter(&self, attempt: &Arc<Attempt>) -> LoginStatus {
+        self.attempts().insert(attempt.id.clone(), Arc::clone(attempt));
         tracing::info!(session = %attempt.session, profile = attempt.profile, "a login began");
-        tokio::spawn(attempt.run(listener, inbox, redemption));
-        Ok(begun)
+        attempt.status()
     }
 
     /// Follows an attempt; one that has ended stays readable for ten minutes.
@@ -187,7 +220,8 @@ impl Logins {
         if !attempt.is_pending() {
             return Err(attempt::too_late());
         }
-        let answer = pasted::read(&attempt.expected, pasted.expose_secret())?;
+        let expected = attempt.expected.as_ref().ok_or_else(takes_no_paste)?;
+        let answer = pasted::read(expected, pasted.expose_secret())?;
         drop(pasted);
         if !attempt.answer(answer, false) {
             return Err(attempt::too_late());
@@ -211,14 +245,14 @@ impl Logins {
         pending.map(|attempt| (attempt.session.clone(), attempt.profile.clone())).collect()
     }
 
-    /// What the request and the configuration make of each other, and what the person should know about it.
-    fn plan(&self, request: &LoginRequest) -> Result<(Profile, Wish, Option<String>), ErrorBody> {
+    /// What the request and the configuration make of each other.
+    fn plan(&self, request: &LoginRequest) -> Result<Plan, ErrorBody> {
         let (config, problem) = match self.config.reload() {
             Ok(config) => (config, None),
             Err(error) => (self.config.current(), Some(error.to_string())),
         };
         let name = request.profile.as_ref().or(config.default_profile.as_ref());
-        let profile = match name.map(|name| config.profiles.get(name)) {
+        let mut profile = match name.map(|name| config.profiles.get(name)) {
             Some(Some(profile)) => profile.clone(),
             looked_for => {
                 let what = match (problem, looked_for) {
@@ -235,18 +269,14 @@ impl Logins {
                     .hint(known_profiles(config.profiles.keys().map(String::as_str))));
             }
         };
-        if request.flow.as_deref().is_some_and(|flow| flow != flow_name(profile.flow)) {
-            return Err(ErrorBody::new(
-                ErrorCode::InvalidRequest,
-                "This version has no such flow for this profile.",
-            )
-            .hint(format!("leave the flow out, or use {}", flow_name(profile.flow))));
+        if let Some(name) = request.flow.as_deref() {
+            profile.flow = Flow::named(name).ok_or_else(unknown_flow)?;
         }
         let wish = wish(request, &profile)?;
         let note = problem.map(|problem| {
             format!("The configuration has an error and was read as it stood before. {problem}")
         });
-        Ok((profile, wish, note))
+        Ok(Plan { profile, wish, note })
     }
 
     /// Cancels an earlier attempt for the session, and frees a fixed port that an ended attempt still listens on.
@@ -256,7 +286,7 @@ impl Logins {
             earlier.cancel(Some("A later login for the same session took its place."));
         }
         for ended in attempts.iter().filter(|other| !other.is_pending()) {
-            if port != 0 && ended.expected.redirect_uri.port() == port {
+            if port != 0 && ended.port() == Some(port) {
                 ended.release_port().await;
             }
         }
@@ -275,7 +305,7 @@ impl Logins {
         let attempts = self.attempts();
         let owner = attempts
             .values()
-            .find(|other| other.is_pending() && other.expected.redirect_uri.port() == wanted.port());
+            .find(|other| other.is_pending() && other.port() == Some(wanted.port()));
         match owner {
             Some(owner) => ErrorBody::new(
                 ErrorCode::TemporarilyUnavailable,
@@ -340,10 +370,15 @@ fn known_profiles<'a>(names: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-fn flow_name(flow: Flow) -> &'static str {
-    match flow {
-        Flow::Browser => "browser",
-    }
+fn unknown_flow() -> ErrorBody {
+    let known = Flow::ALL.map(Flow::name).join(", ");
+    ErrorBody::new(ErrorCode::InvalidRequest, "This version has no such flow.")
+        .hint(format!("leave the flow out, or use one of: {known}"))
+}
+
+fn takes_no_paste() -> ErrorBody {
+    ErrorBody::new(ErrorCode::InvalidRequest, "This login ends on the server's page, and takes no paste.")
+        .hint("enter the code there, and wait")
 }
 
 fn bad_redirect_uri(error: NotLoopback) -> ErrorBody {

@@ -31,6 +31,10 @@ pub struct Profile {
     pub authorize_params: Parameters,
     /// Added to the code's exchange.
     pub code_params: Parameters,
+    /// Added to the device authorization request.
+    pub device_params: Parameters,
+    /// Added to each poll of the device flow.
+    pub device_poll_params: Parameters,
     /// Added to each refresh.
     pub refresh_params: Parameters,
     /// Added to a revocation.
@@ -53,6 +57,8 @@ pub struct Endpoints {
     pub authorization: Option<String>,
     /// RFC 6749 section 3.2.
     pub token: Option<String>,
+    /// RFC 8628 section 3.1.
+    pub device_authorization: Option<String>,
     /// RFC 7009.
     pub revocation: Option<String>,
     /// OpenID Connect Core section 5.3.
@@ -64,6 +70,26 @@ pub struct Endpoints {
 pub enum Flow {
     /// Authorization code with PKCE through a browser and a loopback redirect (RFC 8252).
     Browser,
+    /// A code that the person enters on any device (RFC 8628).
+    Device,
+}
+
+impl Flow {
+    /// Every flow.
+    pub const ALL: [Self; 2] = [Self::Browser, Self::Device];
+
+    /// Its name in the configuration and on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Device => "device",
+        }
+    }
+
+    /// The flow of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|flow| flow.name() == name)
+    }
 }
 
 /// Where a client secret is read, at each use. Never the secret itself.
