@@ -154,7 +154,10 @@ pub fn judge(answer: &RawAnswer, registration: &Registration, unix_now: i64) -> 
         Outcome::Refused(refusal) => Poll::Refused(refusal),
         Outcome::Retry(retry) => {
             // Any other clear error ends the polling (RFC 8628 section 3.5).
-            if error.is_none() || is_busy(answer.status) || matches!(code, "server_error" | "temporarily_unavailable") {
+            if error.is_none()
+                || is_busy(answer.status)
+                || matches!(code, "server_error" | "temporarily_unavailable")
+            {
                 Poll::Retry(retry)
             } else {
                 Poll::Refused(Refusal { verdict: Verdict::Misconfigured, failure: retry.failure })
@@ -177,7 +180,9 @@ fn read(answer: &RawAnswer) -> Option<Result<DeviceAuthorization, NotAuthorized>
     let uri = |uri, url| object.text(uri).or_else(|| object.text(url)).map(|text| text.to_string());
     let verification_uri = uri("verification_uri", "verification_url").filter(|uri| is_page(uri));
     let Some(verification_uri) = verification_uri else {
-        return unusable("the authorization server names no https address where a person could enter the code");
+        return unusable(
+            "the authorization server names no https address where a person could enter the code",
+        );
     };
     let complete = uri("verification_uri_complete", "verification_url_complete");
     Some(Ok(DeviceAuthorization {
@@ -185,10 +190,12 @@ fn read(answer: &RawAnswer) -> Option<Result<DeviceAuthorization, NotAuthorized>
         user_code,
         verification_uri,
         verification_uri_complete: complete.filter(|uri| is_page(uri)),
-        life: object.number("expires_in").filter(|life| *life > 0.0).map_or(
-            Duration::from_secs_f64(LONGEST_LIFE),
-            |life| Duration::from_secs_f64(life.min(LONGEST_LIFE)),
-        ),
+        life: object
+            .number("expires_in")
+            .filter(|life| *life > 0.0)
+            .map_or(Duration::from_secs_f64(LONGEST_LIFE), |life| {
+                Duration::from_secs_f64(life.min(LONGEST_LIFE))
+            }),
         interval: object.number("interval").and_then(pause).unwrap_or(USUAL_INTERVAL),
     }))
 }

@@ -178,8 +178,9 @@ impl Logins {
     }
 
     async fn discover(&self, profile: &Profile) -> Result<Registration, ErrorBody> {
-        let discovered =
-            discovery::discover(&*self.exchange, profile).await.map_err(|error| failure::discovery(&error))?;
+        let discovered = discovery::discover(&*self.exchange, profile)
+            .await
+            .map_err(|error| failure::discovery(&error))?;
         for warning in &discovered.warnings {
             tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
         }
@@ -303,9 +304,7 @@ impl Logins {
     /// Says so when a fixed port is taken by a login of our own.
     fn name_owner(&self, wanted: &RedirectUri, error: ErrorBody) -> ErrorBody {
         let attempts = self.attempts();
-        let owner = attempts
-            .values()
-            .find(|other| other.is_pending() && other.port() == Some(wanted.port()));
+        let owner = attempts.values().find(|other| other.is_pending() && other.port() == Some(wanted.port()));
         match owner {
             Some(owner) => ErrorBody::new(
                 ErrorCode::TemporarilyUnavailable,
