@@ -79,12 +79,16 @@ pub(crate) enum Command {
     Man(Man),
 }
 
-/// Sign in, through your browser
+/// Sign in, through your browser or on another device
 ///
 /// Opens the authorization server's page in your browser and waits until you have signed in
 /// there. The address is also printed alone on a line of standard error, for when no browser
 /// opens. When the browser cannot reach this machine afterwards, paste the address that it ends
 /// on here, and press Enter.
+///
+/// The flow "device" opens nothing and needs no browser on this machine: it shows an address and a
+/// code, also as a QR code, and waits until you have entered the code there, on any device. Check
+/// the page's host before you enter it, and enter no code that you did not ask for.
 ///
 /// When the session is already signed in with the given profile and every given scope, it says as
 /// whom and does nothing more.
@@ -97,7 +101,7 @@ pub(crate) struct Login {
     /// The profile of the configuration file to sign in with, instead of its default_profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// The way to sign in, instead of the profile's: browser, or another flow that the daemon knows
+    /// The way to sign in, instead of the profile's: browser, device, or another flow that the daemon knows
     #[arg(long, value_name = "FLOW")]
     pub(crate) flow: Option<String>,
     /// Sign in again even when signed in, and have the server really ask
@@ -253,6 +257,7 @@ Examples:
   fourinsightctl login
   fourinsightctl login work --profile work --scope \"openid offline_access\"
   fourinsightctl login --no-browser --timeout 10m
+  fourinsightctl login --flow device --timeout 15m
   fourinsightctl login work --force";
 
 const TOKEN_NOTES: &str = "\

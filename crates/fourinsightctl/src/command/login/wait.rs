@@ -13,7 +13,7 @@ use std::{
 use fourinsight_client::{Client, Error, LoginRequest, LoginState, LoginStatus};
 use jiff::{SignedDuration, Timestamp};
 
-use super::paste;
+use super::{device, paste, qr::Ink};
 use crate::{
     browser,
     cli::Login,
@@ -114,6 +114,11 @@ impl Wait<'_> {
     /// Tells the person what to do, and starts to listen to the keyboard.
     fn begin(&mut self, status: &LoginStatus) {
         self.expires_at = Timestamp::from_second(status.expires_at).unwrap_or(Timestamp::MAX);
+        let ink = if output::can_colour_stderr() { Ink::Coloured } else { Ink::Plain };
+        if let Some(lines) = device::lines(status, output::can_move_the_cursor().then_some(ink)) {
+            output::line_to_stderr(&lines.join("\n"));
+            return;
+        }
         let Some(uri) = &status.authorization_uri else {
             output::line_to_stderr("Waiting for the authorization server.");
             return;
