@@ -51,7 +51,7 @@ export class Ledger {
   }
 
   #noteTokenRequest({ status, body }, params) {
-    this.#keep(params.code, params.code_verifier, params.refresh_token);
+    this.#keep(params.code, params.device_code, params.code_verifier, params.refresh_token);
     this.#keep(body?.access_token, body?.refresh_token, body?.id_token);
     this.#tokenRequests.push({
       at: Date.now(),
