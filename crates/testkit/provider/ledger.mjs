@@ -31,7 +31,8 @@ export class Ledger {
       this.#grantsRevoked += 1;
       this.#end((life) => life.grant === grant);
     });
-    provider.on('authorization.success', (_ctx, out) => { this.#keep(out.code, out.id_token); });
+    // A device's authorization ends without anything for the browser to carry.
+    provider.on('authorization.success', (_ctx, out) => { this.#keep(out?.code, out?.id_token); });
     provider.use((ctx, next) => this.#watch(ctx, next));
   }
 
