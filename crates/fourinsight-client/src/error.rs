@@ -10,7 +10,7 @@ use fourinsight_ipc::{Endpoint, ErrorBody, ErrorCode, location::LocationError, p
 pub enum Error {
     /// Nobody listens where the daemon should.
     #[error(
-        "fourinsightd is not running: nobody listens at {endpoint}; start it, or run fourinsightctl login"
+        "fourinsightd is not running: nobody listens at {endpoint}; start it with `fourinsightd`, or sign in with `fourinsightctl login`"
     )]
     NotRunning {
         /// Where it was expected.
@@ -54,7 +54,7 @@ pub enum Error {
     #[error("the answer is none of fourinsightd's: {0}; check that daemon and client are of one version")]
     Protocol(&'static str),
     /// The connection failed, or no answer came in time.
-    #[error("no answer from fourinsightd: {0}; try again, and see fourinsightctl status should it stay so")]
+    #[error("no answer from fourinsightd: {0}; try again, and see `fourinsightctl status` should it stay so")]
     Io(#[from] io::Error),
     /// Where things are cannot be settled.
     #[error(transparent)]

@@ -105,9 +105,12 @@ fn practice_home(serving: &Serving) -> Result<Home> {
     let client = Client::confidential();
     std::fs::write(&secret, client.secret.unwrap_or_default())?;
     home.write_config(&format!(
-        "[profiles.practice]\nissuer = \"{}\"\nclient_id = \"{}\"\nclient_secret = {{ file = {secret:?} }}\n\
-         tls_ca_file = {ca:?}\nflow = \"device\"\nscopes = \"openid offline_access read\"\n",
-        serving.issuer, client.id
+        "[profiles.practice]\nissuer = \"{}\"\nclient_id = \"{}\"\nclient_secret = {{ file = \"{}\" }}\n\
+         tls_ca_file = \"{}\"\nflow = \"device\"\nscopes = \"openid offline_access read\"\n",
+        serving.issuer,
+        client.id,
+        secret.display(),
+        ca.display()
     ))?;
     Ok(home)
 }

@@ -19,7 +19,7 @@ pub(super) fn run(context: &Context, options: Revoke) -> Result<Exit, Failure> {
     if options.all {
         return all(context);
     }
-    let answer = context.client.revoke(&options.key.unwrap_or_default())?;
+    let answer = context.client.revoke(&options.key.unwrap_or_default()).map_err(failure)?;
     if context.json {
         output::json_to_stdout(&answer)?;
     } else {
@@ -31,7 +31,7 @@ pub(super) fn run(context: &Context, options: Revoke) -> Result<Exit, Failure> {
 /// Every session in turn, whatever became of the one before; the exit code is the highest.
 fn all(context: &Context) -> Result<Exit, Failure> {
     let keys: Vec<SessionKey> =
-        context.client.sessions()?.into_iter().map(|session| session.session).collect();
+        context.client.sessions().map_err(failure)?.into_iter().map(|session| session.session).collect();
     if keys.is_empty() && !context.json {
         output::to_stdout(b"There is no session to sign out.\n")?;
     }
@@ -59,6 +59,13 @@ fn all(context: &Context) -> Result<Exit, Failure> {
         output::json_to_stdout(&serde_json::json!({ "sessions": answers }))?;
     }
     Ok(exit)
+}
+
+/// Nobody signs in only to revoke, so without a daemon the next step is to start it.
+fn failure(error: Error) -> Failure {
+    let not_running = matches!(error, Error::NotRunning { .. });
+    let failure = Failure::from(error);
+    if not_running { failure.but_next("start it with `fourinsightd`, then revoke again") } else { failure }
 }
 
 fn say(answer: &RevokeResponse) -> Result<(), Failure> {

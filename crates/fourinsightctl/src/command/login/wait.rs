@@ -35,31 +35,41 @@ pub(super) fn until_answered(
     client: &Client,
     request: LoginRequest,
     options: &Login,
-) -> Result<LoginStatus, Failure> {
+) -> Result<Ended, Failure> {
     let (sender, events) = mpsc::channel();
     report_interruptions(sender.clone())?;
     let timeout = SignedDuration::try_from(options.timeout).unwrap_or(SignedDuration::MAX);
-    let wait = Wait {
+    let mut wait = Wait {
         client,
         options,
         deadline: Timestamp::now().saturating_add(timeout).unwrap_or(Timestamp::MAX),
         expires_at: Timestamp::MAX,
         shows_countdown: io::stderr().is_terminal() && output::can_move_the_cursor(),
+        said: None,
         sender: sender.clone(),
         events,
     };
     let client = client.clone();
     thread::spawn(move || follow(&client, &request, &sender));
-    wait.run()
+    let attempt = wait.run()?;
+    Ok(Ended { attempt, said: wait.said })
+}
+
+/// How an attempt ended.
+pub(super) struct Ended {
+    /// The attempt in its last state.
+    pub(super) attempt: LoginStatus,
+    /// The note that the person has read already.
+    pub(super) said: Option<String>,
 }
 
 enum Event {
     /// The daemon's news of the attempt, or why there are none. The first is the attempt's beginning.
-    News(Result<LoginStatus, Error>),
+    News(Result<Box<LoginStatus>, Error>),
     /// What was pasted was not taken; the attempt goes on.
     PasteRefused(Failure),
-    /// No browser could be opened.
-    BrowserFailed(io::Error),
+    /// No browser was opened. Only the kind of error counts: a launcher's text quotes the whole address.
+    BrowserFailed(io::ErrorKind),
     /// Ctrl-C, or a request to end.
     Interrupted,
 }
@@ -72,12 +82,14 @@ struct Wait<'a> {
     /// When the daemon does, and says so.
     expires_at: Timestamp,
     shows_countdown: bool,
+    /// The note that the attempt began with.
+    said: Option<String>,
     sender: Sender<Event>,
     events: Receiver<Event>,
 }
 
 impl Wait<'_> {
-    fn run(mut self) -> Result<LoginStatus, Failure> {
+    fn run(&mut self) -> Result<LoginStatus, Failure> {
         let mut attempt: Option<String> = None;
         loop {
             let now = Timestamp::now();
@@ -94,7 +106,7 @@ impl Wait<'_> {
             self.clear_countdown();
             match event {
                 Event::News(Err(error)) => return Err(error.into()),
-                Event::News(Ok(status)) if status.state != LoginState::Pending => return Ok(status),
+                Event::News(Ok(status)) if status.state != LoginState::Pending => return Ok(*status),
                 Event::News(Ok(status)) => {
                     if attempt.is_none() {
                         self.begin(&status);
@@ -102,10 +114,12 @@ impl Wait<'_> {
                     }
                 }
                 Event::PasteRefused(failure) => output::line_to_stderr(&failure.to_string()),
-                Event::BrowserFailed(error) => output::line_to_stderr(&format!(
-                    "No browser was opened ({}); open the address above yourself.",
-                    clean(&error.to_string())
-                )),
+                Event::BrowserFailed(io::ErrorKind::InvalidInput) => output::line_to_stderr(
+                    "No browser was opened: this is neither an https address nor one of this machine.",
+                ),
+                Event::BrowserFailed(_) => {
+                    output::line_to_stderr("No browser was opened: open the address above yourself.");
+                }
                 Event::Interrupted => return self.cancel(attempt, interrupted()),
             }
         }
@@ -113,6 +127,10 @@ impl Wait<'_> {
 
     /// Tells the person what to do, and starts to listen to the keyboard.
     fn begin(&mut self, status: &LoginStatus) {
+        if let Some(note) = &status.note {
+            output::line_to_stderr(&format!("note: {}", clean(note)));
+            self.said = Some(note.clone());
+        }
         self.expires_at = Timestamp::from_second(status.expires_at).unwrap_or(Timestamp::MAX);
         let ink = if output::can_colour_stderr() { Ink::Coloured } else { Ink::Plain };
         if let Some(lines) = device::lines(status, output::can_move_the_cursor().then_some(ink)) {
@@ -126,12 +144,13 @@ impl Wait<'_> {
         output::line_to_stderr(if self.options.no_browser {
             "Open this address in a browser to sign in:"
         } else {
-            "Opening your browser to sign in. If it does not open, open this address yourself:"
+            "Opening your browser to sign in. If none appears, open this address in one:"
         });
         output::line_to_stderr(&clean(uri));
         if io::stdin().is_terminal() {
             output::line_to_stderr(
-                "If the browser cannot reach this machine afterwards, paste the address that it ends on here and press Enter.",
+                "If the browser cannot come back to this machine in the end, copy the address of\n\
+                 its last page, paste it here, and press Enter.",
             );
         }
         if !self.options.no_browser {
@@ -139,7 +158,7 @@ impl Wait<'_> {
             thread::spawn(move || {
                 if let Err(error) = browser::open(&uri) {
                     // The wait may be over; then nobody needs to know.
-                    let _ = events.send(Event::BrowserFailed(error));
+                    let _ = events.send(Event::BrowserFailed(error.kind()));
                 }
             });
         }
@@ -162,7 +181,7 @@ impl Wait<'_> {
     fn show_countdown(&self, left: SignedDuration) {
         if self.shows_countdown {
             let left = countdown(u64::try_from(left.as_secs()).unwrap_or_default());
-            output::replace_line_on_stderr(&format!("Waiting for you to sign in: {left} left "));
+            output::replace_line_on_stderr(&format!("Waiting for you: {left} left "));
         }
     }
 
@@ -205,7 +224,7 @@ fn follow(client: &Client, request: &LoginRequest, events: &Sender<Event>) {
             Ok(status) if status.state == LoginState::Pending => Some(status.id.clone()),
             _ => None,
         };
-        let heard = events.send(Event::News(news)).is_ok();
+        let heard = events.send(Event::News(news.map(Box::new))).is_ok();
         let Some(id) = pending.filter(|_| heard) else { return };
         news = client.login(&id, SLICE);
     }
@@ -216,7 +235,7 @@ fn take_pastes(client: &Client, id: &str, events: &Sender<Event>) {
     let read = paste::each_line(io::stdin().lock(), |pasted| {
         let event = match pasted {
             Ok(pasted) => match client.respond_to_login(id, pasted) {
-                Ok(status) => Event::News(Ok(status)),
+                Ok(status) => Event::News(Ok(Box::new(status))),
                 Err(error) => Event::PasteRefused(error.into()),
             },
             Err(paste::NotAnAddress) => Event::PasteRefused(Failure::new(

@@ -82,7 +82,7 @@ async fn a_client_that_proves_itself_in_a_header_field_is_named_in_the_form_too(
 #[tokio::test]
 async fn what_the_answer_leaves_out_has_its_default() {
     let begun = authorized(200, ANSWER).await.unwrap();
-    assert_eq!((begun.life, begun.interval), (Duration::from_secs(900), Duration::from_secs(7)));
+    assert_eq!((begun.life, begun.interval), (Duration::from_mins(15), Duration::from_secs(7)));
     assert_eq!(begun.device_code.expose_secret(), "d3vice");
     assert_eq!((begun.user_code.as_str(), begun.verification_uri_complete), ("WDJB-MJHT", None));
     assert!(!format!("{:?}", begun.device_code).contains("d3vice"));

@@ -75,7 +75,7 @@ impl Device {
     fn polls(&self) -> Vec<u64> {
         let ledger = self.practice.ledger();
         let asked_at = ledger.requests(Endpoint::DeviceAuthorization).next().unwrap().at;
-        ledger.token_requests(GRANT_TYPE).iter().map(|poll| (poll.at - asked_at).as_secs()).collect()
+        ledger.token_requests(GRANT_TYPE).iter().map(|poll| poll.at.abs_diff(asked_at).as_secs()).collect()
     }
 }
 
