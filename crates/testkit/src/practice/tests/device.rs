@@ -84,7 +84,7 @@ async fn a_denial_and_an_expiry_come_with_the_status_that_the_server_likes() {
         visitor.decide(&device, None).await.unwrap();
         tokio::time::advance(Duration::from_secs(5)).await;
         visitor.poll(&device).await.assert_error(status, "access_denied");
-        tokio::time::advance(Duration::from_secs(900)).await;
+        tokio::time::advance(Duration::from_mins(15)).await;
         visitor.poll(&device).await.assert_error(status, "expired_token");
     }
 }
@@ -96,7 +96,7 @@ async fn a_page_takes_one_answer_to_a_code_that_lives() {
     visitor.decide(&device, Some("ada")).await.unwrap();
     assert!(visitor.decide(&device, Some("grace")).await.is_err(), "decided already");
     let late = visitor.device().await;
-    tokio::time::advance(Duration::from_secs(900)).await;
+    tokio::time::advance(Duration::from_mins(15)).await;
     assert!(visitor.decide(&late, Some("ada")).await.is_err(), "too late");
     assert_eq!(visitor.get("/device?user_code=XXXX-XXXX", None).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(visitor.get("/device", None).await.status, StatusCode::OK);
