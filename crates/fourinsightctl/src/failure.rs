@@ -98,9 +98,13 @@ impl From<Error> for Failure {
         }
         // The client's own texts, like the last line of the daemon's log, name the next step behind a semicolon.
         let text = match &error {
-            Error::StartFailed { failure: StartFailure::Ended, log_file, .. } => {
+            Error::StartFailed { failure: StartFailure::Ended, exit_code, log_file } if *exit_code != Some(75) => {
                 daemon_log::last_error(log_file).map(|why| format!("fourinsightd could not start: {why}"))
             }
+            Error::StartFailed { exit_code: Some(75), .. } => Some(
+                "another fourinsightd runs on this state folder, but does not answer at this socket; leave out --socket and FOURINSIGHT_SOCKET, or stop the other one"
+                    .to_owned(),
+            ),
             _ => None,
         };
         let text = text.unwrap_or_else(|| error.to_string());
@@ -140,7 +144,7 @@ pub(crate) fn exit_of_login(error: ErrorCode) -> Exit {
 }
 
 /// Cleaned for a terminal, on one line, without a capital at the beginning and a full stop at the end.
-fn phrase(text: &str) -> String {
+pub(crate) fn phrase(text: &str) -> String {
     let text = clean(text);
     let text = text.trim().trim_end_matches('.');
     let mut letters = text.chars();

@@ -43,7 +43,7 @@
 //! Other flows (`login/`), presets (`profile/`), other tools' caches (`import/`), audiences renewed before they are
 //! asked for (`session/`), the fault harness (in `testkit`), keyrings (`store/key.rs`).
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use fourinsight_ipc::{Endpoint, LocationOptions, Locations, location::LocationError};
 use tokio::sync::watch;
@@ -112,6 +112,14 @@ pub enum RunError {
     /// Something at the socket's path is in the way.
     #[error("{0}")]
     Socket(String),
+    /// The state folder cannot be made, opened or locked.
+    #[error("the state folder {} cannot be used: {error}; make it writable, or name another with --state-dir", path.display())]
+    StateFolder {
+        /// Where it is.
+        path: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
     /// The operating system refused.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -123,7 +131,7 @@ impl RunError {
         match self {
             Self::AnotherInstance(_) => 75,
             Self::Config(_) | Self::Location(_) => 78,
-            Self::Store(_) | Self::Socket(_) | Self::Io(_) => 1,
+            Self::Store(_) | Self::Socket(_) | Self::StateFolder { .. } | Self::Io(_) => 1,
         }
     }
 }
@@ -156,7 +164,8 @@ async fn run(options: Options) -> Result<(), RunError> {
     locations.state_dir = locations.state_dir.or_else(sys::unit_state_dir);
     let locations = Locations::resolve(locations)?;
     let another = |what: String| RunError::AnotherInstance(what);
-    let mut instance = Instance::take(&locations)?
+    let mut instance = Instance::take(&locations)
+        .map_err(|error| RunError::StateFolder { path: locations.state_dir.clone(), error })?
         .ok_or_else(|| another(format!("runs on {}", locations.state_dir.display())))?;
     let config = Arc::new(ConfigFile::open(&locations.config)?);
     let (socket, endpoint) = open_socket(&locations)?;

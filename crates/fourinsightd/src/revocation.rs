@@ -77,11 +77,9 @@ async fn at_server(
             // The refresh token is gone; what is left ends by itself, and the answer says when.
             Revoked::Failed(_) if told => break,
             Revoked::Failed(failure) => {
-                let text = format!(
-                    "forgotten here; the server refused or could not be reached: {}",
-                    failure.description
-                );
-                return (Revocation::Failed, text);
+                // A refusal's code may stand alone.
+                let why = if failure.description.is_empty() { failure.error } else { failure.description };
+                return (Revocation::Failed, format!("forgotten here, but not revoked: {why}"));
             }
         }
     }

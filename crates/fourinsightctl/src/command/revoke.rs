@@ -80,7 +80,7 @@ fn sentence(answer: &RevokeResponse, now: i64, zone: &TimeZone) -> String {
             "{key} is forgotten here, but its login was not revoked: the server has no revocation endpoint."
         ),
         _ => format!(
-            "{key} is forgotten here, but its login may live on: the server refused to revoke it, or could not be reached.\n{}",
+            "{key} is forgotten here, but its login may live on: the server refused to revoke it, or could not be reached.\nThe daemon says: {}",
             clean(&answer.description)
         ),
     };
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(
             text,
             "default is forgotten here, but its login may live on: the server refused to revoke it, or could not be reached.\n\
-             The server answered 500.\u{fffd}\n\
+             The daemon says: The server answered 500.\u{fffd}\n\
              Access tokens that were already handed out may be accepted until 2023-11-14 22:55:20 UTC (in 42 min).\n"
         );
         let text = sentence(&answer(Revocation::Revoked, Some(NOW - 1)), NOW, &TimeZone::UTC);

@@ -140,7 +140,7 @@ fn each_bad_end_has_its_exit_code() {
         (
             json!({ "state": "cancelled", "note": "A later login took its place." }),
             1,
-            "cancelled: A later login took its place; run",
+            "cancelled: a later login took its place; run",
         ),
     ] {
         let attempt = Attempt::pending(URI);

@@ -200,6 +200,7 @@ pub(crate) fn handed_over_socket() -> io::Result<Option<(Listener, PathBuf)>> {
 
 /// launchd's way of handing over a socket is not used.
 #[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "systemd's way can fail")]
 pub(crate) fn handed_over_socket() -> io::Result<Option<(Listener, PathBuf)>> {
     Ok(None)
 }

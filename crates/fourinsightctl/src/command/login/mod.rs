@@ -12,7 +12,7 @@ use fourinsight_ipc::message::Identity;
 use super::Context;
 use crate::{
     cli::{self, Login},
-    failure::{Exit, Failure, exit_of_login},
+    failure::{Exit, Failure, exit_of_login, phrase},
     output,
     render::{clean, person},
 };
@@ -84,7 +84,7 @@ fn finish(context: &Context, attempt: &LoginStatus, said: Option<&str>) -> Resul
                     .filter(|&note| !note.is_empty() && said != Some(note))
                 {
                     Some(why) => {
-                        format!("the login attempt was cancelled: {}", clean(why.trim_end_matches('.')))
+                        format!("the login attempt was cancelled: {}", phrase(why))
                     }
                     None => "the login attempt was cancelled".to_owned(),
                 },
