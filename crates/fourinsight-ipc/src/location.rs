@@ -21,6 +21,9 @@ pub const STATE_DIR_VARIABLE: &str = "FOURINSIGHT_STATE_DIR";
 /// Names the variable that sets the socket.
 pub const SOCKET_VARIABLE: &str = "FOURINSIGHT_SOCKET";
 
+/// A daemon's log file longer than this, in bytes, is begun anew.
+pub const LONGEST_LOG: u64 = 1024 * 1024;
+
 /// Where the daemon listens: a path on Unix, a pipe name on Windows.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -123,9 +126,12 @@ impl Locations {
         if let Some(explicit) = &self.explicit_socket {
             return Ok(vec![explicit.clone()]);
         }
-        let default = self.default_endpoint()?;
-        let recorded = Lock::read(&self.lock_file()).map(|lock| lock.socket);
-        Ok(recorded.into_iter().filter(|endpoint| *endpoint != default).chain([default.clone()]).collect())
+        match (Lock::read(&self.lock_file()).map(|lock| lock.socket), self.default_endpoint()) {
+            (Some(recorded), Ok(default)) if recorded != default => Ok(vec![recorded, default]),
+            // A default that does not fit harms no client that knows better.
+            (Some(recorded), _) => Ok(vec![recorded]),
+            (None, default) => Ok(vec![default?]),
+        }
     }
 
     /// The file that makes one daemon the only one on this state.

@@ -130,10 +130,8 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::AnotherInstance(_) => 75,
-            Self::Config(_) => 78,
-            Self::Location(_) | Self::Store(_) | Self::Socket(_) | Self::StateFolder { .. } | Self::Io(_) => {
-                1
-            }
+            Self::Config(_) | Self::Location(_) => 78,
+            Self::Store(_) | Self::Socket(_) | Self::StateFolder { .. } | Self::Io(_) => 1,
         }
     }
 }
@@ -245,10 +243,12 @@ impl Daemon {
             clock,
             problems,
         });
+        let log_file = locations.log_file();
         tokio::spawn(async move {
             let mut interval = tokio::time::interval(TICK);
             loop {
                 interval.tick().await;
+                telemetry::keep_short(&log_file);
                 if ticker.send(()).is_err() {
                     break;
                 }
@@ -258,7 +258,13 @@ impl Daemon {
     }
 
     fn serve(&self, socket: Socket) -> impl Future<Output = ()> + use<> {
-        server::serve(socket, Arc::clone(&self.api), self.ticks.clone(), self.stopping.subscribe())
+        server::serve(
+            socket,
+            Arc::clone(&self.api),
+            MOST_CONNECTIONS,
+            self.ticks.clone(),
+            self.stopping.subscribe(),
+        )
     }
 }
 

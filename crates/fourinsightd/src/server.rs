@@ -39,15 +39,16 @@ const HEAD_LIMIT: usize = 16 * 1024;
 /// How long connections may take to end when the daemon stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Serves until the daemon stops, then lets what is under way end.
+/// Serves so many connections at once until the daemon stops, then lets what is under way end.
 pub(crate) async fn serve(
     mut socket: Socket,
     api: Arc<Api>,
+    most_connections: usize,
     mut ticks: watch::Receiver<()>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let server = Server { router: api::router(Arc::clone(&api)), api };
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(most_connections));
     let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
     let mut connections = JoinSet::new();
     let mut exhausted = false;
@@ -162,3 +163,6 @@ async fn refuse(mut stream: AsyncStream) {
     // A client that does not even send a request, or does not read, needs no answer.
     let _ = tokio::time::timeout(Duration::from_secs(1), exchange).await;
 }
+
+#[cfg(test)]
+mod tests;

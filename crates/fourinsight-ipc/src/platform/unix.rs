@@ -34,14 +34,22 @@ pub fn default_state_dir(home: &Path) -> PathBuf {
 
 /// The socket's default path: the runtime folder where the user has one, else `run/` in the state folder.
 pub fn default_endpoint_path(state_dir: &Path) -> PathBuf {
-    let in_state = || state_dir.join("run/broker.sock");
     if cfg!(target_os = "macos") {
-        return in_state();
+        return endpoint_path_in(state_dir, None, None);
     }
-    let announced = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-    let conventional =
-        || Some(PathBuf::from(format!("/run/user/{}", geteuid()))).filter(|path| is_private(path));
-    announced.or_else(conventional).map_or_else(in_state, |folder| folder.join("fourinsight/broker.sock"))
+    let announced = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let conventional = PathBuf::from(format!("/run/user/{}", geteuid()));
+    endpoint_path_in(state_dir, announced, Some(conventional))
+}
+
+/// In the runtime folder that is announced, else in the usual one if it is there and the user's own.
+fn endpoint_path_in(state_dir: &Path, announced: Option<PathBuf>, usual: Option<PathBuf>) -> PathBuf {
+    let runtime_dir =
+        announced.filter(|path| path.is_absolute()).or_else(|| usual.filter(|path| is_private(path)));
+    match runtime_dir {
+        Some(folder) => folder.join("fourinsight/broker.sock"),
+        None => state_dir.join("run/broker.sock"),
+    }
 }
 
 /// Refuses a socket path that does not fit.
@@ -321,6 +329,26 @@ mod tests {
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(private_file(&link).is_err());
+    }
+
+    #[test]
+    fn the_socket_is_in_the_runtime_folder_or_else_in_the_state_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let usual = folder.path().join("usual");
+        let place = |announced: Option<&str>| {
+            endpoint_path_in(Path::new("/state"), announced.map(PathBuf::from), Some(usual.clone()))
+        };
+        let in_state = Path::new("/state/run/broker.sock");
+        assert_eq!(place(Some("/run/x")), Path::new("/run/x/fourinsight/broker.sock"));
+        for announced in [None, Some(""), Some("relative")] {
+            assert_eq!(place(announced), in_state, "no usual folder: {announced:?}");
+        }
+        fs::create_dir(&usual).unwrap();
+        fs::set_permissions(&usual, Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(place(None), in_state, "others can enter the usual folder");
+        fs::set_permissions(&usual, Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(place(None), usual.join("fourinsight/broker.sock"));
+        assert_eq!(endpoint_path_in(Path::new("/state"), None, None), in_state);
     }
 
     #[test]

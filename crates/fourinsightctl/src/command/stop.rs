@@ -11,8 +11,8 @@ use crate::{
     output,
 };
 
-/// Longer than the daemon waits for a redemption in flight before it ends.
-const LIMIT: Duration = Duration::from_mins(1);
+/// Longer than the daemon waits for a redemption in flight before it ends: 65 seconds.
+const LIMIT: Duration = Duration::from_secs(75);
 
 /// How often to look whether it has ended: nothing tells the end of a process that is no child of ours.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -26,6 +26,11 @@ impl ApiError {
         Self(ErrorBody::new(ErrorCode::NotFound, description))
     }
 
+    /// There is no login of this id.
+    pub(crate) fn no_such_login() -> Self {
+        Self::not_found("no such login; it may have ended more than ten minutes ago")
+    }
+
     /// A token request that brought no token.
     pub(crate) fn no_token(reason: NoToken, session: &SessionKey) -> Self {
         Self(match reason {

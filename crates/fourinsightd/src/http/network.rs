@@ -247,8 +247,8 @@ fn chain(error: &reqwest::Error) -> String {
     while let Some(cause) = next {
         let part = cause.to_string();
         // hyper's own layer names where in its code an error came up.
-        let only_a_layer = part.starts_with("client error (") && cause.source().is_some();
-        if !text.ends_with(&part) && !only_a_layer {
+        let names_a_layer = part.starts_with("client error (") && cause.source().is_some();
+        if !names_a_layer && !text.ends_with(&part) {
             if !text.is_empty() {
                 text.push_str(": ");
             }

@@ -6,7 +6,7 @@
 use fourinsight_ipc::{ErrorBody, ErrorCode};
 
 use super::callback::AuthorizationError;
-use crate::authority::{Failure, Refusal, Retry, Verdict, text::clean};
+use crate::authority::{Failure, Refusal, Retry, Verdict, client_auth, text::clean};
 
 /// A failed login.
 #[derive(Clone, Debug)]
@@ -75,6 +75,12 @@ pub(super) fn authorization(answer: &AuthorizationError) -> LoginFailure {
 
 /// The code's exchange decided nothing.
 pub(super) fn retry(retry: &Retry) -> LoginFailure {
+    if retry.failure.error == client_auth::SECRET_UNREADABLE {
+        // Nothing was sent, and waiting does not help.
+        return ErrorBody::new(ErrorCode::InvalidRequest, words(&retry.failure))
+            .hint("then run the login again")
+            .into();
+    }
     let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
         .hint("run the login again, since the code of this attempt may be used up");
     match retry.after {

@@ -18,7 +18,7 @@ use super::{
     Command, Handle,
     event::{Effect, Event, NewGrant},
     record::{self, Login},
-    redeem::{self, Found, Redemption},
+    redeem::Redemption,
     schedule::Chance,
     snapshot::Snapshot,
     state::{Phase, State},
@@ -33,6 +33,8 @@ use crate::{
     store::{Slot, Store, StoreError},
     token::{TokenId, TokenSet},
 };
+
+mod recovery;
 
 /// What every session's task works with.
 pub(crate) struct Environment {
@@ -359,67 +361,6 @@ impl Task {
         }
         self.stored = None;
         self.login = None;
-    }
-
-    /// Takes up what an earlier run left unfinished.
-    async fn recover(&mut self, slot: Slot) {
-        let stored = self.state.generation;
-        match slot {
-            Slot::Answer { generation, raw } if generation > stored => {
-                self.state.generation = generation - 1;
-                self.take_up(&raw).await;
-            }
-            Slot::Intent { generation, intent } if generation > stored => {
-                self.state.generation = generation - 1;
-                self.interrupted(Found::intent(&intent));
-            }
-            Slot::Ahead { generation } => {
-                tracing::error!(session = %self.key, generation, stored, "the record was rolled back");
-                self.state.generation = generation;
-                let now = self.environment.clock.now();
-                let description = "the stored session is older than its journal: the disk has lost a write";
-                self.doubt("record_rolled_back", description, now);
-            }
-            // Settled, or older than the record: the record's commit came after it.
-            Slot::Settled | Slot::Answer { .. } | Slot::Intent { .. } => {}
-        }
-        if matches!(self.state.phase, Phase::Revoking(_)) && self.work.is_none() {
-            self.revoke();
-        }
-        self.tick().await;
-    }
-
-    async fn take_up(&mut self, raw: &[u8]) {
-        let clock = self.environment.clock.clone();
-        let found = Found::answer(raw);
-        let (Some(Found { key, sent_at, answer: Some(answer) }), Some(login)) = (found, self.login.clone())
-        else {
-            return self.interrupted(None);
-        };
-        tracing::info!(session = %self.key, "taking up an answer that an earlier run received");
-        let outcome = redeem::judge(&answer, &login, self.state.person(), clock.unix_now());
-        let attempt = self.state.take_up(key);
-        let obtained_at = clock.from_unix(sent_at);
-        self.handle(Event::Answered { attempt, outcome, obtained_at, id: TokenId(random::bits()) }).await;
-    }
-
-    /// A refresh token was about to be sent, or was sent, and no answer arrived: whether it still counts is known
-    /// only to the server. Soon after, asking again may still be taken for a repetition; later it can only harm,
-    /// so the access token is served to its end first.
-    fn interrupted(&mut self, found: Option<Found>) {
-        let clock = self.environment.clock.clone();
-        let now = clock.now();
-        let recent = found.is_some_and(|found| clock.unix_now().abs_diff(found.sent_at) <= 60);
-        let until = if recent { now } else { self.state.own_end().unwrap_or(now) };
-        tracing::warn!(session = %self.key, recent, "an earlier run ended in the middle of a renewal");
-        let description = "the daemon ended in the middle of a renewal; whether the refresh token still counts is not known";
-        self.doubt("rotation_interrupted", description, until);
-    }
-
-    fn doubt(&mut self, error: &str, description: &str, until: Timestamp) {
-        let failure = Failure { error: error.into(), description: description.into() };
-        self.state.doubt(failure, until, self.environment.clock.now());
-        self.publish();
     }
 }
 
