@@ -69,7 +69,7 @@ async fn without_a_login_there_is_a_conflict_that_names_the_next_step() {
     pass(3600).await;
     let error = caller.get(TOKEN).await.is_error(409, "login_required");
     assert!(error.error_description.contains("invalid_grant"), "{error:?}");
-    assert_eq!(error.hint.unwrap(), "run `fourinsightctl login default`");
+    assert_eq!(error.hint.unwrap(), "run `fourinsightctl login`");
 }
 
 #[tokio::test(start_paused = true)]
