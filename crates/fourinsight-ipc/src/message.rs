@@ -231,6 +231,15 @@ pub struct LoginStatus {
     /// What the person opens in a browser (RFC 6749 section 4.1.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_uri: Option<String>,
+    /// What the person opens on any device, and enters the code at (RFC 8628 section 3.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification_uri: Option<String>,
+    /// The same with the code in it, for a QR code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification_uri_complete: Option<String>,
+    /// The code that the person enters, or compares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_code: Option<String>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorBody>,
@@ -252,6 +261,9 @@ impl LoginStatus {
             state: LoginState::Pending,
             expires_at,
             authorization_uri: None,
+            verification_uri: None,
+            verification_uri_complete: None,
+            user_code: None,
             error: None,
             identity: None,
             note: None,

@@ -79,14 +79,18 @@ pub(crate) enum Command {
     Man(Man),
 }
 
-/// Sign in, through your browser or as a client
+/// Sign in: in your browser, on another device, or as a client
 ///
 /// Opens the authorization server's page in your browser and waits until you have signed in
 /// there. The address is also printed alone on a line of standard error, for when no browser
 /// opens. When the browser cannot come back to this machine in the end, copy the address of its
 /// last page, paste it here, and press Enter.
 ///
-/// With the flow client_credentials nobody is asked: the client signs in as itself, with the
+/// The flow "device" opens nothing and needs no browser on this machine: it shows an address and a
+/// code, also as a QR code, and waits until you have entered the code there, on any device. Check
+/// the page's host before you enter it, and enter no code that you did not ask for.
+///
+/// With the flow "client_credentials" nobody is asked: the client signs in as itself, with the
 /// client_secret of the profile, or with one that you bring and that the daemon keeps in memory
 /// only, until it stops.
 ///
@@ -101,7 +105,7 @@ pub(crate) struct Login {
     /// The profile of the configuration file to sign in with, instead of its default_profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// The way to sign in, instead of the profile's: browser or client_credentials
+    /// The way to sign in, instead of the profile's: browser, device or client_credentials
     #[arg(long, value_name = "FLOW")]
     pub(crate) flow: Option<String>,
     /// Sign in again even when signed in, and have the server really ask
@@ -263,6 +267,7 @@ Examples:
   fourinsightctl login
   fourinsightctl login work --profile work --scope \"openid offline_access\"
   fourinsightctl login --no-browser --timeout 10m
+  fourinsightctl login --flow device --timeout 15m
   fourinsightctl login batch --profile batch --flow client_credentials
   pass show batch | fourinsightctl login batch --flow client_credentials --client-secret-stdin
   fourinsightctl login work --force";

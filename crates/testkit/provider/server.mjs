@@ -57,7 +57,7 @@ function configuration(
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const app = {
     application_type: 'native',
-    grant_types: ['authorization_code', 'refresh_token'],
+    grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
     response_types: ['code'],
     // A native client's loopback redirect URI matches at any port (RFC 8252 section 7.3).
     redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback', 'http://[::1]/callback'],
@@ -95,6 +95,7 @@ function configuration(
     conformIdTokenClaims: false,
     features: {
       clientCredentials: { enabled: true },
+      deviceFlow: { enabled: true },
       devInteractions: { enabled: true },
       introspection: { enabled: true },
       revocation: { enabled: true },

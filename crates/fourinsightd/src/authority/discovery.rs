@@ -51,6 +51,11 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
     let authorization_endpoint =
         endpoint("authorization_endpoint", &by_hand.authorization, metadata.authorization_endpoint);
     let token_endpoint = endpoint("token_endpoint", &by_hand.token, metadata.token_endpoint);
+    let device_authorization_endpoint = endpoint(
+        "device_authorization_endpoint",
+        &by_hand.device_authorization,
+        metadata.device_authorization_endpoint,
+    );
     let revocation_endpoint =
         endpoint("revocation_endpoint", &by_hand.revocation, metadata.revocation_endpoint);
     let userinfo_endpoint = endpoint("userinfo_endpoint", &by_hand.userinfo, metadata.userinfo_endpoint);
@@ -60,13 +65,19 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         );
         Failure::new("invalid_metadata", &text)
     };
+    let start = match profile.flow {
+        Flow::Browser => Some(("authorization_endpoint", &authorization_endpoint)),
+        Flow::Device => Some(("device_authorization_endpoint", &device_authorization_endpoint)),
+        Flow::ClientCredentials => None,
+    };
+    if let Some((name, None)) = start {
+        return Err(missing(name));
+    }
     let registration = Registration {
         issuer: profile.issuer.clone(),
-        authorization_endpoint: match authorization_endpoint {
-            None if profile.flow == Flow::Browser => return Err(missing("authorization_endpoint")),
-            endpoint => endpoint,
-        },
+        authorization_endpoint,
         token_endpoint: token_endpoint.ok_or_else(|| missing("token_endpoint"))?,
+        device_authorization_endpoint,
         revocation_endpoint,
         userinfo_endpoint,
         iss_in_callback: metadata.iss_in_callback,
@@ -79,6 +90,8 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         ),
         authorize_params: profile.authorize_params.clone(),
         code_params: profile.code_params.clone(),
+        device_params: profile.device_params.clone(),
+        device_poll_params: profile.device_poll_params.clone(),
         refresh_params: profile.refresh_params.clone(),
         revoke_params: profile.revoke_params.clone(),
         route: profile.route.clone(),
@@ -101,6 +114,7 @@ pub(crate) fn is_endpoint(text: &str) -> bool {
 struct Metadata {
     authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
     iss_in_callback: bool,
@@ -141,6 +155,7 @@ impl Metadata {
         Ok(Self {
             authorization_endpoint: text("authorization_endpoint"),
             token_endpoint: text("token_endpoint"),
+            device_authorization_endpoint: text("device_authorization_endpoint"),
             revocation_endpoint: text("revocation_endpoint"),
             userinfo_endpoint: text("userinfo_endpoint"),
             iss_in_callback: object.flag("authorization_response_iss_parameter_supported") == Some(true),

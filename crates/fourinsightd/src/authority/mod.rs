@@ -6,6 +6,7 @@
 //! | [`client_auth`] | proves which client is asking (RFC 6749 section 2.3) |
 //! | [`grant`] | redeems a code or a refresh token: one request, one raw answer |
 //! | [`client_credentials`] | the client as itself: one request, judged at once |
+//! | [`device`] | asks for a user code and polls for what became of it (RFC 8628) |
 //! | [`response`] | judges a raw answer: granted, try again, or refused |
 //! | [`id_token`] | who signed in (OpenID Connect Core section 3.1.3.7) |
 //! | [`revoke`] | tells the server to forget a token (RFC 7009) |
@@ -26,6 +27,7 @@ use crate::{
 
 pub mod client_auth;
 pub mod client_credentials;
+pub mod device;
 pub mod discovery;
 pub mod grant;
 pub mod id_token;
@@ -52,6 +54,9 @@ pub struct Registration {
     pub authorization_endpoint: Option<String>,
     /// RFC 6749 section 3.2.
     pub token_endpoint: String,
+    /// RFC 8628 section 3.1, where the server has one.
+    #[serde(default)]
+    pub device_authorization_endpoint: Option<String>,
     /// RFC 7009, where the server has one.
     pub revocation_endpoint: Option<String>,
     /// OpenID Connect Core section 5.3, where the server has one.
@@ -72,6 +77,12 @@ pub struct Registration {
     /// Added to the code's exchange.
     #[serde(default)]
     pub code_params: Parameters,
+    /// Added to the device authorization request.
+    #[serde(default)]
+    pub device_params: Parameters,
+    /// Added to each poll of the device flow.
+    #[serde(default)]
+    pub device_poll_params: Parameters,
     /// Added to each refresh.
     #[serde(default)]
     pub refresh_params: Parameters,

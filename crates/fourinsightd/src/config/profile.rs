@@ -53,7 +53,7 @@ const LATER_KEYS: [&str; 10] = [
 ];
 
 /// Flows that later versions bring.
-const LATER_FLOWS: [&str; 5] = ["paste", "device", "certificate", "password", "implicit"];
+const LATER_FLOWS: [&str; 4] = ["paste", "certificate", "password", "implicit"];
 
 pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError> {
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
@@ -64,17 +64,14 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
     let endpoints = endpoints(table)?;
     let flow = flow(table)?;
     if issuer.is_none() && !endpoints.suffice(flow) {
-        let what = match flow {
-            Flow::Browser => {
-                "the profile has no issuer; add `issuer`, or `authorization_endpoint` and `token_endpoint`"
-            }
-            Flow::ClientCredentials => "the profile has no issuer; add `issuer`, or `token_endpoint`",
+        let by_hand = match flow {
+            Flow::Browser => "`authorization_endpoint` and `token_endpoint`",
+            Flow::Device => "`device_authorization_endpoint` and `token_endpoint`",
+            Flow::ClientCredentials => "`token_endpoint`",
         };
-        return Err(table.error("", what));
+        let what = format!("the profile has no issuer; add `issuer`, or {by_hand}");
+        return Err(table.error("", &what));
     }
-    // The device flow is not there yet; what its keys say is checked all the same.
-    parameters(table, "device_params", &["client_id", "scope"])?;
-    parameters(table, "device_poll_params", &["grant_type", "device_code", "client_id"])?;
     Ok(Profile {
         name: name.to_owned(),
         issuer,
@@ -91,6 +88,12 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
             table,
             "code_params",
             &["grant_type", "code", "redirect_uri", "code_verifier"],
+        )?,
+        device_params: parameters(table, "device_params", &["client_id", "scope", "resource"])?,
+        device_poll_params: parameters(
+            table,
+            "device_poll_params",
+            &["grant_type", "device_code", "client_id", "resource"],
         )?,
         refresh_params: parameters(table, "refresh_params", &["grant_type", "refresh_token"])?,
         revoke_params: parameters(table, "revoke_params", &["token"])?,
@@ -109,10 +112,10 @@ fn issuer(table: &Table<'_>) -> Result<Option<String>, ConfigError> {
 }
 
 fn endpoints(table: &Table<'_>) -> Result<Endpoints, ConfigError> {
-    endpoint(table, "device_authorization_endpoint")?;
     Ok(Endpoints {
         authorization: endpoint(table, "authorization_endpoint")?,
         token: endpoint(table, "token_endpoint")?,
+        device_authorization: endpoint(table, "device_authorization_endpoint")?,
         revocation: endpoint(table, "revocation_endpoint")?,
         userinfo: endpoint(table, "userinfo_endpoint")?,
     })
@@ -171,14 +174,18 @@ fn client_secret(table: &Table<'_>) -> Result<Option<SecretSource>, ConfigError>
 }
 
 fn flow(table: &Table<'_>) -> Result<Flow, ConfigError> {
-    let Some(word) = table.text("flow")? else { return Ok(Flow::Browser) };
-    let known = || Flow::WORDS.map(|(word, _)| format!("\"{word}\"")).join(" or ");
-    Flow::named(&word).ok_or_else(|| match LATER_FLOWS.iter().find(|later| **later == word) {
-        Some(later) => table.error(
-            "flow",
-            &format!("flow {later} is not supported by this version yet; use {} or remove it", known()),
-        ),
-        None => table.error("flow", &format!("flow must be {}; correct it or remove it", known())),
+    let Some(name) = table.text("flow")? else {
+        return Ok(Flow::Browser);
+    };
+    Flow::named(&name).ok_or_else(|| {
+        let known = Flow::ALL.map(|flow| format!("\"{}\"", flow.name())).join(" or ");
+        match LATER_FLOWS.iter().find(|later| **later == name) {
+            Some(later) => table.error(
+                "flow",
+                &format!("flow {later} is not supported by this version yet; use {known} or remove it"),
+            ),
+            None => table.error("flow", &format!("flow must be {known}; correct it or remove it")),
+        }
     })
 }
 

@@ -48,6 +48,7 @@ keep_alive = false
         endpoints: Endpoints {
             authorization: None,
             token: Some("https://id.example.com/by-hand".into()),
+            device_authorization: Some("https://id.example.com/device".into()),
             revocation: Some("http://127.0.0.1:8080/revoke".into()),
             userinfo: Some("https://id.example.com/userinfo".into()),
         },
@@ -64,6 +65,8 @@ keep_alive = false
         redirect_uri: "http://localhost:53000".into(),
         authorize_params: text("prompt", "consent"),
         code_params: text("a", "1"),
+        device_params: text("d", "4"),
+        device_poll_params: text("e", "5"),
         refresh_params: text("scope", "b"),
         revoke_params: text("c", "3"),
         route: crate::http::Route {
@@ -100,6 +103,11 @@ fn endpoints_by_hand_do_without_an_issuer() {
     let text = "[profiles.a]\nclient_id = \"x\"\nauthorization_endpoint = \"https://h/a\"\n";
     assert!(parse(text).is_err());
     assert!(parse(&format!("{text}token_endpoint = \"https://h/t\"")).is_ok());
+    let text = format!("{text}token_endpoint = \"https://h/t\"\nflow = \"device\"\n");
+    let error = parse(&text).unwrap_err();
+    assert!(error.what.contains("`device_authorization_endpoint` and `token_endpoint`"), "{error}");
+    let device = parse(&format!("{text}device_authorization_endpoint = \"https://h/d\"")).unwrap();
+    assert_eq!(device.profiles["a"].flow, Flow::Device);
 }
 
 #[test]
@@ -131,8 +139,10 @@ fn errors_name_the_line_and_what_to_do() {
         ("code_params = { client_secret = \"s3cr3t\" }", "must not hold a client secret"),
         ("authorize_params = { state = \"s3cr3t\" }", "must not set state"),
         ("refresh_params = { n = 1 }", "refresh_params must be a table of strings"),
-        ("flow = \"device\"", "flow device is not supported by this version yet"),
-        ("flow = \"s3cr3t\"", "flow must be \"browser\" or \"client_credentials\""),
+        ("flow = \"paste\"", "flow paste is not supported by this version yet"),
+        ("flow = \"s3cr3t\"", "flow must be \"browser\" or \"device\" or \"client_credentials\""),
+        ("device_params = { scope = \"s3cr3t\" }", "device_params must not set scope"),
+        ("device_poll_params = { device_code = \"s3cr3t\" }", "must not set device_code"),
         (
             "client_auth = \"private_key_jwt\"",
             "client_auth private_key_jwt is not supported by this version yet",

@@ -22,17 +22,18 @@ use fourinsight_ipc::{
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::{
+    NewLogin,
     callback::{Answer, Expected, NotTheAnswer},
     failure::{self, LoginFailure},
     loopback,
-    redemption::Redemption,
+    redemption::{Proof, Redemption},
     sockets::Listener,
 };
 use crate::clock::{Clock, Timestamp};
 
 mod unattended;
 
-/// How long a person may take.
+/// How long a person may take when the server does not say.
 pub(super) const LIFE: Duration = Duration::from_mins(10);
 
 /// A suspended machine's timers stand still while the deadline comes nearer, so the clock is read this often.
@@ -49,7 +50,7 @@ pub(super) struct Attempt {
     pub(super) id: String,
     pub(super) session: SessionKey,
     pub(super) profile: String,
-    /// The answer that is waited for; `None` when the attempt needs none.
+    /// What comes back through the redirect URI; nothing does in a flow without one.
     pub(super) expected: Option<Expected>,
     /// Where the browser is sent with its answer, away from the address that holds the code.
     pub(super) page_path: String,
@@ -87,15 +88,15 @@ enum PageTurn {
 }
 
 impl Attempt {
-    /// An attempt that begins now; `status` is its public face.
+    /// An attempt that ends by itself at the deadline; `status` is its public face.
     pub(super) fn new(
         clock: Clock,
         profile: String,
+        deadline: Timestamp,
         expected: Option<Expected>,
         page_path: String,
         mut status: LoginStatus,
     ) -> (Arc<Self>, Inbox) {
-        let deadline = clock.now() + LIFE;
         status.expires_at = clock.to_unix(deadline);
         let (sender, answer) = oneshot::channel();
         let (closed, closed_receiver) = watch::channel(false);
@@ -133,7 +134,7 @@ impl Attempt {
         self.status.borrow().state == LoginState::Pending
     }
 
-    /// The port to which the browser comes back, if one does.
+    /// The port that its listener has or had.
     pub(super) fn port(&self) -> Option<u16> {
         self.expected.as_ref().map(|expected| expected.redirect_uri.port())
     }
@@ -213,9 +214,15 @@ impl Attempt {
     }
 
     /// Carries the attempt through to its end and its page.
-    pub(super) async fn run(self: Arc<Self>, listener: Listener, inbox: Inbox, redemption: Redemption) {
+    pub(super) async fn run(
+        self: Arc<Self>,
+        listener: Listener,
+        inbox: Inbox,
+        redemption: Redemption,
+        proof: Proof,
+    ) {
         let Inbox { answer, closed } = inbox;
-        let _guard = EndGuard(&self);
+        let _guard = self.guard();
         let done = async {
             tokio::select! {
                 () = self.served_its_purpose() => {}
@@ -224,25 +231,40 @@ impl Attempt {
         };
         let signing_in = async {
             if let Some(answer) = self.wait(answer).await {
-                self.finish(answer, redemption).await;
+                self.finish(answer, &redemption, &proof).await;
             }
         };
         tokio::join!(loopback::serve(listener, &self, done, closed), signing_in);
     }
 
-    async fn wait(&self, mut answer: oneshot::Receiver<Answer>) -> Option<Answer> {
-        let expiry = async {
-            loop {
-                let left = self.deadline.since(self.clock.now());
-                if left.is_zero() {
-                    break;
-                }
-                tokio::time::sleep(left.min(TICK)).await;
+    /// Ends an attempt whose task stops before it has ended.
+    pub(super) fn guard(&self) -> impl Drop + '_ {
+        EndGuard(self)
+    }
+
+    /// Waits for a moment of an attempt that nobody answers; false when the attempt ended first.
+    pub(super) async fn wait_until(&self, moment: Timestamp) -> bool {
+        let mut changes = self.watch();
+        tokio::select! {
+            _ = changes.wait_for(|status| status.state != LoginState::Pending) => false,
+            () = self.reached(moment.min(self.deadline)) => moment < self.deadline,
+        }
+    }
+
+    async fn reached(&self, moment: Timestamp) {
+        loop {
+            let left = moment.since(self.clock.now());
+            if left.is_zero() {
+                break;
             }
-        };
+            tokio::time::sleep(left.min(TICK)).await;
+        }
+    }
+
+    async fn wait(&self, mut answer: oneshot::Receiver<Answer>) -> Option<Answer> {
         tokio::select! {
             answer = &mut answer => return answer.ok(),
-            () = expiry => {}
+            () = self.reached(self.deadline) => {}
         }
         {
             let mut phase = self.phase();
@@ -255,18 +277,21 @@ impl Attempt {
         answer.await.ok()
     }
 
-    async fn finish(&self, answer: Answer, redemption: Redemption) {
+    async fn finish(&self, answer: Answer, redemption: &Redemption, proof: &Proof) {
         let code = match answer {
             Answer::Code(code) => code,
             Answer::Error(error) => return self.fail(failure::authorization(&error)),
         };
-        let Some(expected) = &self.expected else { return };
-        let granted = redemption.redeem(&code, expected.redirect_uri.as_str(), &self.clock).await;
+        let granted = redemption.redeem(&code, proof, &self.clock).await;
         drop(code);
-        let login = match granted {
-            Ok(login) => login,
-            Err(failure) => return self.fail(failure),
-        };
+        match granted {
+            Ok(login) => self.sign_in(login, redemption).await,
+            Err(failure) => self.fail(failure),
+        }
+    }
+
+    /// Signs the session in, unless the attempt was cancelled meanwhile.
+    pub(super) async fn sign_in(&self, login: NewLogin, redemption: &Redemption) {
         if !self.commit() {
             return redemption.give_back(&login.tokens).await;
         }
@@ -287,14 +312,26 @@ impl Attempt {
     /// From here on the attempt can no longer be cancelled; false when it already was.
     fn commit(&self) -> bool {
         let mut phase = self.phase();
-        let redeeming = matches!(*phase, Phase::Redeeming);
-        if redeeming {
+        let live = matches!(*phase, Phase::Waiting(_) | Phase::Redeeming);
+        if live {
             *phase = Phase::Committing;
         }
-        redeeming
+        live
     }
 
-    fn fail(&self, failure: LoginFailure) {
+    /// Ends it because nobody answered in time.
+    pub(super) fn expire(&self, note: Option<String>) {
+        let mut phase = self.phase();
+        if matches!(*phase, Phase::Waiting(_)) {
+            self.end(&mut phase, |status| {
+                status.state = LoginState::Expired;
+                status.note = note.or(status.note.take());
+            });
+        }
+    }
+
+    /// Ends it with what went wrong.
+    pub(super) fn fail(&self, failure: LoginFailure) {
         let mut phase = self.phase();
         if !matches!(*phase, Phase::Ended { .. }) {
             // Set before the status, whose change wakes the page; only this place sets it.
@@ -352,11 +389,6 @@ fn no_refresh_token(scopes: &[String]) -> String {
         "if the server offers it, add offline_access to the scopes of the profile and log in again"
     };
     format!("The server gave no refresh token: this session ends with its access token; {next}.")
-}
-
-/// Nobody is asked.
-pub(super) fn no_answer() -> ErrorBody {
-    ErrorBody::new(ErrorCode::InvalidRequest, "This login needs no answer.").hint("wait for its end")
 }
 
 /// The answer was brought too late.

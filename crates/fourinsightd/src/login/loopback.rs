@@ -120,11 +120,11 @@ async fn serve_connection(stream: TcpStream, router: Router) {
 }
 
 async fn respond(State(attempt): State<Arc<Attempt>>, request: Request) -> Response {
+    let uri = request.uri();
     let Some(expected) = &attempt.expected else {
         return refusal(StatusCode::NOT_FOUND, "There is nothing here.\n");
     };
     let redirect_uri = &expected.redirect_uri;
-    let uri = request.uri();
     if uri.authority().is_some() || !has_host(request.headers(), redirect_uri.authority()) {
         return refusal(StatusCode::BAD_REQUEST, "This is not the address of this page.\n");
     }

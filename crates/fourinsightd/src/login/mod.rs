@@ -8,6 +8,7 @@
 //! | `pasted` | reads what the person pastes when nothing can come back |
 //! | `callback` | judges an answer, whoever brings it |
 //! | `redemption` | turns the code into tokens |
+//! | `device` | has the person enter a code elsewhere instead, and polls (RFC 8628) |
 //! | `attempt` | carries one attempt from the answer to the session |
 //! | `unattended`, `opener` | logins that need no person: by client credentials |
 //! | `page`, `failure` | tell how it ended |
@@ -33,7 +34,7 @@ use self::{
     attempt::Attempt,
     authorize::Wish,
     callback::Expected,
-    redemption::Redemption,
+    redemption::{Proof, Redemption},
     redirect_uri::{NotLoopback, RedirectUri},
     sockets::Listener,
 };
@@ -49,6 +50,7 @@ use crate::{
 mod attempt;
 mod authorize;
 mod callback;
+mod device;
 mod failure;
 mod loopback;
 mod opener;
@@ -115,6 +117,13 @@ const MAX_PENDING: usize = 64;
 /// How long the answer to a paste waits for the outcome.
 const PASTE_WAIT: Duration = Duration::from_secs(5);
 
+/// What a login is to do: the profile with the flow that it runs, what it asks for, and what the person should know.
+struct Plan {
+    profile: Profile,
+    wish: Wish,
+    note: Option<String>,
+}
+
 impl Logins {
     /// No attempts yet.
     pub fn new(
@@ -128,31 +137,37 @@ impl Logins {
     }
 
     /// Begins an attempt by the configuration as it stands in its file now, and cancels an earlier one for the same
-    /// session. The listener is bound before the address to open is written.
+    /// session.
     pub async fn begin(&self, request: LoginRequest) -> Result<LoginStatus, ErrorBody> {
-        let (profile, wish, note) = self.plan(&request)?;
-        if profile.flow == Flow::ClientCredentials {
-            return self.begin_unattended(request, profile, wish, note).await;
+        let plan = self.plan(&request)?;
+        match plan.profile.flow {
+            Flow::Browser => self.begin_in_browser(request.session, plan).await,
+            Flow::Device => self.begin_on_device(request.session, plan).await,
+            Flow::ClientCredentials => self.begin_unattended(request.session, plan).await,
         }
+    }
+
+    /// Binds the listener, then writes the address to open.
+    async fn begin_in_browser(&self, session: SessionKey, plan: Plan) -> Result<LoginStatus, ErrorBody> {
+        let Plan { profile, wish, note } = plan;
         let wanted = RedirectUri::parse(&profile.redirect_uri).map_err(bad_redirect_uri)?;
-        let discovered = discovery::discover(&*self.exchange, &profile)
-            .await
-            .map_err(|error| failure::discovery(&error))?;
-        for warning in &discovered.warnings {
-            tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
-        }
-        let registration = discovered.registration;
+        let registration = self.discover(&profile).await?;
 
         let _turn = self.turn.lock().await;
-        self.make_room(&request.session, wanted.port()).await?;
+        self.make_room(&session, wanted.port()).await?;
         let listener =
             Listener::bind(wanted.host(), wanted.port()).map_err(|error| self.name_owner(&wanted, error))?;
         let redirect_uri = wanted.with_port(listener.port()).map_err(bad_redirect_uri)?;
         let asked = authorize::request(&registration, &redirect_uri, &wish)?;
 
-        let mut status = LoginStatus::pending(authorize::random(16), request.session, profile.flow.name(), 0);
+        let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
         status.authorization_uri = Some(asked.uri);
         status.note = note;
+        let proof = Proof {
+            redirect_uri: redirect_uri.as_str().to_owned(),
+            code_verifier: asked.code_verifier,
+            nonce: asked.nonce,
+        };
         let expected = Expected {
             redirect_uri,
             state: asked.state,
@@ -161,25 +176,43 @@ impl Logins {
             pkce: true,
         };
         let page_path = format!("/done/{}", authorize::random(16));
-        let (attempt, inbox) =
-            Attempt::new(self.clock.clone(), profile.name.clone(), Some(expected), page_path, status);
-        let redemption = Redemption {
+        let (name, clock) = (profile.name.clone(), self.clock.clone());
+        let deadline = clock.now() + attempt::LIFE;
+        let (attempt, inbox) = Attempt::new(clock, name, deadline, Some(expected), page_path, status);
+        let redemption = self.redemption(profile, registration, wish);
+        let begun = self.enter(&attempt);
+        tokio::spawn(attempt.run(listener, inbox, redemption, proof));
+        Ok(begun)
+    }
+
+    async fn discover(&self, profile: &Profile) -> Result<Registration, ErrorBody> {
+        let discovered = discovery::discover(&*self.exchange, profile)
+            .await
+            .map_err(|error| failure::discovery(&error))?;
+        for warning in &discovered.warnings {
+            tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
+        }
+        Ok(discovered.registration)
+    }
+
+    fn redemption(&self, profile: Profile, registration: Registration, wish: Wish) -> Redemption {
+        Redemption {
             exchange: Arc::clone(&self.exchange),
             sessions: Arc::clone(&self.sessions),
             profile: profile.name,
             registration,
-            code_verifier: asked.code_verifier,
-            nonce: asked.nonce,
             scopes: wish.scopes,
             resources: wish.resources,
             refresh_idle: profile.refresh_idle,
             keep_alive: profile.keep_alive,
-        };
-        self.attempts().insert(attempt.id.clone(), Arc::clone(&attempt));
-        let begun = attempt.status();
+        }
+    }
+
+    /// Lists an attempt before its task starts; says how it stands.
+    fn enter(&self, attempt: &Arc<Attempt>) -> LoginStatus {
+        self.attempts().insert(attempt.id.clone(), Arc::clone(attempt));
         tracing::info!(session = %attempt.session, profile = attempt.profile, "a login began");
-        tokio::spawn(attempt.run(listener, inbox, redemption));
-        Ok(begun)
+        attempt.status()
     }
 
     /// Follows an attempt; one that has ended stays readable for ten minutes.
@@ -196,7 +229,7 @@ impl Logins {
         if !attempt.is_pending() {
             return Err(attempt::too_late());
         }
-        let expected = attempt.expected.as_ref().ok_or_else(attempt::no_answer)?;
+        let expected = attempt.expected.as_ref().ok_or_else(takes_no_paste)?;
         let answer = pasted::read(expected, pasted.expose_secret())?;
         drop(pasted);
         if !attempt.answer(answer, false) {
@@ -221,8 +254,8 @@ impl Logins {
         pending.map(|attempt| (attempt.session.clone(), attempt.profile.clone())).collect()
     }
 
-    /// What the request and the configuration make of each other, and what the person should know about it.
-    fn plan(&self, request: &LoginRequest) -> Result<(Profile, Wish, Option<String>), ErrorBody> {
+    /// What the request and the configuration make of each other.
+    fn plan(&self, request: &LoginRequest) -> Result<Plan, ErrorBody> {
         let (config, problem) = match self.config.reload() {
             Ok(config) => (config, None),
             Err(error) => (self.config.current(), Some(error.to_string())),
@@ -234,19 +267,15 @@ impl Logins {
                 return Err(self.no_profile(problem, looked_for.is_some(), &config));
             }
         };
-        if let Some(word) = &request.flow {
-            profile.flow = Flow::named(word).ok_or_else(|| {
-                let known = Flow::WORDS.map(|(word, _)| word).join(" or ");
-                ErrorBody::new(ErrorCode::InvalidRequest, "This version has no such flow.")
-                    .hint(format!("leave the flow out, or use {known}"))
-            })?;
+        if let Some(name) = request.flow.as_deref() {
+            profile.flow = Flow::named(name).ok_or_else(unknown_flow)?;
         }
         unattended::bring(request, &mut profile)?;
         let wish = wish(request, &profile)?;
         let note = problem.map(|problem| {
             format!("the configuration as it was before is used, because it now has an error: {problem}")
         });
-        Ok((profile, wish, note))
+        Ok(Plan { profile, wish, note })
     }
 
     /// Why there is nothing to sign in with.
@@ -350,6 +379,16 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
         }
     }
     Ok(Wish { scopes, resources, force: request.force })
+}
+
+fn unknown_flow() -> ErrorBody {
+    let known = Flow::ALL.map(Flow::name).join(", ");
+    ErrorBody::new(ErrorCode::InvalidRequest, "This version has no such flow.")
+        .hint(format!("leave the flow out, or use one of: {known}"))
+}
+
+fn takes_no_paste() -> ErrorBody {
+    ErrorBody::new(ErrorCode::InvalidRequest, "This login takes no paste.").hint("wait for its end")
 }
 
 fn bad_redirect_uri(error: NotLoopback) -> ErrorBody {

@@ -30,6 +30,7 @@ use crate::{
 };
 
 mod answers;
+mod device;
 mod lifecycle;
 mod listener;
 mod requests;

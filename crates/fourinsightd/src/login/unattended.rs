@@ -1,33 +1,37 @@
 //! Logins without a person: the client signs in as itself (RFC 6749 section 4.4).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use fourinsight_ipc::{
-    ErrorBody, ErrorCode,
+    ErrorBody, ErrorCode, SessionKey,
     message::{LoginRequest, LoginState, LoginStatus},
 };
 
-use super::{Logins, attempt::Attempt, authorize, authorize::Wish, failure, opener::Opener};
-use crate::{
-    authority::discovery,
-    profile::{Brought, Flow, Profile, SecretSource},
+use super::{
+    Logins, Plan,
+    attempt::{self, Attempt},
+    authorize,
+    opener::Opener,
 };
+use crate::profile::{Brought, Flow, Profile, SecretSource};
 
 /// How long the answer to a request waits for the outcome.
-const WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+const WAIT: Duration = Duration::from_secs(5);
 
 /// Puts what the request brings into the profile.
 pub(super) fn bring(request: &LoginRequest, profile: &mut Profile) -> Result<(), ErrorBody> {
     let invalid = |what: &str, next: &str| Err(ErrorBody::new(ErrorCode::InvalidRequest, what).hint(next));
     let brings = request.client_id.is_some() || request.client_secret.is_some();
     if profile.flow != Flow::ClientCredentials {
-        return if brings {
-            invalid(
+        return match brings {
+            _ if profile.client_id.is_empty() => {
+                invalid("The profile has no client_id.", "add it to the profile, or log in by its own flow")
+            }
+            true => invalid(
                 "Only the flow client_credentials takes a client_id and a client_secret.",
                 "leave them out, or log in by that flow",
-            )
-        } else {
-            Ok(())
+            ),
+            false => Ok(()),
         };
     }
     match (&request.client_id, &request.client_secret) {
@@ -66,43 +70,28 @@ impl Logins {
     /// Begins an attempt that needs nobody, and waits a few seconds for its end.
     pub(super) async fn begin_unattended(
         &self,
-        request: LoginRequest,
-        profile: Profile,
-        wish: Wish,
-        note: Option<String>,
+        session: SessionKey,
+        plan: Plan,
     ) -> Result<LoginStatus, ErrorBody> {
-        let discovered = discovery::discover(&*self.exchange, &profile)
-            .await
-            .map_err(|error| failure::discovery(&error))?;
-        for warning in &discovered.warnings {
-            tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
-        }
+        let Plan { profile, wish, note } = plan;
+        let registration = self.discover(&profile).await?;
         let turn = self.turn.lock().await;
-        self.make_room(&request.session, 0).await?;
-        let flow = profile.flow.name();
-        let mut status = LoginStatus::pending(authorize::random(16), request.session, flow, 0);
+        self.make_room(&session, 0).await?;
+        let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
         status.note = note;
-        let (attempt, _inbox) =
-            Attempt::new(self.clock.clone(), profile.name.clone(), None, String::new(), status);
-        let opener = Opener::found(
-            profile.name,
-            discovered.registration,
-            wish.scopes,
-            wish.resources,
-            profile.keep_alive,
-        );
-        self.attempts().insert(attempt.id.clone(), Arc::clone(&attempt));
-        tracing::info!(session = %attempt.session, profile = attempt.profile, flow, "a login began");
+        let (name, clock) = (profile.name.clone(), self.clock.clone());
+        let deadline = clock.now() + attempt::LIFE;
+        let (attempt, _inbox) = Attempt::new(clock, name, deadline, None, String::new(), status);
+        let opener =
+            Opener::found(profile.name, registration, wish.scopes, wish.resources, profile.keep_alive);
+        self.enter(&attempt);
         drop(turn);
         let mut changes = attempt.watch();
-        tokio::spawn(Arc::clone(&attempt).open(
-            opener,
-            Arc::clone(&self.exchange),
-            Arc::clone(&self.sessions),
-        ));
+        let (exchange, sessions) = (Arc::clone(&self.exchange), Arc::clone(&self.sessions));
+        tokio::spawn(Arc::clone(&attempt).open(opener, exchange, sessions));
+        let ended = changes.wait_for(|status| status.state != LoginState::Pending);
         // Still pending after that: the caller goes on asking.
-        let _ =
-            tokio::time::timeout(WAIT, changes.wait_for(|status| status.state != LoginState::Pending)).await;
+        let _ = tokio::time::timeout(WAIT, ended).await;
         Ok(attempt.status())
     }
 }

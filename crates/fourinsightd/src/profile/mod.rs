@@ -40,6 +40,10 @@ pub struct Profile {
     pub authorize_params: Parameters,
     /// Added to the code's exchange.
     pub code_params: Parameters,
+    /// Added to the device authorization request.
+    pub device_params: Parameters,
+    /// Added to each poll of the device flow.
+    pub device_poll_params: Parameters,
     /// Added to each refresh.
     pub refresh_params: Parameters,
     /// Added to a revocation.
@@ -62,6 +66,8 @@ pub struct Endpoints {
     pub authorization: Option<String>,
     /// RFC 6749 section 3.2.
     pub token: Option<String>,
+    /// RFC 8628 section 3.1.
+    pub device_authorization: Option<String>,
     /// RFC 7009.
     pub revocation: Option<String>,
     /// OpenID Connect Core section 5.3.
@@ -71,7 +77,12 @@ pub struct Endpoints {
 impl Endpoints {
     /// Whether a login by this flow works without the server's metadata.
     pub fn suffice(&self, flow: Flow) -> bool {
-        self.token.is_some() && (self.authorization.is_some() || flow == Flow::ClientCredentials)
+        let start = match flow {
+            Flow::Browser => self.authorization.is_some(),
+            Flow::Device => self.device_authorization.is_some(),
+            Flow::ClientCredentials => true,
+        };
+        start && self.token.is_some()
     }
 }
 
@@ -80,26 +91,28 @@ impl Endpoints {
 pub enum Flow {
     /// Authorization code with PKCE through a browser and a loopback redirect (RFC 8252).
     Browser,
+    /// A code that the person enters on any device (RFC 8628).
+    Device,
     /// The client as itself, without a person (RFC 6749 section 4.4).
     ClientCredentials,
 }
 
 impl Flow {
-    /// Every flow, by its word in the configuration and on the wire.
-    pub const WORDS: [(&str, Self); 2] =
-        [("browser", Self::Browser), ("client_credentials", Self::ClientCredentials)];
+    /// Every flow.
+    pub const ALL: [Self; 3] = [Self::Browser, Self::Device, Self::ClientCredentials];
 
-    /// The flow of this name.
-    pub fn named(word: &str) -> Option<Self> {
-        Self::WORDS.iter().find(|(name, _)| *name == word).map(|(_, flow)| *flow)
-    }
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
+    /// Its name in the configuration and on the wire.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Browser => "browser",
+            Self::Device => "device",
             Self::ClientCredentials => "client_credentials",
         }
+    }
+
+    /// The flow of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|flow| flow.name() == name)
     }
 }
 

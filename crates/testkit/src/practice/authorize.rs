@@ -14,7 +14,7 @@ use super::{
     page,
     rotation::FamilyId,
     settings::{Settings, User},
-    site::Site,
+    site::{Endpoint, Site},
     timeline::Moment,
 };
 
@@ -63,6 +63,8 @@ pub(super) async fn show(State(site): State<Site>, Extension(entry): Extension<E
                 resources: &request.resources,
                 users: &settings.users,
                 chosen: request.login_hint.as_deref(),
+                action: Endpoint::Authorization.paths()[0],
+                user_code: None,
                 form: &form,
             });
             site.practice.state().login_forms.insert(form, request);

@@ -3,7 +3,10 @@
 use axum::{Json, extract::State};
 use serde_json::{Value, json};
 
-use super::site::{Endpoint, Site};
+use super::{
+    device,
+    site::{Endpoint, Site},
+};
 
 /// The same document at both well-known paths.
 pub(super) async fn metadata(State(site): State<Site>) -> Json<Value> {
@@ -23,6 +26,11 @@ pub(super) async fn metadata(State(site): State<Site>) -> Json<Value> {
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
     });
+    if settings.device_flow.is_some() {
+        document["device_authorization_endpoint"] = json!(site.uri(Endpoint::DeviceAuthorization));
+        document["grant_types_supported"] =
+            json!(["authorization_code", "refresh_token", device::GRANT_TYPE]);
+    }
     if settings.iss_in_callback {
         document["authorization_response_iss_parameter_supported"] = json!(true);
     }

@@ -13,7 +13,7 @@ use axum::{
 };
 
 use super::{
-    Practice, authorize, discovery, fault,
+    Practice, authorize, device, discovery, fault,
     ledger::{Entry, Parameters},
     protected, revocation, side, token,
 };
@@ -28,6 +28,10 @@ pub enum Endpoint {
     Authorization,
     /// RFC 6749 section 3.2.
     Token,
+    /// RFC 8628 section 3.1.
+    DeviceAuthorization,
+    /// Where the person enters a user code (RFC 8628 section 3.3).
+    DeviceVerification,
     /// RFC 7009.
     Revocation,
     /// OpenID Connect Core section 5.3.
@@ -41,9 +45,11 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Authorization,
         Self::Token,
+        Self::DeviceAuthorization,
+        Self::DeviceVerification,
         Self::Revocation,
         Self::UserInfo,
         Self::Discovery,
@@ -56,6 +62,8 @@ impl Endpoint {
         match self {
             Self::Authorization => &["/authorize"],
             Self::Token => &["/token"],
+            Self::DeviceAuthorization => &["/device_authorization"],
+            Self::DeviceVerification => &["/device"],
             Self::Revocation => &["/revoke"],
             Self::UserInfo => &["/userinfo"],
             Self::Discovery => {
@@ -96,6 +104,11 @@ pub(super) fn router(practice: Practice, issuer: &str) -> Router {
         .route(path(Endpoint::Api), get(protected::hello));
     for discovery_path in Endpoint::Discovery.paths() {
         router = router.route(discovery_path, get(discovery::metadata));
+    }
+    if settings.device_flow.is_some() {
+        router = router
+            .route(path(Endpoint::DeviceAuthorization), post(device::authorize))
+            .route(path(Endpoint::DeviceVerification), get(device::show).post(device::decide));
     }
     if settings.revocation {
         router = router.route(path(Endpoint::Revocation), post(revocation::revoke));

@@ -1,8 +1,10 @@
 //! `login`: whether there is anything to do, the wait, and what came of it.
 
 mod client_secret;
+mod device;
 mod difference;
 mod paste;
+mod qr;
 mod wait;
 
 use fourinsight_client::{Error, LoginRequest, LoginState, LoginStatus, SessionState, SessionStatus};
@@ -69,9 +71,10 @@ fn finish(context: &Context, attempt: &LoginStatus, said: Option<&str>) -> Resul
         LoginState::Succeeded => {}
         LoginState::Failed => return Err(failed(attempt)),
         LoginState::Expired => {
+            let note = attempt.note.as_deref().map(|note| format!(". {note}")).unwrap_or_default();
             return Err(Failure::new(
                 Exit::Failure,
-                "nobody signed in before the login attempt expired",
+                format!("nobody signed in before the login attempt expired{}", clean(&note)),
                 "run `fourinsightctl login` again",
             ));
         }

@@ -13,7 +13,7 @@ use std::{
 use fourinsight_client::{Client, Error, LoginRequest, LoginState, LoginStatus};
 use jiff::{SignedDuration, Timestamp};
 
-use super::paste;
+use super::{device, paste, qr::Ink};
 use crate::{
     browser,
     cli::Login,
@@ -65,7 +65,7 @@ pub(super) struct Ended {
 
 enum Event {
     /// The daemon's news of the attempt, or why there are none. The first is the attempt's beginning.
-    News(Result<LoginStatus, Error>),
+    News(Result<Box<LoginStatus>, Error>),
     /// What was pasted was not taken; the attempt goes on.
     PasteRefused(Failure),
     /// No browser was opened. Only the kind of error counts: a launcher's text quotes the whole address.
@@ -106,7 +106,7 @@ impl Wait<'_> {
             self.clear_countdown();
             match event {
                 Event::News(Err(error)) => return Err(error.into()),
-                Event::News(Ok(status)) if status.state != LoginState::Pending => return Ok(status),
+                Event::News(Ok(status)) if status.state != LoginState::Pending => return Ok(*status),
                 Event::News(Ok(status)) => {
                     if attempt.is_none() {
                         self.begin(&status);
@@ -132,6 +132,11 @@ impl Wait<'_> {
             self.said = Some(note.clone());
         }
         self.expires_at = Timestamp::from_second(status.expires_at).unwrap_or(Timestamp::MAX);
+        let ink = if output::can_colour_stderr() { Ink::Coloured } else { Ink::Plain };
+        if let Some(lines) = device::lines(status, output::can_move_the_cursor().then_some(ink)) {
+            output::line_to_stderr(&lines.join("\n"));
+            return;
+        }
         let Some(uri) = &status.authorization_uri else {
             output::line_to_stderr("Waiting for the authorization server.");
             return;
@@ -219,7 +224,7 @@ fn follow(client: &Client, request: &LoginRequest, events: &Sender<Event>) {
             Ok(status) if status.state == LoginState::Pending => Some(status.id.clone()),
             _ => None,
         };
-        let heard = events.send(Event::News(news)).is_ok();
+        let heard = events.send(Event::News(news.map(Box::new))).is_ok();
         let Some(id) = pending.filter(|_| heard) else { return };
         news = client.login(&id, SLICE);
     }
@@ -230,7 +235,7 @@ fn take_pastes(client: &Client, id: &str, events: &Sender<Event>) {
     let read = paste::each_line(io::stdin().lock(), |pasted| {
         let event = match pasted {
             Ok(pasted) => match client.respond_to_login(id, pasted) {
-                Ok(status) => Event::News(Ok(status)),
+                Ok(status) => Event::News(Ok(Box::new(status))),
                 Err(error) => Event::PasteRefused(error.into()),
             },
             Err(paste::NotAnAddress) => Event::PasteRefused(Failure::new(

@@ -23,6 +23,8 @@ fn profile() -> Profile {
         redirect_uri: "http://127.0.0.1:0/callback".into(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
+        device_params: Parameters::new(),
+        device_poll_params: Parameters::new(),
         refresh_params: Parameters::new(),
         revoke_params: Parameters::new(),
         route: Route::default(),

@@ -1,10 +1,10 @@
-//! An attempt that waits for no person: it begins where others get their answer.
+//! An attempt that waits for no person.
 
 use std::sync::Arc;
 
 use fourinsight_ipc::message::LoginState;
 
-use super::{Attempt, EndGuard, Phase};
+use super::Attempt;
 use crate::{
     authority::revoke::{self, Revocable},
     http::HttpExchange,
@@ -19,10 +19,7 @@ impl Attempt {
         exchange: Arc<dyn HttpExchange>,
         sessions: Arc<dyn SignIn>,
     ) {
-        let _guard = EndGuard(&self);
-        if !self.begin() {
-            return;
-        }
+        let _guard = self.guard();
         let login = match opener.run(&*exchange, &self.clock).await {
             Ok(login) => login,
             Err(why) => return self.fail(failure::client_credentials(&why)),
@@ -36,15 +33,5 @@ impl Attempt {
             Ok(()) => self.end(&mut self.phase(), |status| status.state = LoginState::Succeeded),
             Err(error) => self.fail(error.into()),
         }
-    }
-
-    /// From here on nobody's answer is waited for; false when the attempt has been cancelled already.
-    fn begin(&self) -> bool {
-        let mut phase = self.phase();
-        let waiting = matches!(*phase, Phase::Waiting(_));
-        if waiting {
-            *phase = Phase::Redeeming;
-        }
-        waiting
     }
 }

@@ -68,11 +68,13 @@ async fn any_profile_can_be_logged_in_to_by_this_flow_with_its_own_secret() {
 #[tokio::test]
 async fn what_is_brought_must_fit_together() {
     let world = World::new(&format!("{BARE}client_id = \"abc\"\nclient_secret = {{ env = \"X\" }}\n"));
+    let in_browser = LoginRequest { flow: Some("browser".to_owned()), ..bringing(None, None) };
     for (config, request, says) in [
         (BARE, bringing(None, None), "client_id"),
         (BARE, bringing(None, Some("s3cr3t")), "client_id"),
         (BARE, bringing(Some("abc"), None), "without its client_secret"),
         (BARE, bringing(Some("s3cr3t\u{7}"), Some("x")), "printable"),
+        (BARE, in_browser, "no client_id"),
         (BY_HAND, bringing(Some("abc"), Some("s3cr3t")), "Only the flow client_credentials"),
         (&format!("{BARE}client_id = \"abc\"\n"), bringing(None, None), "needs a client secret"),
     ] {
@@ -112,7 +114,7 @@ async fn one_that_is_cancelled_meanwhile_gives_its_token_back() {
     let status = world.logins.begin(bringing(Some("abc"), Some("s3cr3t"))).await.unwrap();
     assert_eq!(status.state, LoginState::Pending, "the answer does not wait for ever");
     let refused = world.logins.respond(&status.id, "anything".to_owned().into()).await.unwrap_err();
-    assert!(refused.error_description.contains("needs no answer"), "{refused:?}");
+    assert!(refused.error_description.contains("takes no paste"), "{refused:?}");
     assert_eq!(world.logins.cancel(&status.id).unwrap().state, LoginState::Cancelled);
     drop(held);
     world.server.asked_at("/revoke").await;
