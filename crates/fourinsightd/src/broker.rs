@@ -73,6 +73,9 @@ impl Broker {
 
     fn restore(&self, loaded: Loaded, declared: &Declared) -> Result<(), String> {
         let Loaded { key, generation, record, slot } = loaded;
+        // A copy: the loaded one lies among records that are dropped, and would keep their memory from being given
+        // back.
+        let key = key.clone();
         match record::decode(&record, &self.environment.clock) {
             Ok((phase, login)) => {
                 let opener = declared.get(&key).cloned();
