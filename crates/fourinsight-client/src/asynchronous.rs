@@ -4,7 +4,9 @@ use std::{fmt, io, mem, sync::Arc, time::Duration};
 
 use fourinsight_ipc::{
     Endpoint, LocationOptions, Locations, SessionKey,
-    message::{Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionStatus, Version},
+    message::{
+        Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionStatus, Version,
+    },
     platform::AsyncStream,
 };
 use secrecy::SecretString;

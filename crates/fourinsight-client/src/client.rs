@@ -4,7 +4,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use fourinsight_ipc::{
     Endpoint, LocationOptions, Locations, SessionKey,
-    message::{Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionStatus, Version},
+    message::{
+        Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionStatus, Version,
+    },
 };
 use secrecy::SecretString;
 

@@ -50,8 +50,8 @@ pub use fourinsight_ipc::{
     location::LocationError,
     message::{
         Confirm, Confirmation, Durability, Expiry, Health, Identity, LoginRequest, LoginResponse, LoginState,
-        LoginStatus, Problem, Revocation, RevokeResponse, SessionState, SessionStatus, TokenResponse, Version,
-        Wanted,
+        LoginStatus, Problem, Revocation, RevokeResponse, SessionState, SessionStatus, TokenResponse,
+        Version, Wanted,
     },
     platform::NotTrusted,
 };

@@ -263,6 +263,7 @@ pub(crate) fn registration() -> Registration {
         issuer: Some(ISSUER.to_owned()),
         authorization_endpoint: Some(endpoint("authorize")),
         token_endpoint: endpoint("token"),
+        pinned_endpoint: None,
         revocation_endpoint: Some(endpoint("revoke")),
         userinfo_endpoint: Some(endpoint("userinfo")),
         iss_in_callback: true,

@@ -33,7 +33,10 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         None => Metadata::default(),
         Some(issuer) => match fetch(exchange, profile, issuer).await {
             Ok(document) => Metadata::read(&document, issuer, &mut warnings)?,
-            Err(Missing::NotThere(failure)) if by_hand.authorization.is_some() && by_hand.token.is_some() => {
+            Err(Missing::NotThere(failure))
+                if (by_hand.authorization.is_some() || !profile.needs_authorization_endpoint())
+                    && (by_hand.token.is_some() || !profile.needs_token_endpoint()) =>
+            {
                 warnings.push(failure.description);
                 Metadata::default()
             }
@@ -60,12 +63,17 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         );
         Failure::new("invalid_metadata", &text)
     };
+    if authorization_endpoint.is_none() && profile.needs_authorization_endpoint() {
+        return Err(missing("authorization_endpoint"));
+    }
+    if token_endpoint.is_none() && profile.needs_token_endpoint() {
+        return Err(missing("token_endpoint"));
+    }
     let registration = Registration {
         issuer: profile.issuer.clone(),
-        authorization_endpoint: Some(
-            authorization_endpoint.ok_or_else(|| missing("authorization_endpoint"))?,
-        ),
-        token_endpoint: token_endpoint.ok_or_else(|| missing("token_endpoint"))?,
+        authorization_endpoint,
+        token_endpoint: token_endpoint.unwrap_or_default(),
+        pinned_endpoint: None,
         revocation_endpoint,
         userinfo_endpoint,
         iss_in_callback: metadata.iss_in_callback,

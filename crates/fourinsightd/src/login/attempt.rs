@@ -8,7 +8,8 @@
 //!
 //! Whoever brings the first answer, browser or person, moves the attempt out of `Waiting`, so an answer counts
 //! once. From then on the exchange runs to its end: a code is spent by being sent. An attempt that is cancelled
-//! meanwhile gives back what it was granted instead of signing in.
+//! meanwhile gives back what it was granted instead of signing in. While it is `Redeeming`, an attempt may ask its
+//! person a question and wait for the answer.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -22,6 +23,8 @@ use fourinsight_ipc::{
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::{
+    authorize::AnswerMode,
+    awaits::Awaits,
     callback::{Answer, Expected, NotTheAnswer},
     failure::{self, LoginFailure},
     loopback,
@@ -29,6 +32,10 @@ use super::{
     sockets::Listener,
 };
 use crate::clock::{Clock, Timestamp};
+
+mod confirmation;
+
+use confirmation::Question;
 
 /// How long a person may take.
 pub(super) const LIFE: Duration = Duration::from_mins(10);
@@ -47,12 +54,13 @@ pub(super) struct Attempt {
     pub(super) id: String,
     pub(super) session: SessionKey,
     pub(super) profile: String,
-    pub(super) expected: Expected,
+    pub(super) awaits: Awaits,
     /// Where the browser is sent with its answer, away from the address that holds the code.
     pub(super) page_path: String,
     clock: Clock,
     deadline: Timestamp,
     phase: Mutex<Phase>,
+    question: Mutex<Option<Question>>,
     refused: Mutex<Option<NotTheAnswer>>,
     shown: OnceLock<ErrorBody>,
     status: watch::Sender<LoginStatus>,
@@ -88,7 +96,7 @@ impl Attempt {
     pub(super) fn new(
         clock: Clock,
         profile: String,
-        expected: Expected,
+        awaits: Awaits,
         page_path: String,
         mut status: LoginStatus,
     ) -> (Arc<Self>, Inbox) {
@@ -100,11 +108,12 @@ impl Attempt {
             id: status.id.clone(),
             session: status.session.clone(),
             profile,
-            expected,
+            awaits,
             page_path,
             clock,
             deadline,
             phase: Mutex::new(Phase::Waiting(sender)),
+            question: Mutex::default(),
             refused: Mutex::default(),
             shown: OnceLock::new(),
             status: watch::Sender::new(status),
@@ -205,7 +214,12 @@ impl Attempt {
     }
 
     /// Carries the attempt through to its end and its page.
-    pub(super) async fn run(self: Arc<Self>, listener: Listener, inbox: Inbox, redemption: Redemption) {
+    pub(super) async fn run(
+        self: Arc<Self>,
+        listener: Option<Listener>,
+        inbox: Inbox,
+        redemption: Redemption,
+    ) {
         let Inbox { answer, closed } = inbox;
         let _guard = EndGuard(&self);
         let done = async {
@@ -219,22 +233,29 @@ impl Attempt {
                 self.finish(answer, redemption).await;
             }
         };
-        tokio::join!(loopback::serve(listener, &self, done, closed), signing_in);
+        if let Some(listener) = listener {
+            tokio::join!(loopback::serve(listener, &self, done, closed), signing_in);
+        } else {
+            closed.send_replace(true);
+            signing_in.await;
+        }
+    }
+
+    /// Returns at the deadline.
+    async fn expiry(&self) {
+        loop {
+            let left = self.deadline.since(self.clock.now());
+            if left.is_zero() {
+                break;
+            }
+            tokio::time::sleep(left.min(TICK)).await;
+        }
     }
 
     async fn wait(&self, mut answer: oneshot::Receiver<Answer>) -> Option<Answer> {
-        let expiry = async {
-            loop {
-                let left = self.deadline.since(self.clock.now());
-                if left.is_zero() {
-                    break;
-                }
-                tokio::time::sleep(left.min(TICK)).await;
-            }
-        };
         tokio::select! {
             answer = &mut answer => return answer.ok(),
-            () = expiry => {}
+            () = self.expiry() => {}
         }
         {
             let mut phase = self.phase();
@@ -248,23 +269,27 @@ impl Attempt {
     }
 
     async fn finish(&self, answer: Answer, redemption: Redemption) {
-        let code = match answer {
-            Answer::Code(code) => code,
-            Answer::Error(error) => return self.fail(failure::authorization(&error)),
-        };
-        let granted = redemption.redeem(&code, self.expected.redirect_uri.as_str(), &self.clock).await;
-        drop(code);
+        if !self.may_send(&answer, &redemption).await {
+            return self.fail(confirmation::declined("Nothing was sent.").into());
+        }
+        let redirect_uri = self.awaits.callback().map(|expected| expected.redirect_uri.as_str());
+        let granted = redemption.redeem(&answer, redirect_uri.unwrap_or_default(), &self.clock).await;
+        drop(answer);
         let login = match granted {
             Ok(login) => login,
             Err(failure) => return self.fail(failure),
         };
+        if !self.may_save(&login, &redemption).await {
+            redemption.give_back(&login).await;
+            return self.fail(confirmation::declined("Nothing was saved.").into());
+        }
         if !self.commit() {
             return redemption.give_back(&login).await;
         }
         let person = login.tokens.person.as_ref();
         let identity =
             person.map(|person| Identity { sub: person.subject.clone(), name: person.name.clone() });
-        let note = login.tokens.refresh_token.is_none().then(|| no_refresh_token(&login.scopes));
+        let note = login.tokens.refresh_token.is_none().then(|| self.no_refresh_token(&login.scopes));
         match redemption.sessions.sign_in(&self.session, login).await {
             Ok(()) => self.end(&mut self.phase(), |status| {
                 status.state = LoginState::Succeeded;
@@ -301,6 +326,7 @@ impl Attempt {
         *phase = Phase::Ended { at: self.clock.now() };
         self.status.send_modify(|status| {
             change(status);
+            status.confirmation = None;
             let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
             if let (LoginState::Expired, Some(why)) = (status.state, refused) {
                 status.note = Some(format!("An answer came but was not taken: {why}."));
@@ -322,6 +348,18 @@ impl Attempt {
         tokio::time::sleep(GRACE).await;
     }
 
+    fn no_refresh_token(&self, scopes: &[String]) -> String {
+        let implicit = |expected: &Expected| expected.mode == AnswerMode::Fragment;
+        let next = if self.awaits.callback().is_some_and(implicit) {
+            "nothing can renew it, because the implicit grant gives no refresh token"
+        } else if scopes.iter().any(|scope| scope == "offline_access") {
+            "offline_access was asked for, so ask the server's administrator to allow this client refresh tokens"
+        } else {
+            "if the server offers it, add offline_access to the scopes of the profile and log in again"
+        };
+        format!("The server gave no refresh token: this session ends with its access token; {next}.")
+    }
+
     fn phase(&self) -> MutexGuard<'_, Phase> {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -334,15 +372,6 @@ impl Drop for EndGuard<'_> {
     fn drop(&mut self) {
         self.0.fail(failure::broken().into());
     }
-}
-
-fn no_refresh_token(scopes: &[String]) -> String {
-    let next = if scopes.iter().any(|scope| scope == "offline_access") {
-        "offline_access was asked for, so ask the server's administrator to allow this client refresh tokens"
-    } else {
-        "if the server offers it, add offline_access to the scopes of the profile and log in again"
-    };
-    format!("The server gave no refresh token: this session ends with its access token; {next}.")
 }
 
 /// The answer was brought too late.

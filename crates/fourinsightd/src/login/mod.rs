@@ -5,10 +5,12 @@
 //! | `authorize` | writes the address that the person opens |
 //! | `redirect_uri` | says where the browser comes back to |
 //! | `sockets`, `loopback` | listen there, and answer what comes |
-//! | `pasted` | reads what the person pastes when nothing can come back |
+//! | `prepare` | makes an attempt ready, by its flow |
+//! | `awaits` | what an attempt waits for |
+//! | `pasted`, `package` | read what the person pastes when nothing can come back |
 //! | `callback` | judges an answer, whoever brings it |
-//! | `redemption` | turns the code into tokens |
-//! | `attempt` | carries one attempt from the answer to the session |
+//! | `redemption` | turns the answer into tokens |
+//! | `attempt` | carries one attempt from the answer to the session, and asks its person where that is needed |
 //! | `page`, `failure` | tell how it ended |
 //!
 //! An attempt is not a session's state: it has its own deadline, and one that fails leaves a working session alone.
@@ -23,35 +25,36 @@ use std::{
 
 use fourinsight_ipc::{
     ErrorBody, ErrorCode, SessionKey,
-    message::{LoginRequest, LoginState, LoginStatus},
+    message::{LoginRequest, LoginResponse, LoginState, LoginStatus},
 };
-use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 
 use self::{
     attempt::Attempt,
-    authorize::Wish,
-    callback::Expected,
+    authorize::{AnswerMode, Wish},
+    prepare::Prepared,
     redemption::Redemption,
-    redirect_uri::{NotLoopback, RedirectUri},
-    sockets::Listener,
+    redirect_uri::RedirectUri,
 };
 use crate::{
-    authority::{Registration, discovery},
+    authority::{Registration, allowed::PinnedEndpoint, discovery},
     clock::{Clock, Timestamp},
     config::ConfigFile,
     http::HttpExchange,
-    profile::{Flow, Profile},
-    token::TokenSet,
+    profile::{Flow, Profile, ResponseMode},
+    token::{Person, TokenSet},
 };
 
 mod attempt;
 mod authorize;
+mod awaits;
 mod callback;
 mod failure;
 mod loopback;
+mod package;
 mod page;
 mod pasted;
+mod prepare;
 mod redemption;
 mod redirect_uri;
 mod sockets;
@@ -71,8 +74,20 @@ pub struct Logins {
 
 /// Where a successful login goes.
 pub trait SignIn: Send + Sync {
+    /// What the session was signed in with before.
+    fn known(&self, session: &SessionKey) -> Known;
+
     /// Signs the session in; returns when that is durable.
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a>;
+}
+
+/// What a session was signed in with before, as far as a new login must know it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The token endpoint that a package named.
+    pub pinned_endpoint: Option<PinnedEndpoint>,
+    /// Who is signed in.
+    pub person: Option<Person>,
 }
 
 /// What [`SignIn::sign_in`] returns.
@@ -124,7 +139,6 @@ impl Logins {
     /// session. The listener is bound before the address to open is written.
     pub async fn begin(&self, request: LoginRequest) -> Result<LoginStatus, ErrorBody> {
         let (profile, wish, note) = self.plan(&request)?;
-        let wanted = RedirectUri::parse(&profile.redirect_uri).map_err(bad_redirect_uri)?;
         let discovered = discovery::discover(&*self.exchange, &profile)
             .await
             .map_err(|error| failure::discovery(&error))?;
@@ -134,33 +148,28 @@ impl Logins {
         let registration = discovered.registration;
 
         let _turn = self.turn.lock().await;
-        self.make_room(&request.session, wanted.port()).await?;
-        let listener =
-            Listener::bind(wanted.host(), wanted.port()).map_err(|error| self.name_owner(&wanted, error))?;
-        let redirect_uri = wanted.with_port(listener.port()).map_err(bad_redirect_uri)?;
-        let asked = authorize::request(&registration, &redirect_uri, &wish)?;
+        let prepared = self.prepare(&request.session, &profile, &registration, &wish).await?;
+        let Prepared { awaits, listener, authorization_uri, code_verifier, nonce, known } = prepared;
 
-        let mut status =
-            LoginStatus::pending(authorize::random(16), request.session, flow_name(profile.flow), 0);
-        status.authorization_uri = Some(asked.uri);
+        let mut status = LoginStatus::pending(authorize::random(16), request.session, profile.flow.name(), 0);
+        status.authorization_uri = authorization_uri;
+        status.wanted = awaits.wanted();
+        status.warning = profile.flow.legacy_warning().map(str::to_owned);
         status.note = note;
-        let expected = Expected {
-            redirect_uri,
-            state: asked.state,
-            issuer: registration.issuer.clone(),
-            iss_promised: registration.iss_in_callback,
-            pkce: true,
-        };
+        if let Some(warning) = &status.warning {
+            tracing::warn!(profile = profile.name, "{warning}");
+        }
         let page_path = format!("/done/{}", authorize::random(16));
         let (attempt, inbox) =
-            Attempt::new(self.clock.clone(), profile.name.clone(), expected, page_path, status);
+            Attempt::new(self.clock.clone(), profile.name.clone(), awaits, page_path, status);
         let redemption = Redemption {
             exchange: Arc::clone(&self.exchange),
             sessions: Arc::clone(&self.sessions),
+            known,
             profile: profile.name,
             registration,
-            code_verifier: asked.code_verifier,
-            nonce: asked.nonce,
+            code_verifier,
+            nonce,
             scopes: wish.scopes,
             resources: wish.resources,
             refresh_idle: profile.refresh_idle,
@@ -178,22 +187,26 @@ impl Logins {
         self.attempts().get(id).map(|attempt| attempt.watch())
     }
 
-    /// Hands in what the person pasted. Wrong input is an error and ends nothing; after the right one the outcome
-    /// is waited for, a few seconds at most.
-    pub async fn respond(&self, id: &str, pasted: SecretString) -> Result<LoginStatus, ErrorBody> {
+    /// Hands in what the person brought. Wrong input is an error and ends nothing; after the right one the outcome,
+    /// or the next question, is waited for, a few seconds at most.
+    pub async fn respond(&self, id: &str, response: LoginResponse) -> Result<LoginStatus, ErrorBody> {
         let attempt = self.attempts().get(id).map(Arc::clone).ok_or_else(|| {
             ErrorBody::new(ErrorCode::NotFound, "There is no such login attempt.").hint("run the login again")
         })?;
         if !attempt.is_pending() {
             return Err(attempt::too_late());
         }
-        let answer = pasted::read(&attempt.expected, pasted.expose_secret())?;
-        drop(pasted);
-        if !attempt.answer(answer, false) {
+        let taken = match (&response.confirmation, response.accepted) {
+            (Some(question), Some(accepted)) => attempt.settle(question, accepted),
+            _ => attempt.answer(attempt.awaits.read(&response)?, false),
+        };
+        drop(response);
+        if !taken {
             return Err(attempt::too_late());
         }
         let mut changes = attempt.watch();
-        let ended = changes.wait_for(|status| status.state != LoginState::Pending);
+        let ended =
+            changes.wait_for(|status| status.state != LoginState::Pending || status.confirmation.is_some());
         // Still pending after that: the caller goes on asking.
         let _ = tokio::time::timeout(PASTE_WAIT, ended).await;
         Ok(attempt.status())
@@ -218,7 +231,7 @@ impl Logins {
             Err(error) => (self.config.current(), Some(error.to_string())),
         };
         let name = request.profile.as_ref().or(config.default_profile.as_ref());
-        let profile = match name.map(|name| config.profiles.get(name)) {
+        let mut profile = match name.map(|name| config.profiles.get(name)) {
             Some(Some(profile)) => profile.clone(),
             looked_for => {
                 let what = match (problem, looked_for) {
@@ -235,12 +248,8 @@ impl Logins {
                     .hint(known_profiles(config.profiles.keys().map(String::as_str))));
             }
         };
-        if request.flow.as_deref().is_some_and(|flow| flow != flow_name(profile.flow)) {
-            return Err(ErrorBody::new(
-                ErrorCode::InvalidRequest,
-                "This version has no such flow for this profile.",
-            )
-            .hint(format!("leave the flow out, or use {}", flow_name(profile.flow))));
+        if let Some(flow) = &request.flow {
+            profile.flow = chosen_flow(flow, &profile)?;
         }
         let wish = wish(request, &profile)?;
         let note = problem.map(|problem| {
@@ -256,7 +265,7 @@ impl Logins {
             earlier.cancel(Some("A later login for the same session took its place."));
         }
         for ended in attempts.iter().filter(|other| !other.is_pending()) {
-            if port != 0 && ended.expected.redirect_uri.port() == port {
+            if port != 0 && ended.awaits.port() == Some(port) {
                 ended.release_port().await;
             }
         }
@@ -273,9 +282,8 @@ impl Logins {
     /// Says so when a fixed port is taken by a login of our own.
     fn name_owner(&self, wanted: &RedirectUri, error: ErrorBody) -> ErrorBody {
         let attempts = self.attempts();
-        let owner = attempts
-            .values()
-            .find(|other| other.is_pending() && other.expected.redirect_uri.port() == wanted.port());
+        let owner =
+            attempts.values().find(|other| other.is_pending() && other.awaits.port() == Some(wanted.port()));
         match owner {
             Some(owner) => ErrorBody::new(
                 ErrorCode::TemporarilyUnavailable,
@@ -328,7 +336,12 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
             resources.push(resource.clone());
         }
     }
-    Ok(Wish { scopes, resources, force: request.force })
+    let answer = match (profile.flow, profile.response_mode) {
+        (Flow::Implicit, _) => AnswerMode::Fragment,
+        (Flow::Browser, ResponseMode::FormPost) => AnswerMode::FormPost,
+        _ => AnswerMode::Query,
+    };
+    Ok(Wish { scopes, resources, force: request.force, answer })
 }
 
 fn known_profiles<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -340,13 +353,19 @@ fn known_profiles<'a>(names: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-fn flow_name(flow: Flow) -> &'static str {
-    match flow {
-        Flow::Browser => "browser",
+/// The flow that the request names instead of the profile's.
+fn chosen_flow(name: &str, profile: &Profile) -> Result<Flow, ErrorBody> {
+    let refused = |what: String| ErrorBody::new(ErrorCode::InvalidRequest, what);
+    match Flow::named(name) {
+        None => {
+            let known = Flow::ALL.map(Flow::name).join(", ");
+            Err(refused("There is no such flow.".to_owned())
+                .hint(format!("use one of {known}, or leave it out")))
+        }
+        Some(flow) if flow.legacy_warning().is_some() && !profile.allow_legacy => {
+            let what = format!("The flow {} is legacy, and RFC 9700 advises against it.", flow.name());
+            Err(refused(what).hint("use another flow, or add allow_legacy = true to the profile"))
+        }
+        Some(flow) => Ok(flow),
     }
-}
-
-fn bad_redirect_uri(error: NotLoopback) -> ErrorBody {
-    ErrorBody::new(ErrorCode::InvalidRequest, format!("The profile's {error}."))
-        .hint("use http://127.0.0.1:0/callback, or the redirect URI that the client is registered with")
 }

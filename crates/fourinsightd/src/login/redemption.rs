@@ -1,30 +1,34 @@
-//! From an authorization code to tokens and the person they belong to (RFC 6749 section 4.1.3).
+//! From an attempt's answer to tokens and the person they belong to (RFC 6749 section 4).
 
 use std::sync::Arc;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 use super::{
-    NewLogin, SignIn,
+    Known, NewLogin, SignIn,
+    callback::Answer,
     failure::{self, LoginFailure},
 };
 use crate::{
     authority::{
         Outcome, Registration, grant, id_token,
-        response::{self, Expected},
+        response::{self, Expected, RawAnswer},
         revoke::{self, Revocable},
     },
     clock::Clock,
     http::HttpExchange,
 };
 
-/// What redeeming needs beside the code. Only the attempt's task holds it.
+/// What redeeming needs beside the answer. Only the attempt's task holds it.
 pub(super) struct Redemption {
     pub(super) exchange: Arc<dyn HttpExchange>,
     pub(super) sessions: Arc<dyn SignIn>,
+    /// What the session was signed in with before.
+    pub(super) known: Known,
     pub(super) profile: String,
     pub(super) registration: Registration,
-    pub(super) code_verifier: SecretString,
+    pub(super) code_verifier: Option<SecretString>,
     pub(super) nonce: Option<String>,
     pub(super) scopes: Vec<String>,
     pub(super) resources: Vec<String>,
@@ -33,25 +37,22 @@ pub(super) struct Redemption {
 }
 
 impl Redemption {
-    /// Redeems the code, and asks who signed in where the answer does not say.
+    /// Redeems the answer, and asks who signed in where the server's words do not say.
     pub(super) async fn redeem(
         &self,
-        code: &SecretString,
+        answer: &Answer,
         redirect_uri: &str,
         clock: &Clock,
     ) -> Result<NewLogin, LoginFailure> {
-        let (exchange, registration) = (&*self.exchange, &self.registration);
+        let exchange = &*self.exchange;
+        let mut registration = self.registration.clone();
+        if let Answer::Package { endpoint, .. } = answer {
+            registration.token_endpoint = endpoint.url().unwrap_or_default();
+            registration.pinned_endpoint = Some(endpoint.clone());
+        }
+        let registration = &registration;
         let obtained_at = clock.now();
-        let answer = grant::redeem_code(
-            exchange,
-            registration,
-            code,
-            &self.code_verifier,
-            redirect_uri,
-            &self.resources,
-        )
-        .await
-        .map_err(|retry| failure::retry(&retry))?;
+        let answer = self.ask(answer, registration, redirect_uri).await?;
         let expected = Expected::Login { nonce: self.nonce.as_deref() };
         let mut tokens = match response::judge(&answer, registration, expected, clock.unix_now()) {
             Outcome::Granted(tokens) => *tokens,
@@ -76,6 +77,36 @@ impl Redemption {
         })
     }
 
+    /// The server's raw answer; the implicit grant has brought it already.
+    async fn ask(
+        &self,
+        answer: &Answer,
+        registration: &Registration,
+        redirect_uri: &str,
+    ) -> Result<RawAnswer, LoginFailure> {
+        let (exchange, resources) = (&*self.exchange, &self.resources);
+        let answer = match answer {
+            Answer::Error(error) => return Err(failure::authorization(error)),
+            Answer::Code(code) => {
+                let Some(verifier) = &self.code_verifier else { return Err(failure::broken().into()) };
+                grant::redeem_code(exchange, registration, code, verifier, redirect_uri, resources).await
+            }
+            Answer::Package { code, .. } => grant::redeem_packaged_code(exchange, registration, code).await,
+            Answer::Password { username, password } => {
+                let scopes = &self.scopes;
+                grant::redeem_password(exchange, registration, username, password, scopes, resources).await
+            }
+            Answer::Token(form) => Ok(RawAnswer {
+                status: 200,
+                content_type: Some("application/x-www-form-urlencoded".to_owned()),
+                date: None,
+                retry_after: None,
+                body: Zeroizing::new(form.expose_secret().as_bytes().to_vec()),
+            }),
+        };
+        answer.map_err(|retry| failure::retry(&retry))
+    }
+
     /// Revokes tokens that nobody will use. A server that does not answer changes nothing.
     pub(super) async fn give_back(&self, login: &NewLogin) {
         let tokens = &login.tokens;
@@ -83,6 +114,6 @@ impl Redemption {
             Some(token) => Revocable::Refresh(token),
             None => Revocable::Access(&tokens.access_token),
         };
-        revoke::revoke(&*self.exchange, &self.registration, token).await;
+        revoke::revoke(&*self.exchange, &login.registration, token).await;
     }
 }

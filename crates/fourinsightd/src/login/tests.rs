@@ -11,7 +11,7 @@ use std::{
 
 use fourinsight_ipc::{
     ErrorBody, SessionKey,
-    message::{LoginRequest, LoginState, LoginStatus},
+    message::{LoginRequest, LoginResponse, LoginState, LoginStatus},
 };
 use http::HeaderMap;
 use tokio::{
@@ -22,7 +22,7 @@ use tokio::{
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Logins, NewLogin, SignIn, SignInFuture};
+use super::{Known, Logins, NewLogin, SignIn, SignInFuture};
 use crate::{
     clock::Clock,
     config::ConfigFile,
@@ -266,6 +266,7 @@ impl HttpExchange for Server {
 #[derive(Default)]
 struct Sessions {
     logins: Mutex<Vec<(SessionKey, NewLogin)>>,
+    known: Mutex<Known>,
     refuses: AtomicBool,
     broken: AtomicBool,
 }
@@ -285,6 +286,10 @@ impl Sessions {
 }
 
 impl SignIn for Sessions {
+    fn known(&self, _session: &SessionKey) -> Known {
+        self.known.lock().unwrap().clone()
+    }
+
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a> {
         Box::pin(async move {
             assert!(!self.broken.load(Ordering::Relaxed), "a defect, made on purpose");

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::http::Route;
+use crate::{authority::allowed::AllowedEndpoint, http::Route};
 
 /// A profile of the configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,12 @@ pub struct Profile {
     pub resources: Vec<String>,
     /// Where the browser comes back to, as registered; port 0 stands for any free one.
     pub redirect_uri: String,
+    /// How the answer to an authorization request comes back to a listener.
+    pub response_mode: ResponseMode,
+    /// Token endpoints that a pasted package may name.
+    pub allowed_token_endpoints: Vec<AllowedEndpoint>,
+    /// Whether the flows that RFC 9700 advises against may be used.
+    pub allow_legacy: bool,
     /// Added to the authorization request.
     pub authorize_params: Parameters,
     /// Added to the code's exchange.
@@ -59,11 +65,87 @@ pub struct Endpoints {
     pub userinfo: Option<String>,
 }
 
+/// Where the browser comes back to when the profile does not say: any free port.
+pub const REDIRECT_URI: &str = "http://127.0.0.1:0/callback";
+
+impl Profile {
+    /// Whether a person brings a package that names the token endpoint, and no redirect URI is registered.
+    pub fn takes_packages_only(&self) -> bool {
+        !self.allowed_token_endpoints.is_empty() && self.redirect_uri == REDIRECT_URI
+    }
+
+    /// Whether a login by this profile opens an address in a browser.
+    pub fn needs_authorization_endpoint(&self) -> bool {
+        self.flow != Flow::Password
+    }
+
+    /// Whether a login by this profile must know the token endpoint beforehand.
+    pub fn needs_token_endpoint(&self) -> bool {
+        match self.flow {
+            Flow::Browser | Flow::Password => true,
+            Flow::Paste => self.allowed_token_endpoints.is_empty(),
+            Flow::Implicit => false,
+        }
+    }
+}
+
 /// How a person signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     /// Authorization code with PKCE through a browser and a loopback redirect (RFC 8252).
     Browser,
+    /// The person pastes what the browser ends on, or what a page shows; nothing listens.
+    Paste,
+    /// The person's password (RFC 6749 section 4.3); legacy.
+    Password,
+    /// An access token from the authorization endpoint, pasted (RFC 6749 section 4.2); legacy.
+    Implicit,
+}
+
+impl Flow {
+    /// Every flow.
+    pub const ALL: [Self; 4] = [Self::Browser, Self::Paste, Self::Password, Self::Implicit];
+
+    /// The flow's name in the configuration and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Paste => "paste",
+            Self::Password => "password",
+            Self::Implicit => "implicit",
+        }
+    }
+
+    /// The flow of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|flow| flow.name() == name)
+    }
+
+    /// Why this flow is only there for who insists.
+    pub fn legacy_warning(self) -> Option<&'static str> {
+        match self {
+            Self::Password => Some(
+                "The flow password hands your password to this program; RFC 9700 section 2.4 says that it must not \
+                 be used. Prefer browser, paste or another flow as soon as the server offers one.",
+            ),
+            Self::Implicit => Some(
+                "The flow implicit sends the access token through the browser's address bar; RFC 9700 section 2.1.2 \
+                 advises against it, and nothing can renew the token. Prefer browser or paste as soon as the server \
+                 offers one.",
+            ),
+            Self::Browser | Self::Paste => None,
+        }
+    }
+}
+
+/// How the answer to an authorization request comes back to a listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// In the redirect URI's query.
+    #[default]
+    Query,
+    /// As a form that the browser posts (OAuth 2.0 Form Post Response Mode).
+    FormPost,
 }
 
 /// Where a client secret is read, at each use. Never the secret itself.

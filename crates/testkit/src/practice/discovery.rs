@@ -16,13 +16,19 @@ pub(super) async fn metadata(State(site): State<Site>) -> Json<Value> {
         "jwks_uri": site.uri(Endpoint::Jwks),
         "scopes_supported": settings.scopes,
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": ["query", "form_post"],
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": authentication,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
     });
+    if settings.legacy {
+        document["response_types_supported"] = json!(["code", "token"]);
+        document["response_modes_supported"] = json!(["query", "form_post", "fragment"]);
+        document["grant_types_supported"] =
+            json!(["authorization_code", "refresh_token", "password", "implicit"]);
+    }
     if settings.iss_in_callback {
         document["authorization_response_iss_parameter_supported"] = json!(true);
     }

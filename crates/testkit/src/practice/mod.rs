@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`settings`], [`clients`] | how it behaves, and who is registered |
 //! | `site` | the endpoints, the router, and the recording of every request |
-//! | `authorize`, `page` | the authorization endpoint and its login page |
+//! | `authorize`, `page` | the authorization endpoint and its login page, and the page that hands out packages |
 //! | `token` | the token endpoint |
 //! | [`rotation`] | PURE: families of tokens, and what kills them |
 //! | `revocation`, `protected`, `discovery`, `id_token` | RFC 7009; userinfo and a small API; metadata; ID tokens |
@@ -65,7 +65,7 @@ pub use fault::{Answer, Gate};
 pub use ledger::{Ledger, SecretKind};
 pub use rotation::{AccessToken, Verdict};
 pub use serve::{Serving, Transport};
-pub use settings::{Rotation, Settings, User};
+pub use settings::{PackagePage, Rotation, Settings, User};
 pub use site::Endpoint;
 
 /// A practice authorization server. A clone is another handle on the same server.
@@ -97,6 +97,9 @@ impl Practice {
         let mut ledger = Ledger::default();
         for secret in settings.clients.iter().filter_map(|client| client.secret.as_deref()) {
             ledger.remember(SecretKind::ClientSecret, secret);
+        }
+        for user in &settings.users {
+            ledger.remember(SecretKind::Password, &user.password);
         }
         let state = State {
             ledger,

@@ -21,7 +21,10 @@ impl HiddenInput {
             return None;
         }
         let mut before = 0;
-        #[expect(unsafe_code, reason = "the handle lives as long as the process; the mode is written to our variable")]
+        #[expect(
+            unsafe_code,
+            reason = "the handle lives as long as the process; the mode is written to our variable"
+        )]
         let known = unsafe { GetConsoleMode(stdin.as_raw_handle(), &raw mut before) } != 0;
         (known && set(before & !ENABLE_ECHO_INPUT)).then_some(Self { before })
     }

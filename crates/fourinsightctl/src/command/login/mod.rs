@@ -1,7 +1,9 @@
 //! `login`: whether there is anything to do, the wait, and what came of it.
 
+mod answers;
 mod difference;
 mod paste;
+mod prompt;
 mod wait;
 
 use fourinsight_client::{Error, LoginRequest, LoginState, LoginStatus, SessionState, SessionStatus};

@@ -5,15 +5,23 @@
 
 use std::{
     io::{self, IsTerminal},
-    sync::mpsc::{self, Receiver, Sender},
+    sync::{
+        PoisonError,
+        mpsc::{self, Receiver, Sender},
+    },
     thread,
     time::Duration,
 };
 
-use fourinsight_client::{Client, Error, LoginRequest, LoginState, LoginStatus};
+use fourinsight_client::{Client, Error, LoginRequest, LoginState, LoginStatus, Wanted};
 use jiff::{SignedDuration, Timestamp};
 
-use super::paste;
+use fourinsight_ipc::platform::HiddenInput;
+
+use super::{
+    answers::{Answers, OpenQuestion, tell},
+    prompt,
+};
 use crate::{
     browser,
     cli::Login,
@@ -23,7 +31,7 @@ use crate::{
 };
 
 /// How long one question to the daemon waits for news.
-const SLICE: Duration = Duration::from_secs(2);
+pub(super) const SLICE: Duration = Duration::from_secs(2);
 
 /// How often the countdown moves.
 const TICK: Duration = Duration::from_secs(1);
@@ -47,17 +55,29 @@ pub(super) fn until_answered(
         shows_countdown: io::stderr().is_terminal() && output::can_move_the_cursor(),
         sender: sender.clone(),
         events,
+        wanted: None,
+        question: OpenQuestion::default(),
+        asked: Vec::new(),
+        answered: Vec::new(),
+        input_ended: false,
+        hidden: None,
     };
     let client = client.clone();
     thread::spawn(move || follow(&client, &request, &sender));
     wait.run()
 }
 
-enum Event {
+pub(super) enum Event {
     /// The daemon's news of the attempt, or why there are none. The first is the attempt's beginning.
     News(Result<LoginStatus, Error>),
-    /// What was pasted was not taken; the attempt goes on.
-    PasteRefused(Failure),
+    /// What was typed or pasted was not taken; the attempt goes on.
+    Refused(Failure),
+    /// What was typed or pasted was taken: as the answer to this question, or to what was wanted.
+    Accepted(Option<String>),
+    /// The user name is known; the password is next.
+    PasswordNext,
+    /// Standard input has ended.
+    InputEnded,
     /// No browser could be opened.
     BrowserFailed(io::Error),
     /// Ctrl-C, or a request to end.
@@ -74,6 +94,16 @@ struct Wait<'a> {
     shows_countdown: bool,
     sender: Sender<Event>,
     events: Receiver<Event>,
+    /// What only the person can bring.
+    wanted: Option<Wanted>,
+    question: OpenQuestion,
+    /// The questions shown so far; the last one may be open.
+    asked: Vec<String>,
+    /// What has been answered: these questions, and what was wanted.
+    answered: Vec<Option<String>>,
+    input_ended: bool,
+    /// While it is there, the terminal does not show what is typed.
+    hidden: Option<HiddenInput>,
 }
 
 impl Wait<'_> {
@@ -98,15 +128,25 @@ impl Wait<'_> {
                 Event::News(Ok(status)) => {
                     if attempt.is_none() {
                         self.begin(&status);
-                        attempt = Some(status.id);
+                        attempt = Some(status.id.clone());
                     }
+                    self.ask(status);
                 }
-                Event::PasteRefused(failure) => output::line_to_stderr(&failure.to_string()),
+                Event::Refused(failure) => output::line_to_stderr(&failure.to_string()),
+                Event::Accepted(what) => self.answered.push(what),
+                Event::PasswordNext => {
+                    tell(prompt::PASSWORD);
+                    self.hidden = HiddenInput::on();
+                }
+                Event::InputEnded => self.input_ended = true,
                 Event::BrowserFailed(error) => output::line_to_stderr(&format!(
                     "No browser was opened ({}); open the address above yourself.",
                     clean(&error.to_string())
                 )),
                 Event::Interrupted => return self.cancel(attempt, interrupted()),
+            }
+            if self.waits_in_vain() {
+                return self.cancel(attempt, unanswered());
             }
         }
     }
@@ -114,23 +154,43 @@ impl Wait<'_> {
     /// Tells the person what to do, and starts to listen to the keyboard.
     fn begin(&mut self, status: &LoginStatus) {
         self.expires_at = Timestamp::from_second(status.expires_at).unwrap_or(Timestamp::MAX);
-        let Some(uri) = &status.authorization_uri else {
-            output::line_to_stderr("Waiting for the authorization server.");
-            return;
+        self.wanted = status.wanted;
+        if let Some(warning) = &status.warning {
+            output::line_to_stderr(&format!("warning: {}", clean(warning)));
+        }
+        match &status.authorization_uri {
+            Some(uri) => self.open(uri),
+            None if status.wanted.is_none() => {
+                output::line_to_stderr("Waiting for the authorization server.");
+                return;
+            }
+            None => {}
+        }
+        let username = self.options.username.clone();
+        tell(prompt::to_bring(status.wanted, username.as_deref()));
+        if status.wanted.is_some_and(|wanted| wanted != Wanted::Password || username.is_some()) {
+            self.hidden = HiddenInput::on();
+        }
+        let answers = Answers {
+            client: self.client.clone(),
+            id: status.id.clone(),
+            wanted: status.wanted,
+            username,
+            question: OpenQuestion::clone(&self.question),
+            events: self.sender.clone(),
         };
+        thread::spawn(move || answers.take());
+    }
+
+    fn open(&self, uri: &str) {
         output::line_to_stderr(if self.options.no_browser {
             "Open this address in a browser to sign in:"
         } else {
             "Opening your browser to sign in. If it does not open, open this address yourself:"
         });
         output::line_to_stderr(&clean(uri));
-        if io::stdin().is_terminal() {
-            output::line_to_stderr(
-                "If the browser cannot reach this machine afterwards, paste the address that it ends on here and press Enter.",
-            );
-        }
         if !self.options.no_browser {
-            let (uri, events) = (uri.clone(), self.sender.clone());
+            let (uri, events) = (uri.to_owned(), self.sender.clone());
             thread::spawn(move || {
                 if let Err(error) = browser::open(&uri) {
                     // The wait may be over; then nobody needs to know.
@@ -138,8 +198,26 @@ impl Wait<'_> {
                 }
             });
         }
-        let (client, id, events) = (self.client.clone(), status.id.clone(), self.sender.clone());
-        thread::spawn(move || take_pastes(&client, &id, &events));
+    }
+
+    /// Shows a question once. The answer is typed where it can be seen.
+    fn ask(&mut self, status: LoginStatus) {
+        let Some(question) = status.confirmation else { return };
+        if !self.asked.contains(&question.id) {
+            self.hidden = None;
+            prompt::ask(&question);
+            self.asked.push(question.id.clone());
+            *self.question.lock().unwrap_or_else(PoisonError::into_inner) = Some(question);
+        }
+    }
+
+    /// Whether only standard input could go on, and it has ended.
+    fn waits_in_vain(&self) -> bool {
+        let is_open = match self.asked.last() {
+            Some(question) => !self.answered.iter().any(|answered| answered.as_ref() == Some(question)),
+            None => self.wanted.is_some() && self.answered.is_empty(),
+        };
+        self.input_ended && is_open
     }
 
     /// Cancels the attempt and reports why, unless it has succeeded at the last moment.
@@ -184,6 +262,14 @@ fn interrupted() -> Failure {
     )
 }
 
+fn unanswered() -> Failure {
+    Failure::new(
+        Exit::Failure,
+        "standard input ended before the login had its answer, and the login attempt was cancelled",
+        "run `fourinsightctl login` on a terminal, or give it one line for each answer: `fourinsightctl login --help`",
+    )
+}
+
 fn report_interruptions(events: Sender<Event>) -> Result<(), Failure> {
     ctrlc::set_handler(move || {
         // Nobody listens once the wait is over and the program about to end.
@@ -204,24 +290,4 @@ fn follow(client: &Client, request: &LoginRequest, events: &Sender<Event>) {
         let Some(id) = pending.filter(|_| heard) else { return };
         news = client.login(&id, SLICE);
     }
-}
-
-/// Posts what is pasted; a wrong paste is reported, and the next one is welcome.
-fn take_pastes(client: &Client, id: &str, events: &Sender<Event>) {
-    let read = paste::each_line(io::stdin().lock(), |pasted| {
-        let event = match pasted {
-            Ok(pasted) => match client.respond_to_login(id, pasted) {
-                Ok(status) => Event::News(Ok(status)),
-                Err(error) => Event::PasteRefused(error.into()),
-            },
-            Err(paste::NotAnAddress) => Event::PasteRefused(Failure::new(
-                Exit::Usage,
-                "what was pasted is no address",
-                "paste the whole address that the browser ends on",
-            )),
-        };
-        events.send(event).is_ok()
-    });
-    // Standard input that cannot be read is one that nobody pastes into; the wait for the browser goes on.
-    drop(read);
 }
