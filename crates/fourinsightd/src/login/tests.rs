@@ -30,6 +30,9 @@ use crate::{
 };
 
 mod answers;
+mod by_hand;
+mod form_post;
+mod hostile;
 mod lifecycle;
 mod listener;
 mod requests;
@@ -246,7 +249,7 @@ impl HttpExchange for Server {
         Box::pin(async move {
             let (status, body) = match path.as_str() {
                 "/.well-known/openid-configuration" => (200, self.metadata.lock().unwrap().clone()),
-                "/token" => {
+                path if path.ends_with("/token") => {
                     let _open = self.gate.acquire().await.unwrap();
                     let prepared = self.tokens.lock().unwrap().pop_front();
                     prepared.unwrap_or_else(|| (200, GRANTED.to_owned()))
