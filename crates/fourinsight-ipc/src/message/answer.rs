@@ -107,6 +107,7 @@ pub enum Confirm {
     Unknown,
 }
 
+#[expect(clippy::ref_option, reason = "serde hands a reference to the field")]
 fn expose_some<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
     match secret {
         Some(secret) => expose(secret, serializer),
