@@ -1,6 +1,10 @@
 //! What can go wrong, by what the caller can do about it.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use fourinsight_ipc::{Endpoint, ErrorBody, ErrorCode, location::LocationError, platform::NotTrusted};
 
@@ -10,7 +14,7 @@ use fourinsight_ipc::{Endpoint, ErrorBody, ErrorCode, location::LocationError, p
 pub enum Error {
     /// Nobody listens where the daemon should.
     #[error(
-        "fourinsightd is not running: nobody listens at {endpoint}; start it, or run fourinsightctl login"
+        "fourinsightd is not running: nobody listens at {endpoint}; start it with `fourinsightd`, or sign in with `fourinsightctl login`"
     )]
     NotRunning {
         /// Where it was expected.
@@ -20,7 +24,7 @@ pub enum Error {
     #[error("{0}; find out who listens there before you sign in")]
     NotTrusted(#[from] NotTrusted),
     /// The daemon was not running and could not be started.
-    #[error("fourinsightd could not be started: {failure}; its log is {}", log_file.display())]
+    #[error("fourinsightd could not be started: {failure}; {}", failure.next(log_file))]
     StartFailed {
         /// What went wrong.
         failure: StartFailure,
@@ -54,7 +58,7 @@ pub enum Error {
     #[error("the answer is none of fourinsightd's: {0}; check that daemon and client are of one version")]
     Protocol(&'static str),
     /// The connection failed, or no answer came in time.
-    #[error("no answer from fourinsightd: {0}; try again, and see fourinsightctl status should it stay so")]
+    #[error("no answer from fourinsightd: {0}; try again, and see `fourinsightctl status` should it stay so")]
     Io(#[from] io::Error),
     /// Where things are cannot be settled.
     #[error(transparent)]
@@ -66,7 +70,7 @@ pub enum Error {
 #[non_exhaustive]
 pub enum StartFailure {
     /// The program is nowhere.
-    #[error("the program is neither beside this one nor in PATH, so install it (cargo install fourinsightd)")]
+    #[error("the program is neither beside this one nor in PATH")]
     NotInstalled,
     /// Its state folder or log file cannot be written.
     #[error("its state folder cannot be used ({0})")]
@@ -75,11 +79,26 @@ pub enum StartFailure {
     #[error("the operating system refused ({0})")]
     Refused(io::Error),
     /// It ended before it was ready.
-    #[error("it ended before it was ready, and the reason is in its log")]
+    #[error("it ended before it was ready")]
     Ended,
     /// It did not become ready in time.
     #[error("it did not become ready in time")]
     NotReady,
+}
+
+impl StartFailure {
+    /// What to do about it.
+    fn next(&self, log_file: &Path) -> String {
+        match self {
+            Self::NotInstalled => "install fourinsightd beside it, or put its folder into PATH".to_owned(),
+            Self::StateFolder(_) => {
+                let folder = log_file.parent().unwrap_or(log_file).display();
+                format!("make {folder} writable, or name another with --state-dir or FOURINSIGHT_STATE_DIR")
+            }
+            Self::Refused(_) => "see whether you can start fourinsightd yourself".to_owned(),
+            Self::Ended | Self::NotReady => format!("see why in its log, {}", log_file.display()),
+        }
+    }
 }
 
 impl Error {
@@ -173,5 +192,25 @@ mod tests {
     #[test]
     fn an_error_stays_small_enough_to_return_by_value() {
         assert!(size_of::<Error>() <= 128, "{}", size_of::<Error>());
+    }
+
+    #[test]
+    fn a_daemon_that_does_not_start_names_the_next_step_for_its_reason() {
+        let text = |failure| {
+            let log_file = PathBuf::from("/state/daemon.log");
+            Error::StartFailed { failure, exit_code: None, log_file }.to_string()
+        };
+        for (failure, next) in [
+            (StartFailure::NotInstalled, "; install fourinsightd beside it, or put its folder into PATH"),
+            (
+                StartFailure::StateFolder(io::ErrorKind::ReadOnlyFilesystem.into()),
+                "; make /state writable, or name another with --state-dir or FOURINSIGHT_STATE_DIR",
+            ),
+            (StartFailure::Ended, "; see why in its log, /state/daemon.log"),
+            (StartFailure::NotReady, "; see why in its log, /state/daemon.log"),
+        ] {
+            let text = text(failure);
+            assert!(text.ends_with(next), "{text}");
+        }
     }
 }

@@ -18,8 +18,10 @@ use crate::{Error, StartFailure, deadline::Deadline, start};
 
 /// How long a daemon that was there a moment ago may be away: as long as a service manager needs to restart it.
 const RESTART: Duration = Duration::from_secs(2);
-/// How long a daemon that reported to be ready, or that another process is starting, may take to be found.
+/// How long a daemon that reported to be ready may take to be found, and how long a lost start is tried again.
 const SETTLE: Duration = Duration::from_secs(10);
+/// How long a daemon that another process is starting may take before a start is tried again.
+const WINNER: Duration = Duration::from_secs(1);
 /// How often to look meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -92,15 +94,23 @@ impl Reach {
             other => return other,
         }
         let locations = self.locations()?;
-        let exit_code = start::start(&locations)?;
-        self.connect_within(SETTLE).map_err(|error| match error {
-            Error::NotRunning { .. } => Error::StartFailed {
-                failure: StartFailure::NotReady,
-                exit_code,
-                log_file: locations.log_file(),
-            },
-            other => other,
-        })
+        let deadline = Deadline::after(SETTLE);
+        loop {
+            let exit_code = start::start(&locations)?;
+            // One that lost to a daemon which is stopping leaves nobody behind: then it is started again.
+            let patience = if exit_code.is_some() { WINNER } else { SETTLE };
+            match self.connect_within(patience) {
+                Err(Error::NotRunning { .. }) if exit_code.is_some() && deadline.remaining().is_some() => {}
+                Err(Error::NotRunning { .. }) => {
+                    return Err(Error::StartFailed {
+                        failure: StartFailure::NotReady,
+                        exit_code,
+                        log_file: locations.log_file(),
+                    });
+                }
+                other => return other,
+            }
+        }
     }
 
     fn connect_within(&self, limit: Duration) -> Result<Stream, Error> {

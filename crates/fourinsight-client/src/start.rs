@@ -11,6 +11,7 @@ use std::{
 
 use fourinsight_ipc::{
     Locations,
+    location::LONGEST_LOG,
     platform::{self, DetachedSpawn, SpawnOutcome},
 };
 
@@ -20,8 +21,6 @@ use crate::{Error, StartFailure};
 const PROGRAM: &str = "fourinsightd";
 /// How long it may take to report that it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(15);
-/// A log longer than this is begun anew at a start.
-const LONGEST_LOG: u64 = 1024 * 1024;
 /// The exit code of a daemon that found another one serving: somebody else won the race, and that is as good.
 const ANOTHER_INSTANCE: i32 = 75;
 

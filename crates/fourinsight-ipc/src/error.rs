@@ -104,6 +104,28 @@ mod tests {
     }
 
     #[test]
+    fn no_error_demands_a_challenge_and_each_has_the_contracts_status() {
+        for (name, status) in [
+            ("invalid_request", 400),
+            ("invalid_scope", 400),
+            ("invalid_target", 400),
+            ("access_denied", 403),
+            ("not_found", 404),
+            ("method_not_allowed", 405),
+            ("login_required", 409),
+            ("interaction_required", 409),
+            ("payload_too_large", 413),
+            ("server_error", 500),
+            ("temporarily_unavailable", 503),
+            ("unknown", 500),
+        ] {
+            let code: ErrorCode = serde_json::from_str(&format!("\"{name}\"")).unwrap();
+            assert_eq!(code.status(), status, "{name}");
+            assert_eq!(serde_json::to_string(&code).unwrap(), format!("\"{name}\""));
+        }
+    }
+
+    #[test]
     fn the_wire_form_is_snake_case_and_leaves_out_what_is_empty() {
         let body = ErrorBody::new(ErrorCode::LoginRequired, "sign in").hint("run login");
         assert_eq!(

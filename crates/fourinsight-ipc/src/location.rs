@@ -21,6 +21,9 @@ pub const STATE_DIR_VARIABLE: &str = "FOURINSIGHT_STATE_DIR";
 /// Names the variable that sets the socket.
 pub const SOCKET_VARIABLE: &str = "FOURINSIGHT_SOCKET";
 
+/// A daemon's log file longer than this, in bytes, is begun anew.
+pub const LONGEST_LOG: u64 = 1024 * 1024;
+
 /// Where the daemon listens: a path on Unix, a pipe name on Windows.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -100,7 +103,10 @@ impl Locations {
             Some(path) => absolute(path)?,
             None => platform::default_state_dir(home()?.home_dir()),
         };
-        let explicit_socket = named(options.socket, SOCKET_VARIABLE).map(Endpoint::new).transpose()?;
+        // The lock file hands it to clients in other working folders.
+        let explicit_socket = named(options.socket, SOCKET_VARIABLE)
+            .map(|path| absolute(path).and_then(Endpoint::new))
+            .transpose()?;
         Ok(Self { config: absolute(config)?, state_dir, explicit_socket })
     }
 
@@ -120,9 +126,12 @@ impl Locations {
         if let Some(explicit) = &self.explicit_socket {
             return Ok(vec![explicit.clone()]);
         }
-        let default = self.default_endpoint()?;
-        let recorded = Lock::read(&self.lock_file()).map(|lock| lock.socket);
-        Ok(recorded.into_iter().filter(|endpoint| *endpoint != default).chain([default.clone()]).collect())
+        match (Lock::read(&self.lock_file()).map(|lock| lock.socket), self.default_endpoint()) {
+            (Some(recorded), Ok(default)) if recorded != default => Ok(vec![recorded, default]),
+            // A default that does not fit harms no client that knows better.
+            (Some(recorded), _) => Ok(vec![recorded]),
+            (None, default) => Ok(vec![default?]),
+        }
     }
 
     /// The file that makes one daemon the only one on this state.
@@ -204,6 +213,13 @@ mod tests {
         let options = LocationOptions { state_dir: Some("/from/flag".into()), ..LocationOptions::default() };
         assert_eq!(resolve(options, &environment).state_dir, std::path::absolute("/from/flag").unwrap());
         assert!(resolve(LocationOptions::default(), &[]).state_dir.ends_with("api"));
+    }
+
+    #[test]
+    fn a_relative_socket_is_completed_because_others_read_it_elsewhere() {
+        let options = LocationOptions { socket: Some("broker.sock".into()), ..LocationOptions::default() };
+        let socket = resolve(options, &[]).explicit_socket.unwrap();
+        assert!(socket.as_path().is_absolute() && socket.as_path().ends_with("broker.sock"));
     }
 
     #[test]

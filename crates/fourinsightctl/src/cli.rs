@@ -48,10 +48,10 @@ pub(crate) struct Global {
     /// Use the daemon at this socket [env: FOURINSIGHT_SOCKET]
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// Start the daemon with this configuration file [env: FOURINSIGHT_CONFIG]
+    /// The configuration file, should the daemon be started [env: FOURINSIGHT_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Use the daemon of this state folder [env: FOURINSIGHT_STATE_DIR]
+    /// The daemon's state folder, where it says where it listens [env: FOURINSIGHT_STATE_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
 }
@@ -83,8 +83,8 @@ pub(crate) enum Command {
 ///
 /// Opens the authorization server's page in your browser and waits until you have signed in
 /// there. The address is also printed alone on a line of standard error, for when no browser
-/// opens. When the browser cannot reach this machine afterwards, paste the address that it ends
-/// on here, and press Enter.
+/// opens. When the browser cannot come back to this machine in the end, copy the address of its
+/// last page, paste it here, and press Enter.
 ///
 /// With the flow paste nothing listens on this machine: paste what the browser ends on, or the
 /// text that the page shows. What you paste then, and a password, is not shown while you type.
@@ -241,7 +241,7 @@ Examples:
 Exit codes:
     0  done
     1  failed: the login timed out, there is no such session, or something broke
-    2  usage: the command line is wrong, or a session is signed in otherwise than asked
+    2  usage: the command line or the profile is wrong, or a session is signed in otherwise than asked
     3  a person must sign in: run `fourinsightctl login`
     4  the daemon is not running, or the server at its socket is not trusted
     5  denied by you or by the authorization server
@@ -249,7 +249,7 @@ Exit codes:
     7  forgotten here, but the server refused to revoke or could not be reached
     8  temporarily unavailable: try again
    75  another daemon serves the same state
-   78  the configuration is wrong
+   78  the configuration is wrong, so the daemon does not start
   130  interrupted
 
 Files: the daemon reads ~/.config/fourinsight/config.toml on Linux; `fourinsightctl status` shows what is in force.";

@@ -2,10 +2,10 @@
 
 use std::{fmt, process::ExitCode};
 
-use fourinsight_client::Error;
+use fourinsight_client::{Error, StartFailure};
 use fourinsight_ipc::{ErrorBody, ErrorCode, SessionKey, location::LocationError};
 
-use crate::render::clean;
+use crate::{daemon_log, render::clean};
 
 /// How the program ends. Scripts rely on these numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +73,11 @@ impl Failure {
         Self::new(exit, phrase(what), phrase(&next))
     }
 
+    /// The same failure with another next step, where the command makes the usual one useless.
+    pub(crate) fn but_next(self, next: &str) -> Self {
+        Self { next: next.to_owned(), ..self }
+    }
+
     /// The same failure, saying whose it is: for commands that go on with other sessions.
     pub(crate) fn of_session(self, key: &SessionKey) -> Self {
         Self { what: format!("{key}: {}", self.what), ..self }
@@ -91,8 +96,18 @@ impl From<Error> for Failure {
         if let Some(body) = error.body() {
             return Self::answered(exit, body);
         }
-        // The client's own texts already name the next step behind a semicolon.
-        let text = error.to_string();
+        // The client's own texts, like the last line of the daemon's log, name the next step behind a semicolon.
+        let text = match &error {
+            Error::StartFailed { failure: StartFailure::Ended, exit_code, log_file } if *exit_code != Some(75) => {
+                daemon_log::last_error(log_file).map(|why| format!("fourinsightd could not start: {why}"))
+            }
+            Error::StartFailed { exit_code: Some(75), .. } => Some(
+                "another fourinsightd runs on this state folder, but does not answer at this socket; leave out --socket and FOURINSIGHT_SOCKET, or stop the other one"
+                    .to_owned(),
+            ),
+            _ => None,
+        };
+        let text = text.unwrap_or_else(|| error.to_string());
         let (what, next) = text.split_once("; ").unwrap_or((&text, default_step(exit)));
         Self::new(exit, phrase(what), phrase(next))
     }
@@ -128,9 +143,18 @@ pub(crate) fn exit_of_login(error: ErrorCode) -> Exit {
     }
 }
 
-/// Cleaned for a terminal, on one line, without a closing full stop.
-fn phrase(text: &str) -> String {
-    clean(text).trim().trim_end_matches('.').to_owned()
+/// Cleaned for a terminal, on one line, without a capital at the beginning and a full stop at the end.
+pub(crate) fn phrase(text: &str) -> String {
+    let text = clean(text);
+    let text = text.trim().trim_end_matches('.');
+    let mut letters = text.chars();
+    match (letters.next(), letters.clone().next()) {
+        // An abbreviation such as RFC keeps its capitals.
+        (Some(first), Some(second)) if first.is_ascii_uppercase() && !second.is_ascii_uppercase() => {
+            format!("{}{}", first.to_ascii_lowercase(), letters.as_str())
+        }
+        _ => text.to_owned(),
+    }
 }
 
 fn default_description(error: ErrorCode) -> &'static str {
@@ -171,7 +195,6 @@ fn default_step(exit: Exit) -> &'static str {
 mod tests {
     use std::path::PathBuf;
 
-    use fourinsight_client::StartFailure;
     use fourinsight_ipc::{Endpoint, platform::NotTrusted};
 
     use super::*;
@@ -222,7 +245,25 @@ mod tests {
         let body = ErrorBody::new(ErrorCode::LoginRequired, "Gone.\x1b[2J\n").hint(" Sign in. ");
         assert_eq!(
             Failure::answered(Exit::LoginRequired, &body).to_string(),
-            "error: Gone.\u{fffd}[2J; Sign in"
+            "error: gone.\u{fffd}[2J; sign in"
+        );
+        let body = ErrorBody::new(ErrorCode::ServerError, "TLS failed.").hint("A certificate is missing.");
+        assert_eq!(
+            Failure::answered(Exit::Failure, &body).to_string(),
+            "error: TLS failed; a certificate is missing"
+        );
+    }
+
+    #[test]
+    fn a_daemon_that_could_not_start_is_quoted() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let line = "2026-01-02T03:04:05Z ERROR fourinsightd: /c.toml:2: unknown key `isuer`; the nearest known key is `issuer`\n";
+        std::fs::write(log.path(), line).unwrap();
+        let log_file = log.path().to_owned();
+        let error = Error::StartFailed { failure: StartFailure::Ended, exit_code: Some(78), log_file };
+        assert_eq!(
+            Failure::from(error).to_string(),
+            "error: fourinsightd could not start: /c.toml:2: unknown key `isuer`; the nearest known key is `issuer`"
         );
     }
 

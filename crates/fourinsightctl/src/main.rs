@@ -9,6 +9,7 @@
 //! | [`render`] | how times, states and foreign text look on a terminal |
 //! | [`output`] | writing to standard output and standard error |
 //! | [`failure`] | exit codes, and the one line that explains each |
+//! | [`daemon_log`] | why the daemon did not start |
 //!
 //! It speaks to the daemon through `fourinsight-client` only; there is no runtime and no logging here, since `token`
 //! runs once per shell command.
@@ -16,6 +17,7 @@
 mod browser;
 mod cli;
 mod command;
+mod daemon_log;
 mod failure;
 #[cfg(test)]
 mod golden;

@@ -39,6 +39,11 @@ fn what(error: &Error) -> String {
             format!("there is no option {argument} here")
         }
         (ErrorKind::UnknownArgument, _) => "one argument too many was given".to_owned(),
+        (ErrorKind::InvalidSubcommand, _)
+            if shown(error, ContextKind::InvalidSubcommand).as_deref() == Some("help") =>
+        {
+            "help is an option here".to_owned()
+        }
         (ErrorKind::InvalidSubcommand, _) => "there is no such command".to_owned(),
         (ErrorKind::MissingRequiredArgument, Some(argument)) => format!("{argument} is missing"),
         (ErrorKind::ArgumentConflict, Some(argument)) => match shown(error, ContextKind::PriorArg) {
@@ -107,6 +112,7 @@ mod tests {
                 &["statsu"],
                 "error: there is no such command; did you mean status? see `fourinsightctl --help`",
             ),
+            (&["help"], "error: help is an option here; see `fourinsightctl --help`"),
             (
                 &["token", "--heade"],
                 "error: there is no option --heade here; did you mean --header? see `fourinsightctl --help`",

@@ -53,10 +53,17 @@ impl Broker {
 
     fn restore(&self, loaded: Loaded) -> Result<(), String> {
         let Loaded { key, generation, record, slot } = loaded;
-        let (phase, login) = record::decode(&record, &self.environment.clock)
-            .map_err(|error| format!("session {key}: {error}; sign in again to replace it"))?;
-        self.add(key, Start::Restored { phase, login, generation, slot });
-        Ok(())
+        match record::decode(&record, &self.environment.clock) {
+            Ok((phase, login)) => {
+                self.add(key, Start::Restored { phase, login, generation, slot });
+                Ok(())
+            }
+            Err(error) => {
+                let problem = format!("session {key}: {error}; sign in again to replace it");
+                self.add(key, Start::Unreadable { generation, slot });
+                Err(problem)
+            }
+        }
     }
 
     fn session_or_new(&self, key: &SessionKey) -> Handle {

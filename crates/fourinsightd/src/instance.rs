@@ -42,3 +42,6 @@ impl Instance {
         self.0.write_all(content)
     }
 }
+
+#[cfg(test)]
+mod tests;

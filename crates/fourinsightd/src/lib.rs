@@ -43,7 +43,7 @@
 //! Other flows (`login/`), presets (`profile/`), other tools' caches (`import/`), audiences renewed before they are
 //! asked for (`session/`), the fault harness (in `testkit`), keyrings (`store/key.rs`).
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use fourinsight_ipc::{Endpoint, LocationOptions, Locations, location::LocationError};
 use tokio::sync::watch;
@@ -112,6 +112,14 @@ pub enum RunError {
     /// Something at the socket's path is in the way.
     #[error("{0}")]
     Socket(String),
+    /// The state folder cannot be made, opened or locked.
+    #[error("the state folder {} cannot be used: {error}; make it writable, or name another with --state-dir", path.display())]
+    StateFolder {
+        /// Where it is.
+        path: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
     /// The operating system refused.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -122,8 +130,8 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::AnotherInstance(_) => 75,
-            Self::Config(_) => 78,
-            Self::Location(_) | Self::Store(_) | Self::Socket(_) | Self::Io(_) => 1,
+            Self::Config(_) | Self::Location(_) => 78,
+            Self::Store(_) | Self::Socket(_) | Self::StateFolder { .. } | Self::Io(_) => 1,
         }
     }
 }
@@ -156,7 +164,8 @@ async fn run(options: Options) -> Result<(), RunError> {
     locations.state_dir = locations.state_dir.or_else(sys::unit_state_dir);
     let locations = Locations::resolve(locations)?;
     let another = |what: String| RunError::AnotherInstance(what);
-    let mut instance = Instance::take(&locations)?
+    let mut instance = Instance::take(&locations)
+        .map_err(|error| RunError::StateFolder { path: locations.state_dir.clone(), error })?
         .ok_or_else(|| another(format!("runs on {}", locations.state_dir.display())))?;
     let config = Arc::new(ConfigFile::open(&locations.config)?);
     let (socket, endpoint) = open_socket(&locations)?;
@@ -182,7 +191,9 @@ async fn run(options: Options) -> Result<(), RunError> {
             tracing::error!("a renewal did not end in time; it is taken up at the next start");
         },
         // Asked twice: stop now. What the journal holds is taken up at the next start.
-        _ = signals.next() => tracing::warn!("stopped before a renewal had ended"),
+        () = async { while signals.next().await != Signalled::Stop {} } => {
+            tracing::warn!("stopped before a renewal had ended");
+        }
     }
     instance.release();
     Ok(())
@@ -232,10 +243,12 @@ impl Daemon {
             clock,
             problems,
         });
+        let log_file = locations.log_file();
         tokio::spawn(async move {
             let mut interval = tokio::time::interval(TICK);
             loop {
                 interval.tick().await;
+                telemetry::keep_short(&log_file);
                 if ticker.send(()).is_err() {
                     break;
                 }
@@ -245,7 +258,13 @@ impl Daemon {
     }
 
     fn serve(&self, socket: Socket) -> impl Future<Output = ()> + use<> {
-        server::serve(socket, Arc::clone(&self.api), self.ticks.clone(), self.stopping.subscribe())
+        server::serve(
+            socket,
+            Arc::clone(&self.api),
+            MOST_CONNECTIONS,
+            self.ticks.clone(),
+            self.stopping.subscribe(),
+        )
     }
 }
 

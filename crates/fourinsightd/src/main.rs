@@ -47,7 +47,7 @@ Exit codes:
   1   failure
   2   usage
   75  another daemon runs on this state folder, or serves this socket
-  78  the configuration is wrong";
+  78  the configuration, or a place given for a file or the socket, is wrong";
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

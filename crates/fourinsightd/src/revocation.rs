@@ -28,9 +28,9 @@ impl Tokens {
         Self { refresh_token: refresh_token.cloned(), access_tokens: access_tokens.to_vec() }
     }
 
-    /// The tokens of an answer that nobody will use.
-    pub(crate) fn of_answer(tokens: TokenSet) -> Self {
-        let expiry = schedule::expiry(tokens.lifetime, Timestamp::from_millis(0), false);
+    /// The tokens of an answer that nobody will use; it has just arrived.
+    pub(crate) fn of_answer(tokens: TokenSet, now: Timestamp) -> Self {
+        let expiry = schedule::expiry(tokens.lifetime, now, false);
         Self { refresh_token: tokens.refresh_token, access_tokens: vec![(tokens.access_token, expiry)] }
     }
 }
@@ -77,11 +77,9 @@ async fn at_server(
             // The refresh token is gone; what is left ends by itself, and the answer says when.
             Revoked::Failed(_) if told => break,
             Revoked::Failed(failure) => {
-                let text = format!(
-                    "forgotten here; the server refused or could not be reached: {}",
-                    failure.description
-                );
-                return (Revocation::Failed, text);
+                // A refusal's code may stand alone.
+                let why = if failure.description.is_empty() { failure.error } else { failure.description };
+                return (Revocation::Failed, format!("forgotten here, but not revoked: {why}"));
             }
         }
     }

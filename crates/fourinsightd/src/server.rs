@@ -39,17 +39,19 @@ const HEAD_LIMIT: usize = 16 * 1024;
 /// How long connections may take to end when the daemon stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Serves until the daemon stops, then lets what is under way end.
+/// Serves so many connections at once until the daemon stops, then lets what is under way end.
 pub(crate) async fn serve(
     mut socket: Socket,
     api: Arc<Api>,
+    most_connections: usize,
     mut ticks: watch::Receiver<()>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let server = Server { router: api::router(Arc::clone(&api)), api };
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(most_connections));
     let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
     let mut connections = JoinSet::new();
+    let mut exhausted = false;
     loop {
         let accepted = tokio::select! {
             accepted = platform::accept(socket.listener()) => accepted,
@@ -63,12 +65,15 @@ pub(crate) async fn serve(
         let stream = match accepted {
             Ok(stream) => stream,
             Err(error) => {
-                // Out of descriptors, most likely: places come free as connections end.
-                tracing::warn!(%error, "a connection could not be accepted");
+                // Out of descriptors, most likely: places come free as connections end. Said once, not every time.
+                if !std::mem::replace(&mut exhausted, true) {
+                    tracing::warn!(%error, "connections cannot be accepted; trying until they can");
+                }
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
+        exhausted = false;
         if !platform::async_peer_is_this_user(&stream).unwrap_or(false) {
             tracing::warn!("a process of another user was turned away");
             continue;
@@ -158,3 +163,6 @@ async fn refuse(mut stream: AsyncStream) {
     // A client that does not even send a request, or does not read, needs no answer.
     let _ = tokio::time::timeout(Duration::from_secs(1), exchange).await;
 }
+
+#[cfg(test)]
+mod tests;

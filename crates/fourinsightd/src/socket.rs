@@ -96,3 +96,6 @@ fn remove(path: &Path) {
         tracing::warn!(%error, "the socket could not be removed");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,13 @@
 //! so they never log above `warn`. Our own log statements name sessions, servers, statuses and durations; the types
 //! of tokens and bodies print no content.
 
-use std::str::FromStr;
+use std::{
+    fs::{self, File},
+    path::Path,
+    str::FromStr,
+};
 
+use fourinsight_ipc::location::LONGEST_LOG;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -88,6 +93,18 @@ pub fn start(filter: LogFilter, format: LogFormat) {
     }
 }
 
+/// Begins the log of a daemon that a client has started anew when it has become too long. It is written by
+/// appending, so the next line is the first one then.
+pub(crate) fn keep_short(log_file: &Path) {
+    if !fs::symlink_metadata(log_file).is_ok_and(|found| found.is_file() && found.len() > LONGEST_LOG) {
+        return;
+    }
+    match File::options().write(true).open(log_file).and_then(|log| log.set_len(0)) {
+        Ok(()) => tracing::info!("the log had become too long and was begun anew"),
+        Err(error) => tracing::warn!(%error, "the log is too long and cannot be begun anew"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +129,19 @@ mod tests {
         let mixed = filter("warn,fourinsightd::session=trace");
         assert!(mixed.would_enable("fourinsightd::session::task", &Level::TRACE));
         assert!(!mixed.would_enable("fourinsightd::server", &Level::INFO));
+    }
+
+    #[test]
+    fn a_log_is_begun_anew_when_it_is_too_long_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("daemon.log");
+        keep_short(&log);
+        assert!(!log.exists());
+        for (length, kept) in [(LONGEST_LOG, LONGEST_LOG), (LONGEST_LOG + 1, 0)] {
+            fs::write(&log, vec![b'x'; usize::try_from(length).unwrap()]).unwrap();
+            keep_short(&log);
+            assert_eq!(fs::metadata(&log).unwrap().len(), kept);
+        }
     }
 
     #[test]

@@ -7,24 +7,26 @@ use axum::{
     Router,
     body::{Body, to_bytes},
 };
-use fourinsight_ipc::{SessionKey, message::RevokeResponse};
+use fourinsight_ipc::{Endpoint, SessionKey, message::RevokeResponse};
 use secrecy::SecretString;
 use tempfile::TempDir;
-use testkit::practice::{Answer, Client, Practice, Settings, Verdict, fault::is_lost};
+use testkit::practice::{Answer, Client, Ledger, Practice, Settings, Verdict, fault::is_lost};
 use tokio::{sync::watch, task::JoinSet};
 use tower::Service;
 use url::Url;
 use zeroize::Zeroizing;
 
 use crate::{
+    api::Api,
     authority::{
         ClientAuth, Outcome, Registration, grant,
         response::{self, Expected},
     },
     broker::Broker,
     clock::{Clock, virtual_time::Virtual},
+    config::ConfigFile,
     http::{BODY_LIMIT, ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
-    login::{NewLogin, SignIn},
+    login::{Logins, NewLogin, SignIn},
     profile::Parameters,
     session::{Environment, Handle, NoToken, Served, Snapshot, TokenRequest},
     store::{Opened, Store},
@@ -157,9 +159,40 @@ impl World {
         self.practice.verdict(token.token.secret.expose())
     }
 
+    /// Waits until the server has seen something; fails when two hours did not bring it.
+    pub(crate) async fn seen(&self, condition: impl FnMut(&Ledger) -> bool) {
+        let two_hours = Duration::from_hours(2);
+        let seen = tokio::time::timeout(two_hours, self.practice.wait_until(condition)).await;
+        seen.expect("the server sees it within two hours");
+    }
+
     /// The server answers the next requests for tokens like this, one each.
     pub(crate) fn script(&self, answers: impl IntoIterator<Item = Answer>) {
         self.practice.answer_next_token_requests(answers);
+    }
+
+    /// The API of this daemon, whose configuration knows the practice server as the profile `work`.
+    pub(crate) fn api(&self) -> Arc<Api> {
+        let Daemon { broker, exchange, store, folder, .. } = &self.daemon;
+        let config_path = folder.path().join("config.toml");
+        fs::write(&config_path, PROFILE).unwrap();
+        let config = Arc::new(ConfigFile::open(&config_path).unwrap());
+        let sessions = Arc::clone(broker) as Arc<dyn SignIn>;
+        Arc::new(Api {
+            broker: Arc::clone(broker),
+            logins: Logins::new(Arc::clone(exchange), self.clock.clone(), sessions, Arc::clone(&config)),
+            config,
+            config_path,
+            store: store.clone(),
+            endpoint: self.endpoint(),
+            clock: self.clock.clone(),
+            problems: self.daemon.problems.clone(),
+        })
+    }
+
+    /// Where this daemon would listen.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint::new(self.daemon.folder.path().join("run/broker.sock")).unwrap()
     }
 
     /// Stops the daemon in order and starts it again.
@@ -172,9 +205,15 @@ impl World {
 
     /// Kills the daemon where it stands and starts it on what it left on the disk.
     pub(crate) async fn killed(self) -> Self {
+        self.killed_for(0).await
+    }
+
+    /// The same, but the start comes so many seconds later.
+    pub(crate) async fn killed_for(self, seconds: u64) -> Self {
         let Self { practice, clock, readings, daemon } = self;
         let left = daemon.left_on_disk();
         drop(daemon);
+        pass(seconds).await;
         let daemon = Daemon::start(left, &practice, &clock).await;
         Self { practice, clock, readings, daemon }
     }
@@ -204,6 +243,8 @@ impl Daemon {
             }
         });
         let broker = Arc::new(broker);
+        // Time passes only when nothing is left to do: until then the sessions take up what the journal holds.
+        tokio::time::sleep(Duration::from_millis(1)).await;
         Self { broker, exchange, store, problems, ticks, stopping, folder, _ticker: ticking }
     }
 
@@ -277,6 +318,13 @@ pub(crate) fn registration() -> Registration {
         route: Route::default(),
     }
 }
+
+const PROFILE: &str = r#"
+[profiles.work]
+issuer = "https://practice.test"
+client_id = "practice-client"
+scopes = "openid offline_access api read"
+"#;
 
 const REDIRECT_URI: &str = "http://127.0.0.1:4711/callback";
 

@@ -6,11 +6,12 @@
 //! | [`provider`] | npm's `oidc-provider`, a certified OpenID Provider, as a process |
 //! | [`browser`] | walks login pages over HTTP as a browser would |
 //! | [`process`] | the real programs, each run in a home of its own |
-//! | [`demo`] | `cargo xtask demo` |
+//! | [`demo`], [`mod@bench`] | `cargo xtask demo` and `bench` |
 //! | [`load`] | many client processes at once |
 //! | [`leak`] | searches what was written for secrets |
 //! | [`http`], [`clock`], [`wait`] | small parts of the above |
 
+pub mod bench;
 pub mod browser;
 pub mod clock;
 pub mod demo;

@@ -116,19 +116,67 @@ async fn version_health_and_the_generated_description_are_there() {
     assert_eq!(health.body["socket"], home.socket().to_str().unwrap());
     let description = curl(&home, "/v1/openapi.json", &[]).await.unwrap();
     assert!(description.body["openapi"].as_str().unwrap().starts_with("3."));
-    for path in [
-        "/v1/sessions/{key}/token",
-        "/v1/sessions/{key}/rejections",
-        "/v1/sessions",
-        "/v1/sessions/{key}",
-        "/v1/logins",
-        "/v1/logins/{id}",
-        "/v1/logins/{id}/response",
-        "/v1/version",
-        "/v1/health",
-    ] {
-        assert!(description.body["paths"][path].is_object(), "{path}");
+    assert_eq!(described(&description.body), calls());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_described_is_there_and_nothing_else() {
+    let home = Home::new("").unwrap();
+    let _daemon = Daemon::start(&home).await.unwrap();
+    let calls = calls();
+    let paths: BTreeSet<&str> = calls.iter().map(|(_, path)| path.as_str()).collect();
+    for path in paths {
+        let filled = path.replace("{key}", "nobody").replace("{id}", "none");
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            let arguments = ["--request", method, "--json", "{}"];
+            let arguments = if method == "POST" { &arguments[..] } else { &arguments[..2] };
+            let answer = curl(&home, &filled, arguments).await.unwrap();
+            let there = calls.contains(&(method.to_owned(), path.to_owned()));
+            assert_eq!(
+                answer.body["error"] != "method_not_allowed",
+                there,
+                "{method} {path}: {}",
+                answer.body
+            );
+            assert!(!answer.body.to_string().contains("no such path"), "{method} {path}");
+            assert_ne!(answer.status, 401, "{method} {path}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{method} {path}");
+        }
     }
+}
+
+/// The calls of the contract.
+fn calls() -> BTreeSet<(String, String)> {
+    [
+        ("GET", "/v1/sessions/{key}/token"),
+        ("POST", "/v1/sessions/{key}/rejections"),
+        ("GET", "/v1/sessions"),
+        ("GET", "/v1/sessions/{key}"),
+        ("DELETE", "/v1/sessions/{key}"),
+        ("POST", "/v1/logins"),
+        ("GET", "/v1/logins/{id}"),
+        ("DELETE", "/v1/logins/{id}"),
+        ("POST", "/v1/logins/{id}/response"),
+        ("GET", "/v1/version"),
+        ("GET", "/v1/health"),
+        ("GET", "/v1/openapi.json"),
+    ]
+    .map(|(method, path)| (method.to_owned(), path.to_owned()))
+    .into()
+}
+
+/// The calls of an OpenAPI document. Each says what an error looks like.
+fn described(document: &Value) -> BTreeSet<(String, String)> {
+    let mut calls = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, call) in methods.as_object().expect("calls") {
+            let error = &call["responses"]["default"]["content"]["application/json"]["schema"]["$ref"];
+            assert_eq!(error, "#/components/schemas/ErrorBody", "{method} {path}");
+            calls.insert((method.to_uppercase(), path.clone()));
+        }
+    }
+    assert!(document["components"]["schemas"]["ErrorBody"].is_object());
+    calls
 }
 
 struct Reply {

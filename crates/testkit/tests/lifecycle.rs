@@ -104,7 +104,9 @@ async fn a_reload_takes_a_good_configuration_and_refuses_a_bad_one_whole() {
     })
     .await
     .unwrap();
-    assert!(problems.iter().any(|problem| problem.contains("config.toml")), "{problems:?}");
+    assert!(problems.iter().any(|problem| problem.contains("config.toml:3")), "{problems:?}");
+    let status = home.ctl(&["status"]).await.unwrap().success().unwrap();
+    assert!(status.contains("degraded") && status.contains("config.toml:3"), "{status}");
 
     home.write_config(&provider.config()).unwrap();
     daemon.reload().unwrap();
@@ -150,12 +152,39 @@ async fn clients_without_a_runtime_folder_find_it_by_the_lock_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_socket_whose_path_has_vanished_is_bound_again() {
+async fn where_the_default_path_is_too_long_a_recorded_one_is_followed_all_the_same() {
+    let home = Home::new("").unwrap();
+    let long = home.path().join("x".repeat(120));
+    let status = async || {
+        let mut command = home.command(&home.programs().fourinsightctl);
+        command.env("XDG_RUNTIME_DIR", &long).arg("status").output().await.unwrap()
+    };
+    let nowhere = status().await;
+    assert_eq!(nowhere.status.code(), Some(78), "{nowhere:?}");
+    let socket = home.path().join("short.sock");
+    let started = Daemon::launch(&home, &["--socket", socket.to_str().unwrap()]).await.unwrap();
+    let Start::Ready(_daemon) = started else { panic!("{started:?}") };
+    let found = status().await;
+    assert!(found.status.success(), "{found:?}");
+    assert!(String::from_utf8_lossy(&found.stdout).contains("short.sock"), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_whose_path_has_vanished_is_bound_again_and_a_log_that_has_grown_begun_anew() {
     let home = Home::new("").unwrap();
     let daemon = Daemon::start(&home).await.unwrap();
-    fs::remove_file(home.socket()).unwrap();
-    let health = wait::until("the socket", SOON, async || Ok(health(&home).await.ok())).await.unwrap();
+    // It serves, so it has looked once; what follows is seen by a later look.
+    health(&home).await.unwrap();
+    let log = home.state_dir().join("daemon.log");
+    fs::write(&log, "x".repeat(2 << 20)).unwrap();
+    // The folder goes too when a session's end or a cleaner empties the runtime folder.
+    fs::remove_dir_all(home.socket().parent().unwrap()).unwrap();
+    // Within 30 seconds, says the contract; a little more for a busy machine.
+    let limit = Duration::from_secs(40);
+    let health = wait::until("the socket", limit, async || Ok(health(&home).await.ok())).await.unwrap();
     assert_eq!(health.pid, daemon.id().unwrap());
+    assert_eq!(fs::metadata(home.socket().parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::metadata(&log).unwrap().len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,7 +36,9 @@ async fn folders_and_files_are_private_whatever_the_umask() {
     // The replaced system made this folder open to all; it is tightened, not refused.
     fs::create_dir_all(home.state_dir()).unwrap();
     fs::set_permissions(home.state_dir(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::write(home.state_dir().join("token_ORG"), "the old tool's").unwrap();
+    let old = home.state_dir().join("token_ORG");
+    fs::write(&old, "the old tool's").unwrap();
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o644)).unwrap();
     let mut command = home.command("sh");
     command.args(["-c", "umask 000; exec \"$0\""]).arg(&home.programs().fourinsightd);
     let Start::Ready(_daemon) = Daemon::launch_as(&home, command).await.unwrap() else { panic!("no daemon") };
@@ -59,6 +61,7 @@ async fn folders_and_files_are_private_whatever_the_umask() {
             }
         }
     }
+    assert_eq!((fs::read_to_string(&old).unwrap().as_str(), mode(&old)), ("the old tool's", 0o644));
     for name in ["broker.db", "broker.key", "broker.lock"] {
         assert!(seen.contains(&home.state_dir().join(name)), "{name} in {seen:?}");
     }

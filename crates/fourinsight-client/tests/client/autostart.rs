@@ -67,6 +67,10 @@ const LOSE_THE_RACE: &str = r#"FOURINSIGHT_TEST_AUTOSTART_ROLE=daemon "$FOURINSI
   --exact autostart::the_daemon_is_started_for_a_token_and_for_nothing_less 3>/dev/null >/dev/null 2>&1 &
 exit 75"#;
 
+/// Loses the first time to a daemon that is stopping: nobody else will be there.
+const LOSE_TO_ONE_THAT_STOPS: &str = r#"if mkdir "$FOURINSIGHT_STATE_DIR/lost" 2>/dev/null; then exit 75; fi
+"#;
+
 #[test]
 fn the_daemon_is_started_for_a_token_and_for_nothing_less() {
     match env::var(ROLE).as_deref() {
@@ -90,6 +94,7 @@ fn the_daemon_is_started_for_a_token_and_for_nothing_less() {
             assert_eq!(state.permissions().mode() & 0o777, 0o700);
 
             Place::new(LOSE_THE_RACE).play("client");
+            Place::new(&[LOSE_TO_ONE_THAT_STOPS, BECOME_THE_DAEMON].concat()).play("client");
             Place::new("echo 'the reason' >&2; exit 78").play("failing client");
         }
     }

@@ -38,14 +38,22 @@ pub fn default_state_dir(home: &Path) -> PathBuf {
 
 /// The socket's default path: the runtime folder where the user has one, else `run/` in the state folder.
 pub fn default_endpoint_path(state_dir: &Path) -> PathBuf {
-    let in_state = || state_dir.join("run/broker.sock");
     if cfg!(target_os = "macos") {
-        return in_state();
+        return endpoint_path_in(state_dir, None, None);
     }
-    let announced = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-    let conventional =
-        || Some(PathBuf::from(format!("/run/user/{}", geteuid()))).filter(|path| is_private(path));
-    announced.or_else(conventional).map_or_else(in_state, |folder| folder.join("fourinsight/broker.sock"))
+    let announced = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let conventional = PathBuf::from(format!("/run/user/{}", geteuid()));
+    endpoint_path_in(state_dir, announced, Some(conventional))
+}
+
+/// In the runtime folder that is announced, else in the usual one if it is there and the user's own.
+fn endpoint_path_in(state_dir: &Path, announced: Option<PathBuf>, usual: Option<PathBuf>) -> PathBuf {
+    let runtime_dir =
+        announced.filter(|path| path.is_absolute()).or_else(|| usual.filter(|path| is_private(path)));
+    match runtime_dir {
+        Some(folder) => folder.join("fourinsight/broker.sock"),
+        None => state_dir.join("run/broker.sock"),
+    }
 }
 
 /// Refuses a socket path that does not fit.
@@ -89,7 +97,8 @@ fn peer_uid(socket: &impl AsFd) -> io::Result<Uid> {
 
 /// Creates a folder that only its owner can enter, or tightens one of ours that is wider.
 ///
-/// Refuses a folder of another user and anything that is no folder, a symbolic link included.
+/// Refuses a folder of another user and anything that is no folder, a symbolic link included; also one that others
+/// share, for root owns `/tmp` and `/run`, and the machine does not work without them.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     match DirBuilder::new().recursive(true).mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -101,10 +110,24 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     }
     if metadata.mode() & 0o777 != 0o700 {
+        if is_shared(path, metadata.mode()) {
+            let text = format!("{} is shared with others; choose a folder below it", path.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
         fs::set_permissions(path, Permissions::from_mode(0o700))?;
     }
     Ok(())
 }
+
+/// Whether a folder is there for everyone: its entries are protected from each other, or the system keeps its own
+/// things in it.
+fn is_shared(path: &Path, mode: u32) -> bool {
+    mode & 0o1000 != 0 || SYSTEM_FOLDERS.iter().any(|folder| path == Path::new(folder))
+}
+
+/// Folders of the system in which a socket is easily, and wrongly, put.
+const SYSTEM_FOLDERS: [&str; 12] =
+    ["/", "/dev", "/etc", "/home", "/mnt", "/opt", "/run", "/run/user", "/srv", "/usr", "/var", "/var/lib"];
 
 /// Opens a file for reading and writing that only its owner can read, whatever the umask; follows no symbolic link.
 pub fn private_file(path: &Path) -> io::Result<File> {
@@ -279,6 +302,18 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_others_share_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = folder.path().join("tmp");
+        fs::create_dir(&shared).unwrap();
+        fs::set_permissions(&shared, Permissions::from_mode(0o1777)).unwrap();
+        assert_eq!(private_folder(&shared).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(fs::metadata(&shared).unwrap().mode() & 0o7777, 0o1777);
+        assert!(is_shared(Path::new("/"), 0o755) && is_shared(Path::new("/run"), 0o755));
+        assert!(!is_shared(Path::new("/run/fourinsight"), 0o755) && !is_shared(Path::new("/data"), 0o755));
+    }
+
+    #[test]
     fn a_link_in_place_of_a_folder_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link");
@@ -298,6 +333,26 @@ mod tests {
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(private_file(&link).is_err());
+    }
+
+    #[test]
+    fn the_socket_is_in_the_runtime_folder_or_else_in_the_state_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let usual = folder.path().join("usual");
+        let place = |announced: Option<&str>| {
+            endpoint_path_in(Path::new("/state"), announced.map(PathBuf::from), Some(usual.clone()))
+        };
+        let in_state = Path::new("/state/run/broker.sock");
+        assert_eq!(place(Some("/run/x")), Path::new("/run/x/fourinsight/broker.sock"));
+        for announced in [None, Some(""), Some("relative")] {
+            assert_eq!(place(announced), in_state, "no usual folder: {announced:?}");
+        }
+        fs::create_dir(&usual).unwrap();
+        fs::set_permissions(&usual, Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(place(None), in_state, "others can enter the usual folder");
+        fs::set_permissions(&usual, Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(place(None), usual.join("fourinsight/broker.sock"));
+        assert_eq!(endpoint_path_in(Path::new("/state"), None, None), in_state);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(super) fn run(context: &Context, options: Revoke) -> Result<Exit, Failure> {
     if options.all {
         return all(context);
     }
-    let answer = context.client.revoke(&options.key.unwrap_or_default())?;
+    let answer = context.client.revoke(&options.key.unwrap_or_default()).map_err(failure)?;
     if context.json {
         output::json_to_stdout(&answer)?;
     } else {
@@ -31,7 +31,7 @@ pub(super) fn run(context: &Context, options: Revoke) -> Result<Exit, Failure> {
 /// Every session in turn, whatever became of the one before; the exit code is the highest.
 fn all(context: &Context) -> Result<Exit, Failure> {
     let keys: Vec<SessionKey> =
-        context.client.sessions()?.into_iter().map(|session| session.session).collect();
+        context.client.sessions().map_err(failure)?.into_iter().map(|session| session.session).collect();
     if keys.is_empty() && !context.json {
         output::to_stdout(b"There is no session to sign out.\n")?;
     }
@@ -61,6 +61,13 @@ fn all(context: &Context) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// Nobody signs in only to revoke, so without a daemon the next step is to start it.
+fn failure(error: Error) -> Failure {
+    let not_running = matches!(error, Error::NotRunning { .. });
+    let failure = Failure::from(error);
+    if not_running { failure.but_next("start it with `fourinsightd`, then revoke again") } else { failure }
+}
+
 fn say(answer: &RevokeResponse) -> Result<(), Failure> {
     output::to_stdout(sentence(answer, now(), &TimeZone::system()).as_bytes())
 }
@@ -73,7 +80,7 @@ fn sentence(answer: &RevokeResponse, now: i64, zone: &TimeZone) -> String {
             "{key} is forgotten here, but its login was not revoked: the server has no revocation endpoint."
         ),
         _ => format!(
-            "{key} is forgotten here, but its login may live on: the server refused to revoke it, or could not be reached.\n{}",
+            "{key} is forgotten here, but its login may live on: the server refused to revoke it, or could not be reached.\nThe daemon says: {}",
             clean(&answer.description)
         ),
     };
@@ -130,7 +137,7 @@ mod tests {
         assert_eq!(
             text,
             "default is forgotten here, but its login may live on: the server refused to revoke it, or could not be reached.\n\
-             The server answered 500.\u{fffd}\n\
+             The daemon says: The server answered 500.\u{fffd}\n\
              Access tokens that were already handed out may be accepted until 2023-11-14 22:55:20 UTC (in 42 min).\n"
         );
         let text = sentence(&answer(Revocation::Revoked, Some(NOW - 1)), NOW, &TimeZone::UTC);

@@ -2,6 +2,7 @@
 
 use std::{thread, time::Duration};
 
+use fourinsight_client::Error;
 use fourinsight_ipc::platform;
 
 use super::Context;
@@ -10,8 +11,8 @@ use crate::{
     output,
 };
 
-/// Longer than the daemon waits for a redemption in flight before it ends.
-const LIMIT: Duration = Duration::from_mins(1);
+/// Longer than the daemon waits for a redemption in flight before it ends: 65 seconds.
+const LIMIT: Duration = Duration::from_secs(75);
 
 /// How often to look whether it has ended: nothing tells the end of a process that is no child of ours.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -20,7 +21,13 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     // The client has checked that the server is ours before it believes the process id. The end of the process is
     // waited for rather than the end of its socket: knocking there would start it again where a service manager
     // holds the socket open.
-    let pid = context.client.health()?.pid;
+    let pid = match context.client.health() {
+        Ok(health) => health.pid,
+        Err(error @ Error::NotRunning { .. }) => {
+            return Err(Failure::from(error).but_next("there is nothing to stop"));
+        }
+        Err(error) => return Err(error.into()),
+    };
     platform::terminate(pid).map_err(|error| {
         Failure::new(
             Exit::Failure,

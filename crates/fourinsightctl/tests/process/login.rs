@@ -128,15 +128,20 @@ fn each_bad_end_has_its_exit_code() {
         (
             json!({ "state": "failed", "error": { "error": "access_denied", "error_description": "You said no." } }),
             5,
-            "You said no",
+            "you said no",
         ),
         (
             json!({ "state": "failed", "error": { "error": "server_error", "error_description": "Broken." } }),
             1,
-            "Broken",
+            "broken",
         ),
         (json!({ "state": "expired" }), 1, "expired"),
-        (json!({ "state": "cancelled" }), 1, "cancelled"),
+        (json!({ "state": "cancelled" }), 1, "cancelled; run"),
+        (
+            json!({ "state": "cancelled", "note": "A later login took its place." }),
+            1,
+            "cancelled: a later login took its place; run",
+        ),
     ] {
         let attempt = Attempt::pending(URI);
         let daemon = attempt.daemon();
@@ -227,7 +232,7 @@ fn a_wrong_paste_is_reported_and_the_right_one_taken() {
     let (child, mut stderr) = until_asked(child);
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();
-    assert_eq!(line, "error: This address is of another attempt; Paste the latest one\n");
+    assert_eq!(line, "error: this address is of another attempt; paste the latest one\n");
     stdin.write_all(b"  http://127.0.0.1/?code=s3cr3t&state=xyz\r\n").unwrap();
     let ended = Ended::of(child.wait_with_output().unwrap());
     let mut rest = String::new();
@@ -255,6 +260,38 @@ fn the_browser_gets_the_address_as_its_only_argument() {
         fs::write(&pipe, "nothing").unwrap();
     }
     assert_eq!(opened.join().unwrap(), format!("1\n{URI}\n"), "{ended:?}");
+}
+
+#[test]
+fn a_launcher_that_fails_is_told_without_its_own_words() {
+    let attempt = Attempt::pending(URI);
+    let daemon = attempt.daemon();
+    for launcher in ["xdg-open", "gio", "gnome-open", "kde-open6", "kde-open5", "kde-open", "wslview"] {
+        daemon.script(launcher, "exit 3");
+    }
+    let mut child = daemon.program(&["login"]).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("No browser") {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0);
+    }
+    attempt.succeeds();
+    assert_eq!(line, "No browser was opened: open the address above yourself.\n");
+    assert_eq!(Ended::of(child.wait_with_output().unwrap()).code, Some(0));
+}
+
+#[test]
+fn a_note_is_told_while_the_person_is_waited_for_and_not_again() {
+    let attempt = Attempt::pending(URI);
+    attempt.becomes(&json!({ "note": "The file has an error." }));
+    let daemon = attempt.daemon();
+    let (child, mut stderr) = until_asked(daemon.program(&["login", "--no-browser"]).spawn().unwrap());
+    attempt.succeeds();
+    assert_eq!(Ended::of(child.wait_with_output().unwrap()).code, Some(0));
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod login;
 mod revoke;
+mod shells;
 mod status;
 mod support;
 mod token;

@@ -38,7 +38,7 @@ fn status_shows_sessions_and_daemon_and_never_starts_anything() {
     assert_eq!(daemon.run(&["status", "old"]).code, Some(3));
     let unknown = daemon.run(&["status", "nobody"]);
     assert_eq!(unknown.code, Some(1));
-    assert_eq!(unknown.stderr, "error: There is no such session; See `fourinsightctl status`\n");
+    assert_eq!(unknown.stderr, "error: there is no such session; see `fourinsightctl status`\n");
 }
 
 #[test]

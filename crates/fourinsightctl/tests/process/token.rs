@@ -71,7 +71,7 @@ fn each_refusal_is_one_line_and_an_exit_code() {
         let daemon = Daemon::new(move |_| error(status, code, "It is\nso.", "Do this."));
         let ended = daemon.run(&["token"]);
         let expected =
-            Ended { code: Some(exit), stdout: String::new(), stderr: "error: It is so; Do this\n".into() };
+            Ended { code: Some(exit), stdout: String::new(), stderr: "error: it is so; do this\n".into() };
         assert_eq!(ended, expected, "{code}");
     }
 }

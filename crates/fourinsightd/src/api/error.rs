@@ -26,6 +26,11 @@ impl ApiError {
         Self(ErrorBody::new(ErrorCode::NotFound, description))
     }
 
+    /// There is no login of this id.
+    pub(crate) fn no_such_login() -> Self {
+        Self::not_found("no such login; it may have ended more than ten minutes ago")
+    }
+
     /// A token request that brought no token.
     pub(crate) fn no_token(reason: NoToken, session: &SessionKey) -> Self {
         Self(match reason {
@@ -78,12 +83,19 @@ impl IntoResponse for ApiError {
     }
 }
 
-fn login_hint(session: &SessionKey) -> String {
-    if session.as_str().contains(' ') {
-        format!("run `fourinsightctl login '{session}'`")
+/// The command that signs this session in, ready to be pasted into a shell.
+pub(super) fn login_command(session: &SessionKey) -> String {
+    if *session == SessionKey::default() {
+        "fourinsightctl login".to_owned()
+    } else if session.as_str().contains(' ') {
+        format!("fourinsightctl login '{session}'")
     } else {
-        format!("run `fourinsightctl login {session}`")
+        format!("fourinsightctl login {session}")
     }
+}
+
+fn login_hint(session: &SessionKey) -> String {
+    format!("run `{}`", login_command(session))
 }
 
 fn in_words(failure: &Failure) -> String {

@@ -8,6 +8,7 @@ use axum::{
     http::request::Parts,
 };
 use fourinsight_ipc::{ErrorBody, ErrorCode, MAX_WAIT_SECONDS, SessionKey};
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 
 use super::ApiError;
@@ -30,6 +31,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
     }
 }
 
+/// The login's id of the path; what cannot be one names no login.
+pub(crate) struct Id(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let id = Path::from_request_parts(parts, state).await;
+        id.map(|Path(id)| Self(id)).map_err(|_| ApiError::no_such_login())
+    }
+}
+
 /// A JSON body, within its limits of size and time.
 pub(crate) struct Body<T>(pub(crate) T);
 
@@ -39,8 +52,13 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let too_slow = |_| ApiError::invalid("the request's body did not arrive within ten seconds");
         let read = tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), BODY_LIMIT));
-        let bytes = read.await.map_err(too_slow)?.map_err(|_| {
-            ApiError(ErrorBody::new(ErrorCode::PayloadTooLarge, "the request's body is longer than 64 KiB"))
+        let bytes = read.await.map_err(too_slow)?.map_err(|error| {
+            if error.into_inner().is::<LengthLimitError>() {
+                let description = "the request's body is longer than 64 KiB";
+                ApiError(ErrorBody::new(ErrorCode::PayloadTooLarge, description))
+            } else {
+                ApiError::invalid("the request's body did not arrive whole")
+            }
         })?;
         let unreadable = |error: serde_json::Error| {
             let (line, column) = (error.line(), error.column());
@@ -78,7 +96,8 @@ impl Query {
                 }
                 "wait" => read.wait = Some(seconds(&value, "wait", MAX_WAIT_SECONDS)?),
                 "scope" => read.scopes.extend(value.split_ascii_whitespace().map(str::to_owned)),
-                _ => read.resources.push(value.into_owned()),
+                // Without a value it counts as left out (RFC 6749 section 3.1).
+                _ => read.resources.extend(Some(value.into_owned()).filter(|resource| !resource.is_empty())),
             }
         }
         Ok(read)

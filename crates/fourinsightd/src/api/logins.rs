@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{StatusCode, Uri},
 };
 use fourinsight_ipc::{
@@ -14,7 +14,7 @@ use fourinsight_ipc::{
 
 use super::{
     Api, ApiError,
-    extract::{Body, Query},
+    extract::{Body, Id, Query},
 };
 
 /// Begins a login. Of two for one session, the later cancels the earlier.
@@ -45,11 +45,11 @@ pub(super) async fn begin(
 )]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    Id(id): Id,
     uri: Uri,
 ) -> Result<Json<LoginStatus>, ApiError> {
     let query = Query::read(uri.query(), &["wait"])?;
-    let mut attempt = api.logins.watch(&id).ok_or_else(unknown)?;
+    let mut attempt = api.logins.watch(&id).ok_or_else(ApiError::no_such_login)?;
     let asked = attempt.borrow().confirmation.clone();
     let ended = attempt.wait_for(|status| {
         status.state != LoginState::Pending || status.confirmation.is_some() && status.confirmation != asked
@@ -70,7 +70,7 @@ pub(super) async fn show(
 )]
 pub(super) async fn respond(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    Id(id): Id,
     uri: Uri,
     Body(response): Body<LoginResponse>,
 ) -> Result<Json<LoginStatus>, ApiError> {
@@ -87,13 +87,9 @@ pub(super) async fn respond(
 )]
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    Id(id): Id,
     uri: Uri,
 ) -> Result<Json<LoginStatus>, ApiError> {
     Query::read(uri.query(), &[])?;
-    api.logins.cancel(&id).map(Json).ok_or_else(unknown)
-}
-
-fn unknown() -> ApiError {
-    ApiError::not_found("no such login; it may have ended more than ten minutes ago")
+    api.logins.cancel(&id).map(Json).ok_or_else(ApiError::no_such_login)
 }

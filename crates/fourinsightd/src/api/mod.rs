@@ -20,6 +20,8 @@ mod extract;
 mod logins;
 mod openapi;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use error::ApiError;

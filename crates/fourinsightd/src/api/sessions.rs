@@ -13,6 +13,7 @@ use fourinsight_ipc::{
 
 use super::{
     Api, ApiError,
+    error::login_command,
     extract::{Key, Query},
 };
 use crate::{
@@ -77,9 +78,7 @@ pub(super) async fn revoke(
 fn unknown(key: &SessionKey) -> ApiError {
     let ApiError(body) = ApiError::not_found("no such session");
     ApiError(
-        body.hint(format!(
-            "`fourinsightctl status` lists them; `fourinsightctl login '{key}'` makes this one"
-        )),
+        body.hint(format!("`fourinsightctl status` lists them, and `{}` makes this one", login_command(key))),
     )
 }
 

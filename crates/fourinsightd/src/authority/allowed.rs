@@ -26,7 +26,7 @@ impl AllowedEndpoint {
     /// Reads an entry: an endpoint's URL, with at most one `{tenant}` as a whole segment of its path.
     pub fn parse(entry: &str) -> Option<Self> {
         let sample = entry.replacen(TENANT, "tenant", 1);
-        let is_plain = sample.bytes().all(|byte| byte.is_ascii_graphic() && !br#"\{}?#%@"#.contains(&byte));
+        let is_plain = sample.bytes().all(|byte| byte.is_ascii_graphic() && !br"\{}?#%@".contains(&byte));
         let segments = entry.split('/').skip(3).filter(|segment| *segment == TENANT).count();
         let url = Url::parse(&sample).ok()?;
         // What a URL parser would write otherwise could be typed in two ways; one of them is the right one.

@@ -10,6 +10,9 @@ use crate::profile::SecretSource;
 
 mod secret;
 
+/// The error that says that the client secret could not be read, so that no request was made.
+pub(crate) const SECRET_UNREADABLE: &str = "client_secret_unreadable";
+
 /// Adds the client's proof to a request: to its header fields or to its form.
 pub(super) async fn sign_in(
     registration: &Registration,
@@ -54,7 +57,7 @@ pub(super) async fn read_secret(source: &SecretSource) -> Result<SecretString, F
         };
         // Own words: the place is shown whole, though a path may look like a token.
         Failure {
-            error: "client_secret_unreadable".to_owned(),
+            error: SECRET_UNREADABLE.to_owned(),
             description: format!(
                 "cannot read the client secret from {place}: {failure}; correct `client_secret` or its source"
             ),

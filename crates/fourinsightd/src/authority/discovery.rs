@@ -127,7 +127,7 @@ impl Metadata {
             Some(said) if said == issuer => {}
             Some(said) => {
                 let text = format!(
-                    "the server calls itself {said}, not as the profile does; write exactly that as `issuer`"
+                    "the server calls itself {said}, which is not the profile's `issuer`; write exactly that there"
                 );
                 return Err(Failure::new("issuer_mismatch", &text));
             }
@@ -202,7 +202,9 @@ async fn fetch(exchange: &dyn HttpExchange, profile: &Profile, issuer: &str) -> 
             return Ok(document);
         }
         if status >= 500 || matches!(status, 408 | 429) {
-            let text = format!("the issuer's metadata could not be read (status {status}); try again later");
+            let text = format!(
+                "the issuer's metadata could not be read (status {status}); run the login again later"
+            );
             return Err(Missing::NoResponse(Failure::new("temporarily_unavailable", &text)));
         }
         unusable.get_or_insert(status);

@@ -36,7 +36,7 @@ pub fn judge(
     unix_now: i64,
 ) -> Outcome {
     let server_now = answer.unix_date().unwrap_or(unix_now);
-    if (200..300).contains(&answer.status) {
+    if answer.may_grant() {
         granted::judge(answer, registration, expected, server_now)
     } else {
         refused::judge(answer, server_now)

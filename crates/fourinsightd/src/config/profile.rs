@@ -190,16 +190,15 @@ fn flow(table: &Table<'_>, allow_legacy: bool) -> Result<Flow, ConfigError> {
             Err(table.error("flow", &what))
         }
         Some(flow) => Ok(flow),
-        None => Err(match LATER_FLOWS.iter().find(|later| **later == text) {
-            Some(later) => table.error(
-                "flow",
-                &format!("flow {later} is not supported by this version yet; use \"browser\" or remove it"),
-            ),
-            None => {
-                let known = Flow::ALL.map(|flow| format!("\"{}\"", flow.name())).join(", ");
-                table.error("flow", &format!("flow must be one of {known}; correct it or remove it"))
-            }
-        }),
+        None => {
+            let known = Flow::ALL.map(|flow| format!("\"{}\"", flow.name())).join(", ");
+            let what = if LATER_FLOWS.contains(&text.as_str()) {
+                format!("flow {text} is not supported by this version yet; use one of {known}")
+            } else {
+                format!("flow must be one of {known}; correct it or remove it")
+            };
+            Err(table.error("flow", &what))
+        }
     }
 }
 

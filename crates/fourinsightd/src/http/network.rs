@@ -200,6 +200,10 @@ fn failed(error: reqwest::Error) -> ExchangeError {
         (false, true) => format!("no connection within {} s", CONNECT_LIMIT.as_secs()),
         _ => chain(&error),
     };
+    let cause = match plainer(&cause) {
+        Some(plain) => plain.to_owned(),
+        None => cause,
+    };
     ExchangeError { sent, cause }
 }
 
@@ -211,13 +215,40 @@ fn lost(cause: impl Into<String>) -> ExchangeError {
     ExchangeError { sent: true, cause: cause.into() }
 }
 
+/// What commonly goes wrong with TLS, in words that name the next step; the library's are for its own readers.
+fn plainer(cause: &str) -> Option<&'static str> {
+    const PLAIN: [(&str, &str); 6] = [
+        (
+            "UnknownIssuer",
+            "this machine does not trust the authority that issued its certificate; name that authority's certificate as `tls_ca_file` in the profile",
+        ),
+        (
+            "CaUsedAsEndEntity",
+            "its certificate is that of a certificate authority; have it serve one of its own",
+        ),
+        ("not valid for name", "its certificate is for another host; check the host in the profile's URLs"),
+        ("certificate expired", "its certificate has expired; renew it, or set this machine's clock"),
+        (
+            "certificate not valid yet",
+            "its certificate is not valid yet; set this machine's clock, or wait until it is",
+        ),
+        (
+            "corrupt message of type InvalidContentType",
+            "it does not speak TLS on this port; check scheme and port in the profile's URLs",
+        ),
+    ];
+    PLAIN.into_iter().find(|(theirs, _)| cause.contains(theirs)).map(|(_, ours)| ours)
+}
+
 /// An error with its causes; reqwest's own outermost text says little and is left out where a cause follows.
 fn chain(error: &reqwest::Error) -> String {
     let mut text = String::new();
     let mut next = error.source();
     while let Some(cause) = next {
         let part = cause.to_string();
-        if !text.ends_with(&part) {
+        // hyper's own layer names where in its code an error came up.
+        let names_a_layer = part.starts_with("client error (") && cause.source().is_some();
+        if !names_a_layer && !text.ends_with(&part) {
             if !text.is_empty() {
                 text.push_str(": ");
             }

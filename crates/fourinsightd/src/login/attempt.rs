@@ -280,11 +280,11 @@ impl Attempt {
             Err(failure) => return self.fail(failure),
         };
         if !self.may_save(&login, &redemption).await {
-            redemption.give_back(&login).await;
-            return self.fail(confirmation::declined("Nothing was saved.").into());
+            self.fail(confirmation::declined("Nothing was saved.").into());
+            return redemption.give_back(&login.tokens).await;
         }
         if !self.commit() {
-            return redemption.give_back(&login).await;
+            return redemption.give_back(&login.tokens).await;
         }
         let person = login.tokens.person.as_ref();
         let identity =

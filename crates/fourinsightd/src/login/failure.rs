@@ -6,7 +6,7 @@
 use fourinsight_ipc::{ErrorBody, ErrorCode};
 
 use super::callback::AuthorizationError;
-use crate::authority::{Failure, Refusal, Retry, Verdict, text::clean};
+use crate::authority::{Failure, Refusal, Retry, Verdict, client_auth, text::clean};
 
 /// A failed login.
 #[derive(Clone, Debug)]
@@ -75,8 +75,14 @@ pub(super) fn authorization(answer: &AuthorizationError) -> LoginFailure {
 
 /// The code's exchange decided nothing.
 pub(super) fn retry(retry: &Retry) -> LoginFailure {
+    if retry.failure.error == client_auth::SECRET_UNREADABLE {
+        // Nothing was sent, and waiting does not help.
+        return ErrorBody::new(ErrorCode::InvalidRequest, words(&retry.failure))
+            .hint("then run the login again")
+            .into();
+    }
     let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
-        .hint("run the login again; the code of this attempt may be used up");
+        .hint("run the login again, since the code of this attempt may be used up");
     match retry.after {
         Some(after) => error.retry_after(after.as_secs()).into(),
         None => error.into(),
@@ -102,7 +108,9 @@ pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
             "compare client_id and client_secret of the profile with the client's registration",
         ),
     };
-    ErrorBody::new(code, words(&refusal.failure)).hint(next).into()
+    ErrorBody::new(code, format!("The server refused the login: {}", words(&refusal.failure)))
+        .hint(next)
+        .into()
 }
 
 /// The server's endpoints could not be found.
@@ -116,7 +124,11 @@ pub(super) fn discovery(failure: &Failure) -> ErrorBody {
             "check that the server can be reached, and run the login again",
         ),
     };
-    ErrorBody::new(code, words(failure)).hint(next)
+    let text = words(failure);
+    match text.split_once("; ") {
+        Some((what, next)) => ErrorBody::new(code, what).hint(next),
+        None => ErrorBody::new(code, text).hint(next),
+    }
 }
 
 /// The daemon's own part broke.
@@ -125,11 +137,16 @@ pub(super) fn broken() -> ErrorBody {
         .hint("see the daemon's log, and run the login again")
 }
 
+/// The server's code stands before its words. Codes of our own say nothing that the words do not.
 fn words(failure: &Failure) -> String {
-    if failure.description.is_empty() {
-        failure.error.clone()
-    } else {
-        format!("{}: {}", failure.error, failure.description)
+    match (failure.error.as_str(), failure.description.as_str()) {
+        (code, "") => code.to_owned(),
+        (
+            "server_unreachable" | "invalid_issuer" | "invalid_metadata" | "issuer_mismatch"
+            | "discovery_failed",
+            words,
+        ) => words.to_owned(),
+        (code, words) => format!("{code}: {words}"),
     }
 }
 
@@ -163,6 +180,19 @@ mod tests {
             assert!(failure.told.error_description.ends_with(error), "{error}");
             assert!(failure.told.hint.is_some() && failure.shown.hint.is_some());
         }
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_found_is_told_with_one_next_step() {
+        let failure = Failure::new("discovery_failed", "the issuer has no metadata; check `issuer`");
+        let error = discovery(&failure);
+        assert_eq!(error.error, ErrorCode::InvalidRequest);
+        assert_eq!(error.error_description, "the issuer has no metadata");
+        assert_eq!(error.hint.as_deref(), Some("check `issuer`"));
+        let error = discovery(&Failure::new("server_unreachable", "it could not be reached"));
+        assert_eq!(error.error, ErrorCode::TemporarilyUnavailable);
+        assert_eq!(error.error_description, "it could not be reached");
+        assert!(error.hint.is_some_and(|hint| hint.contains("run the login again")));
     }
 
     #[test]

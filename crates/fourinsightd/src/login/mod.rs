@@ -39,7 +39,7 @@ use self::{
 use crate::{
     authority::{Registration, allowed::PinnedEndpoint, discovery},
     clock::{Clock, Timestamp},
-    config::ConfigFile,
+    config::{Config, ConfigFile},
     http::HttpExchange,
     profile::{Flow, Profile, ResponseMode},
     token::{Person, TokenSet},
@@ -234,18 +234,7 @@ impl Logins {
         let mut profile = match name.map(|name| config.profiles.get(name)) {
             Some(Some(profile)) => profile.clone(),
             looked_for => {
-                let what = match (problem, looked_for) {
-                    (Some(problem), _) => format!("The configuration could not be read. {problem}"),
-                    (None, Some(_)) => "The configuration has no profile of that name.".to_owned(),
-                    (None, None) if config.profiles.is_empty() => {
-                        "The configuration has no profile to log in with.".to_owned()
-                    }
-                    (None, None) => {
-                        "No profile was named, and the configuration has no default_profile.".to_owned()
-                    }
-                };
-                return Err(ErrorBody::new(ErrorCode::InvalidRequest, what)
-                    .hint(known_profiles(config.profiles.keys().map(String::as_str))));
+                return Err(self.no_profile(problem, looked_for.is_some(), &config));
             }
         };
         if let Some(flow) = &request.flow {
@@ -253,9 +242,32 @@ impl Logins {
         }
         let wish = wish(request, &profile)?;
         let note = problem.map(|problem| {
-            format!("The configuration has an error and was read as it stood before. {problem}")
+            format!("the configuration as it was before is used, because it now has an error: {problem}")
         });
         Ok((profile, wish, note))
+    }
+
+    /// Why there is nothing to sign in with.
+    fn no_profile(&self, problem: Option<String>, named: bool, config: &Config) -> ErrorBody {
+        let error = |what: &str| ErrorBody::new(ErrorCode::InvalidRequest, what);
+        let one_of = || {
+            let profiles: Vec<_> = config.profiles.keys().map(String::as_str).collect();
+            profiles.join(", ")
+        };
+        let file = self.config.path().display();
+        match problem {
+            Some(problem) => {
+                let (what, next) = problem.split_once("; ").unwrap_or((&problem, "correct it"));
+                error(&format!("The configuration has an error: {what}")).hint(next)
+            }
+            None if config.profiles.is_empty() => error("The configuration has no profile to sign in with.")
+                .hint(format!("write a [profiles.NAME] table with issuer and client_id into {file}")),
+            None if named => error("The configuration has no profile of that name.")
+                .hint(format!("use one of these: {}", one_of())),
+            None => error("No profile was named, and the configuration has no default_profile.").hint(
+                format!("name one of these with --profile, or as default_profile in {file}: {}", one_of()),
+            ),
+        }
     }
 
     /// Cancels an earlier attempt for the session, and frees a fixed port that an ended attempt still listens on.
@@ -342,15 +354,6 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
         _ => AnswerMode::Query,
     };
     Ok(Wish { scopes, resources, force: request.force, answer })
-}
-
-fn known_profiles<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<_> = names.collect();
-    if names.is_empty() {
-        "write a [profiles.NAME] table into the configuration".to_owned()
-    } else {
-        format!("use one of the profiles: {}", names.join(", "))
-    }
 }
 
 /// The flow that the request names instead of the profile's.

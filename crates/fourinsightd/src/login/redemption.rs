@@ -18,6 +18,7 @@ use crate::{
     },
     clock::Clock,
     http::HttpExchange,
+    token::TokenSet,
 };
 
 /// What redeeming needs beside the answer. Only the attempt's task holds it.
@@ -57,7 +58,16 @@ impl Redemption {
         let mut tokens = match response::judge(&answer, registration, expected, clock.unix_now()) {
             Outcome::Granted(tokens) => *tokens,
             Outcome::Retry(retry) => return Err(failure::retry(&retry)),
-            Outcome::Refused(refusal) => return Err(failure::refusal(&refusal)),
+            Outcome::Refused(refusal) => {
+                // What is refused here may have been granted all the same: an ID token that proves nobody.
+                let without_proof = Expected::Refresh { person: None };
+                if let Outcome::Granted(tokens) =
+                    response::judge(&answer, registration, without_proof, clock.unix_now())
+                {
+                    self.give_back(&tokens).await;
+                }
+                return Err(failure::refusal(&refusal));
+            }
         };
         for warning in &tokens.warnings {
             tracing::warn!(profile = self.profile, warning, "the server's answer to a login is odd");
@@ -108,12 +118,11 @@ impl Redemption {
     }
 
     /// Revokes tokens that nobody will use. A server that does not answer changes nothing.
-    pub(super) async fn give_back(&self, login: &NewLogin) {
-        let tokens = &login.tokens;
+    pub(super) async fn give_back(&self, tokens: &TokenSet) {
         let token = match &tokens.refresh_token {
             Some(token) => Revocable::Refresh(token),
             None => Revocable::Access(&tokens.access_token),
         };
-        revoke::revoke(&*self.exchange, &login.registration, token).await;
+        revoke::revoke(&*self.exchange, &self.registration, token).await;
     }
 }

@@ -38,6 +38,8 @@ mod event;
 pub(crate) mod record;
 mod redeem;
 mod revoking;
+#[cfg(test)]
+mod safety_tests;
 pub mod schedule;
 mod served;
 mod signed_in;

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::{record::Login, task::Environment};
 use crate::{
     authority::{
-        Failure, Outcome, Retry, grant,
+        Failure, Outcome, Retry, Verdict, grant,
         response::{self, Expected, RawAnswer},
     },
     clock::Timestamp,
@@ -51,26 +51,31 @@ impl Redemption {
         {
             Ok(answer) => answer,
             Err(retry) => {
-                self.settle_if_undecided(&retry, environment).await;
-                return (Outcome::Retry(retry), obtained_at);
+                let outcome = Outcome::Retry(retry);
+                self.settle_if_unused(&outcome, environment).await;
+                return (outcome, obtained_at);
             }
         };
-        if answer.status == 200 {
+        if answer.may_grant() {
             let entry = journal_entry(&intent, &answer.to_bytes());
             if let Err(error) = store.answer(&self.session, self.generation, entry).await {
                 tracing::warn!(session = %self.session, %error, "the journal cannot take the answer; it is in memory only");
             }
         }
         let outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
-        if let Outcome::Retry(retry) = &outcome {
-            self.settle_if_undecided(retry, environment).await;
-        }
+        self.settle_if_unused(&outcome, environment).await;
         (outcome, obtained_at)
     }
 
-    /// The server has surely not acted, so a crash from here on leaves nothing in doubt.
-    async fn settle_if_undecided(&self, retry: &Retry, environment: &Environment) {
-        if !retry.ambiguous {
+    /// Where the server has surely not taken the refresh token for another one, a crash from here on leaves nothing
+    /// in doubt. After a changed person it stays in doubt until the record says that it is not to be used.
+    async fn settle_if_unused(&self, outcome: &Outcome, environment: &Environment) {
+        let unused = match outcome {
+            Outcome::Granted(_) => false,
+            Outcome::Retry(retry) => !retry.ambiguous,
+            Outcome::Refused(refusal) => refusal.verdict != Verdict::PersonChanged,
+        };
+        if unused {
             let settled = environment.store.settle(&self.session, self.generation - 1).await;
             settled.unwrap_or_else(
                 |error| tracing::debug!(session = %self.session, %error, "the slot stays open"),

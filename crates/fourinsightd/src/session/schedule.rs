@@ -37,9 +37,10 @@ pub fn freshness(token: &Token, now: Timestamp, min_validity: Option<Duration>) 
         return Freshness::Expired;
     }
     let life = at.since(token.obtained_at);
-    // More than a whole life cannot be had: it is worth one fetch, not one fetch for every request.
-    let wanted =
-        min_validity.filter(|wanted| *wanted <= life || !token.on_demand).unwrap_or_else(|| margin(life));
+    // What no token has for long is worth one fetch, not one fetch for every request.
+    let wanted = min_validity
+        .filter(|wanted| !is_out_of_reach(*wanted, life) || !token.on_demand)
+        .unwrap_or_else(|| margin(life));
     if left < wanted {
         Freshness::Short
     } else if token.renew_at.is_some_and(|renew_at| renew_at <= now) {
@@ -106,6 +107,11 @@ impl Chance {
     fn of(self, whole: Duration) -> Duration {
         whole.mul_f64(self.0)
     }
+}
+
+/// Whether so much validity is more than a token has for a while after it arrived: its life is shorter, or nearly so.
+pub(super) fn is_out_of_reach(wanted: Duration, life: Duration) -> bool {
+    wanted > life.saturating_sub(margin(life))
 }
 
 /// The share of a token's life that is kept in reserve.
@@ -177,6 +183,16 @@ mod tests {
         token.on_demand = true;
         assert_eq!(freshness(&token, START + seconds(1), Some(seconds(500))), Freshness::Fresh);
         assert_eq!(freshness(&token, START + seconds(50), Some(seconds(60))), Freshness::Short);
+    }
+
+    #[test]
+    fn a_whole_life_is_worth_one_fetch_only_as_well() {
+        let mut token = token(100);
+        token.on_demand = true;
+        assert_eq!(freshness(&token, START + seconds(1), Some(seconds(100))), Freshness::Fresh);
+        assert_eq!(freshness(&token, START + seconds(5), Some(seconds(99))), Freshness::Fresh);
+        assert_eq!(freshness(&token, START + seconds(11), Some(seconds(90))), Freshness::Short);
+        assert!(is_out_of_reach(seconds(91), seconds(100)) && !is_out_of_reach(seconds(90), seconds(100)));
     }
 
     #[test]

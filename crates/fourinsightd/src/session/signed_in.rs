@@ -139,7 +139,9 @@ impl SignedIn {
             obtained_at,
             expiry,
             renew_at,
-            on_demand: on_demand.zip(life).is_some_and(|(wanted, life)| wanted > life),
+            on_demand: on_demand
+                .zip(life)
+                .is_some_and(|(wanted, life)| schedule::is_out_of_reach(wanted, life)),
         };
         self.person = self.person.take().or(tokens.person);
         self.backoff = self.backoff.take().filter(|_| life.is_some_and(|life| life.is_zero()));

@@ -261,7 +261,10 @@ impl State {
         match refusal.verdict {
             Verdict::Final if own => return self.require_login(refusal.failure, now),
             Verdict::PersonChanged => {
-                session.grant = Grant::None { ended: Some(refusal.failure) };
+                session.grant = Grant::None { ended: Some(refusal.failure.clone()) };
+                if session.end().is_some_and(|end| end <= now) {
+                    return self.require_login(refusal.failure, now);
+                }
                 session.entry(key.clone(), now).settle();
                 return self.write();
             }

@@ -18,7 +18,7 @@ use super::{
     Command, Handle,
     event::{Effect, Event, NewGrant},
     record::{self, Login},
-    redeem::{self, Found, Redemption},
+    redeem::Redemption,
     schedule::Chance,
     snapshot::Snapshot,
     state::{Phase, State},
@@ -33,6 +33,8 @@ use crate::{
     store::{Slot, Store, StoreError},
     token::{TokenId, TokenSet},
 };
+
+mod recovery;
 
 /// What every session's task works with.
 pub(crate) struct Environment {
@@ -50,6 +52,8 @@ pub(crate) struct Environment {
 pub(crate) enum Start {
     /// Nobody has signed in yet.
     SignedOut,
+    /// Its record says nothing to this version: a new login takes its place in the store.
+    Unreadable { generation: u64, slot: Slot },
     /// From its record and its journal slot.
     Restored { phase: Phase, login: Option<Login>, generation: u64, slot: Slot },
 }
@@ -68,13 +72,15 @@ pub(crate) fn prepare(
     environment: Arc<Environment>,
 ) -> (Handle, impl Future<Output = ()> + Send + 'static) {
     let (command_sender, commands) = mpsc::channel(COMMANDS);
+    let is_stored = !matches!(start, Start::SignedOut);
     let (state, login, slot) = match start {
         Start::SignedOut => (State::signed_out(), None, Slot::Settled),
+        Start::Unreadable { generation, slot } => (State::restored(generation, Phase::SignedOut), None, slot),
         Start::Restored { phase, login, generation, slot } => {
             (State::restored(generation, phase), login.map(Arc::new), slot)
         }
     };
-    let stored = (!matches!(state.phase, Phase::SignedOut)).then_some(state.generation);
+    let stored = is_stored.then_some(state.generation);
     let (publisher, snapshots) = watch::channel(Arc::new(Snapshot::of(&state, login.as_ref(), &key, None)));
     let last_used = Arc::new(AtomicU64::new(0));
     let handle = Handle {
@@ -95,6 +101,7 @@ pub(crate) fn prepare(
         publisher,
         last_used,
         work: None,
+        redeeming: None,
         revokers: Vec::new(),
         deferred: VecDeque::new(),
     };
@@ -114,6 +121,8 @@ struct Task {
     publisher: watch::Sender<Arc<Snapshot>>,
     last_used: Arc<AtomicU64>,
     work: Option<Work>,
+    /// Whose refresh token was redeemed last: a new login, perhaps at another server, may have come meanwhile.
+    redeeming: Option<Arc<Login>>,
     /// Who waits for the end of a revocation.
     revokers: Vec<oneshot::Sender<RevokeResponse>>,
     /// Logins that arrived during a revocation: they begin where it ends.
@@ -227,6 +236,8 @@ impl Task {
     }
 
     async fn handle(&mut self, event: Event) {
+        // The slot of a redemption that runs stays as it is: it says that a refresh token is on its way.
+        let redeeming = self.work.is_some();
         let mut effects = VecDeque::from(self.react(event));
         let mut unsettled = false;
         while let Some(effect) = effects.pop_front() {
@@ -246,7 +257,7 @@ impl Task {
                 Effect::Forget => self.forget().await,
             }
         }
-        if unsettled && self.stored.is_some() {
+        if unsettled && !redeeming && self.stored.is_some() {
             self.settle().await;
         }
     }
@@ -265,6 +276,7 @@ impl Task {
             login: Arc::clone(login),
             person: self.state.person().cloned(),
         };
+        self.redeeming = Some(Arc::clone(login));
         let environment = Arc::clone(&self.environment);
         self.work = Some(Box::pin(async move {
             let (outcome, obtained_at) = redemption.run(&environment).await;
@@ -330,12 +342,12 @@ impl Task {
         }));
     }
 
-    /// Best effort, apart from the session's own conversation.
+    /// Best effort, apart from the session's own conversation. The tokens go back to the server that issued them.
     fn discard(&self, tokens: TokenSet) {
-        let Some(login) = self.login.clone() else { return };
+        let Some(login) = self.redeeming.clone().or_else(|| self.login.clone()) else { return };
         let (session, environment) = (self.key.clone(), Arc::clone(&self.environment));
         tokio::spawn(async move {
-            let tokens = Tokens::of_answer(tokens);
+            let tokens = Tokens::of_answer(tokens, environment.clock.now());
             let registration = Some(&login.registration);
             revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
                 .await;
@@ -349,67 +361,6 @@ impl Task {
         }
         self.stored = None;
         self.login = None;
-    }
-
-    /// Takes up what an earlier run left unfinished.
-    async fn recover(&mut self, slot: Slot) {
-        let stored = self.state.generation;
-        match slot {
-            Slot::Answer { generation, raw } if generation > stored => {
-                self.state.generation = generation - 1;
-                self.take_up(&raw).await;
-            }
-            Slot::Intent { generation, intent } if generation > stored => {
-                self.state.generation = generation - 1;
-                self.interrupted(Found::intent(&intent));
-            }
-            Slot::Ahead { generation } => {
-                tracing::error!(session = %self.key, generation, stored, "the record was rolled back");
-                self.state.generation = generation;
-                let now = self.environment.clock.now();
-                let description = "the stored session is older than its journal: the disk has lost a write";
-                self.doubt("record_rolled_back", description, now);
-            }
-            // Settled, or older than the record: the record's commit came after it.
-            Slot::Settled | Slot::Answer { .. } | Slot::Intent { .. } => {}
-        }
-        if matches!(self.state.phase, Phase::Revoking(_)) && self.work.is_none() {
-            self.revoke();
-        }
-        self.tick().await;
-    }
-
-    async fn take_up(&mut self, raw: &[u8]) {
-        let clock = self.environment.clock.clone();
-        let found = Found::answer(raw);
-        let (Some(Found { key, sent_at, answer: Some(answer) }), Some(login)) = (found, self.login.clone())
-        else {
-            return self.interrupted(None);
-        };
-        tracing::info!(session = %self.key, "taking up an answer that an earlier run received");
-        let outcome = redeem::judge(&answer, &login, self.state.person(), clock.unix_now());
-        let attempt = self.state.take_up(key);
-        let obtained_at = clock.from_unix(sent_at);
-        self.handle(Event::Answered { attempt, outcome, obtained_at, id: TokenId(random::bits()) }).await;
-    }
-
-    /// A refresh token was about to be sent, or was sent, and no answer arrived: whether it still counts is known
-    /// only to the server. Soon after, asking again may still be taken for a repetition; later it can only harm,
-    /// so the access token is served to its end first.
-    fn interrupted(&mut self, found: Option<Found>) {
-        let clock = self.environment.clock.clone();
-        let now = clock.now();
-        let recent = found.is_some_and(|found| clock.unix_now().abs_diff(found.sent_at) <= 60);
-        let until = if recent { now } else { self.state.own_end().unwrap_or(now) };
-        tracing::warn!(session = %self.key, recent, "an earlier run ended in the middle of a renewal");
-        let description = "the daemon ended in the middle of a renewal; whether the refresh token still counts is not known";
-        self.doubt("rotation_interrupted", description, until);
-    }
-
-    fn doubt(&mut self, error: &str, description: &str, until: Timestamp) {
-        let failure = Failure { error: error.into(), description: description.into() };
-        self.state.doubt(failure, until, self.environment.clock.now());
-        self.publish();
     }
 }
 

@@ -59,6 +59,8 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
         journal,
         rows: Arc::new(Mutex::new(Rows { database, unreadable, leftover_slots })),
         salvage: Arc::default(),
+        #[cfg(test)]
+        full: false.into(),
     };
     Ok(Opened { store: Store { parts: Arc::new(parts) }, sessions, problems })
 }

@@ -185,7 +185,18 @@ impl Store {
     ) -> Result<T, StoreError> {
         let mut rows = Arc::clone(&self.parts.rows).lock_owned().await;
         let parts = Arc::clone(&self.parts);
+        #[cfg(test)]
+        if parts.full.load(std::sync::atomic::Ordering::Relaxed) {
+            let source = std::io::ErrorKind::StorageFull.into();
+            return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
+        }
         blocking(move || work(&parts, &mut rows)).await
+    }
+
+    /// Makes the disk full, or gives it room again. What is already reserved in a slot can still be written.
+    #[cfg(test)]
+    pub(crate) fn fill_disk(&self, full: bool) {
+        self.parts.full.store(full, std::sync::atomic::Ordering::Relaxed);
     }
 }
 
@@ -213,6 +224,8 @@ struct Parts {
     journal: Journal,
     rows: Arc<Mutex<Rows>>,
     salvage: Arc<Mutex<()>>,
+    #[cfg(test)]
+    full: std::sync::atomic::AtomicBool,
 }
 
 /// The database, and what was found beside its sound rows. Both kinds of leftovers stay until a new login or a

@@ -1,20 +1,18 @@
 //! The Unix side.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::{self, IsTerminal, Write},
-    os::{
-        fd::OwnedFd,
-        unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{FileTypeExt, MetadataExt},
     },
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use fourinsight_ipc::{
-    Endpoint,
-    platform::{self, Listener},
-};
+use fourinsight_ipc::{Endpoint, platform::Listener};
 use nix::sys::{
     resource::{Resource, getrlimit, setrlimit},
     signal::{SigHandler, Signal, signal},
@@ -24,13 +22,15 @@ use tokio::signal::unix::{SignalKind, signal as on_signal};
 
 /// Time since the machine started, suspend included.
 pub(crate) fn boot_time() -> Duration {
-    let clock = if cfg!(target_os = "linux") {
-        nix::time::ClockId::CLOCK_BOOTTIME
-    } else {
-        nix::time::ClockId::CLOCK_MONOTONIC
-    };
-    nix::time::clock_gettime(clock).map(Duration::from).unwrap_or_default()
+    nix::time::clock_gettime(BOOT_CLOCK).map(Duration::from).unwrap_or_default()
 }
+
+/// The clock that counts suspend.
+#[cfg(target_os = "linux")]
+const BOOT_CLOCK: nix::time::ClockId = nix::time::ClockId::CLOCK_BOOTTIME;
+/// The clock that counts suspend: here the monotonic one does.
+#[cfg(not(target_os = "linux"))]
+const BOOT_CLOCK: nix::time::ClockId = nix::time::ClockId::CLOCK_MONOTONIC;
 
 /// Makes this process keep its secrets: files are private, no core is dumped, no other process of the user may
 /// read its memory, and a full file-size limit is an error rather than the end.
@@ -135,7 +135,13 @@ pub(crate) fn logs_to_terminal() -> bool {
 /// The state folder that systemd made for a system unit. A user unit sets none, so that every way of starting the
 /// daemon finds the same sessions.
 pub(crate) fn unit_state_dir() -> Option<PathBuf> {
-    std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).filter(|path| path.starts_with("/var/lib"))
+    of_system_unit(&std::env::var_os("STATE_DIRECTORY")?)
+}
+
+/// The first of the folders that a unit may name, if they are a system unit's.
+fn of_system_unit(folders: &OsStr) -> Option<PathBuf> {
+    let first = folders.as_bytes().split(|byte| *byte == b':').next()?;
+    Some(PathBuf::from(OsStr::from_bytes(first))).filter(|path| path.starts_with("/var/lib"))
 }
 
 /// The folder that a socket's path needs.
@@ -172,7 +178,7 @@ pub(crate) fn remove_socket(path: &Path) -> io::Result<()> {
 /// The listening socket that systemd has opened for this process, with its path.
 #[cfg(target_os = "linux")]
 pub(crate) fn handed_over_socket() -> io::Result<Option<(Listener, PathBuf)>> {
-    use std::os::fd::FromRawFd;
+    use std::os::fd::{FromRawFd, OwnedFd};
 
     let mut descriptors = sd_notify::listen_fds()?;
     let Some(descriptor) = descriptors.next() else { return Ok(None) };
@@ -189,11 +195,30 @@ pub(crate) fn handed_over_socket() -> io::Result<Option<(Listener, PathBuf)>> {
     let address = listening.local_addr()?;
     let path = address.as_pathname().map(Path::to_owned);
     let path = path.ok_or_else(|| io::Error::other("the socket handed over has no path"))?;
-    Ok(Some((platform::listen_on(listening.into())?, path)))
+    Ok(Some((fourinsight_ipc::platform::listen_on(listening.into())?, path)))
 }
 
 /// launchd's way of handing over a socket is not used.
 #[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "systemd's way can fail")]
 pub(crate) fn handed_over_socket() -> io::Result<Option<(Listener, PathBuf)>> {
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_folder_of_systemd_counts_for_a_system_unit_only() {
+        for (folders, taken) in [
+            ("/var/lib/fourinsight", Some("/var/lib/fourinsight")),
+            ("/var/lib/private/fourinsight:/var/lib/other", Some("/var/lib/private/fourinsight")),
+            ("/home/ada/.local/state/fourinsight", None),
+            ("/var/library", None),
+            ("", None),
+        ] {
+            assert_eq!(of_system_unit(OsStr::new(folders)).as_deref(), taken.map(Path::new), "{folders}");
+        }
+    }
 }

@@ -65,7 +65,7 @@ impl Practice {
         let target = format!("{}?{}", uri.path(), uri.query().unwrap_or_default());
         let page = match fetch(&router, Request::get(target).body(Body::empty())?).await? {
             Visit::Shown(page) => page,
-            sent => return Ok(sent),
+            sent @ Visit::SentTo(_) => return Ok(sent),
         };
         let form = hidden_field(&page, "form").with_context(|| format!("no login form: {page}"))?;
         let fields = [("form", form), ("user", username), ("decision", decision)];

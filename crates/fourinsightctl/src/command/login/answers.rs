@@ -54,13 +54,13 @@ impl Answers {
                 Some(accepted) => LoginResponse::confirmation(question.id, accepted),
                 None => return self.refuse("that is no answer to the question", "answer yes or no"),
             },
-            (None, Some(Wanted::Password)) => match self.username.clone() {
-                Some(username) => LoginResponse::password(username, line),
-                None => {
+            (None, Some(Wanted::Password)) => {
+                let Some(username) = self.username.clone() else {
                     self.username = Some(line.trim().to_owned());
                     return self.events.send(Event::PasswordNext).is_ok();
-                }
-            },
+                };
+                LoginResponse::password(username, line)
+            }
             (None, _) => LoginResponse::pasted(line.trim()),
         };
         match self.client.answer_login(&self.id, &response) {

@@ -12,7 +12,7 @@ use fourinsight_ipc::message::Identity;
 use super::Context;
 use crate::{
     cli::{self, Login},
-    failure::{Exit, Failure, exit_of_login},
+    failure::{Exit, Failure, exit_of_login, phrase},
     output,
     render::{clean, person},
 };
@@ -24,8 +24,8 @@ pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
     {
         return already(context, &session, &request);
     }
-    let attempt = wait::until_answered(&context.client, request, options)?;
-    finish(context, &attempt)
+    let ended = wait::until_answered(&context.client, request, options)?;
+    finish(context, &ended.attempt, ended.said.as_deref())
 }
 
 fn request(options: &Login) -> LoginRequest {
@@ -61,7 +61,8 @@ fn already(context: &Context, session: &SessionStatus, request: &LoginRequest) -
     Ok(Exit::Done)
 }
 
-fn finish(context: &Context, attempt: &LoginStatus) -> Result<Exit, Failure> {
+/// `said` is the note that was shown while the person was waited for.
+fn finish(context: &Context, attempt: &LoginStatus, said: Option<&str>) -> Result<Exit, Failure> {
     match attempt.state {
         LoginState::Succeeded => {}
         LoginState::Failed => return Err(failed(attempt)),
@@ -75,7 +76,17 @@ fn finish(context: &Context, attempt: &LoginStatus) -> Result<Exit, Failure> {
         LoginState::Cancelled => {
             return Err(Failure::new(
                 Exit::Failure,
-                "the login attempt was cancelled, or replaced by a later one for the same session",
+                match attempt
+                    .note
+                    .as_deref()
+                    .map(str::trim)
+                    .filter(|&note| !note.is_empty() && said != Some(note))
+                {
+                    Some(why) => {
+                        format!("the login attempt was cancelled: {}", phrase(why))
+                    }
+                    None => "the login attempt was cancelled".to_owned(),
+                },
                 "run `fourinsightctl login` again",
             ));
         }
@@ -87,7 +98,7 @@ fn finish(context: &Context, attempt: &LoginStatus) -> Result<Exit, Failure> {
             ));
         }
     }
-    if let Some(note) = &attempt.note {
+    if let Some(note) = attempt.note.as_deref().filter(|&note| said != Some(note)) {
         output::line_to_stderr(&format!("note: {}", clean(note)));
     }
     if context.json {
@@ -133,7 +144,7 @@ mod tests {
         let mut attempt = LoginStatus::pending("1".to_owned(), SessionKey::default(), "browser", 0);
         attempt.state = state;
         attempt.error = error.map(|error| ErrorBody::new(error, "x"));
-        finish(&Context { client, json: false }, &attempt).unwrap_err().exit
+        finish(&Context { client, json: false }, &attempt, None).unwrap_err().exit
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
 pub(super) fn to_bring(wanted: Option<Wanted>, username: Option<&str>) -> &'static str {
     match (wanted, username) {
         (None, _) => {
-            "If the browser cannot reach this machine afterwards, paste the address that it ends on here and press Enter."
+            "If the browser cannot come back to this machine in the end, copy the address of\nits last page, paste it here, and press Enter."
         }
         (Some(Wanted::Callback), _) => {
             "Afterwards copy the whole address that the browser ends on, or the code that the page shows, paste it here \

@@ -43,16 +43,17 @@ pub(super) fn until_answered(
     client: &Client,
     request: LoginRequest,
     options: &Login,
-) -> Result<LoginStatus, Failure> {
+) -> Result<Ended, Failure> {
     let (sender, events) = mpsc::channel();
     report_interruptions(sender.clone())?;
     let timeout = SignedDuration::try_from(options.timeout).unwrap_or(SignedDuration::MAX);
-    let wait = Wait {
+    let mut wait = Wait {
         client,
         options,
         deadline: Timestamp::now().saturating_add(timeout).unwrap_or(Timestamp::MAX),
         expires_at: Timestamp::MAX,
         shows_countdown: io::stderr().is_terminal() && output::can_move_the_cursor(),
+        said: None,
         sender: sender.clone(),
         events,
         wanted: None,
@@ -64,9 +65,19 @@ pub(super) fn until_answered(
     };
     let client = client.clone();
     thread::spawn(move || follow(&client, &request, &sender));
-    wait.run()
+    let attempt = wait.run()?;
+    Ok(Ended { attempt, said: wait.said })
 }
 
+/// How an attempt ended.
+pub(super) struct Ended {
+    /// The attempt in its last state.
+    pub(super) attempt: LoginStatus,
+    /// The note that the person has read already.
+    pub(super) said: Option<String>,
+}
+
+#[expect(clippy::large_enum_variant, reason = "there are a handful of events, each for a moment")]
 pub(super) enum Event {
     /// The daemon's news of the attempt, or why there are none. The first is the attempt's beginning.
     News(Result<LoginStatus, Error>),
@@ -78,8 +89,8 @@ pub(super) enum Event {
     PasswordNext,
     /// Standard input has ended.
     InputEnded,
-    /// No browser could be opened.
-    BrowserFailed(io::Error),
+    /// No browser was opened. Only the kind of error counts: a launcher's text quotes the whole address.
+    BrowserFailed(io::ErrorKind),
     /// Ctrl-C, or a request to end.
     Interrupted,
 }
@@ -92,6 +103,8 @@ struct Wait<'a> {
     /// When the daemon does, and says so.
     expires_at: Timestamp,
     shows_countdown: bool,
+    /// The note that the attempt began with.
+    said: Option<String>,
     sender: Sender<Event>,
     events: Receiver<Event>,
     /// What only the person can bring.
@@ -107,7 +120,7 @@ struct Wait<'a> {
 }
 
 impl Wait<'_> {
-    fn run(mut self) -> Result<LoginStatus, Failure> {
+    fn run(&mut self) -> Result<LoginStatus, Failure> {
         let mut attempt: Option<String> = None;
         loop {
             let now = Timestamp::now();
@@ -139,10 +152,12 @@ impl Wait<'_> {
                     self.hidden = HiddenInput::on();
                 }
                 Event::InputEnded => self.input_ended = true,
-                Event::BrowserFailed(error) => output::line_to_stderr(&format!(
-                    "No browser was opened ({}); open the address above yourself.",
-                    clean(&error.to_string())
-                )),
+                Event::BrowserFailed(io::ErrorKind::InvalidInput) => output::line_to_stderr(
+                    "No browser was opened: this is neither an https address nor one of this machine.",
+                ),
+                Event::BrowserFailed(_) => {
+                    output::line_to_stderr("No browser was opened: open the address above yourself.");
+                }
                 Event::Interrupted => return self.cancel(attempt, interrupted()),
             }
             if self.waits_in_vain() {
@@ -153,6 +168,10 @@ impl Wait<'_> {
 
     /// Tells the person what to do, and starts to listen to the keyboard.
     fn begin(&mut self, status: &LoginStatus) {
+        if let Some(note) = &status.note {
+            output::line_to_stderr(&format!("note: {}", clean(note)));
+            self.said = Some(note.clone());
+        }
         self.expires_at = Timestamp::from_second(status.expires_at).unwrap_or(Timestamp::MAX);
         self.wanted = status.wanted;
         if let Some(warning) = &status.warning {
@@ -186,7 +205,7 @@ impl Wait<'_> {
         output::line_to_stderr(if self.options.no_browser {
             "Open this address in a browser to sign in:"
         } else {
-            "Opening your browser to sign in. If it does not open, open this address yourself:"
+            "Opening your browser to sign in. If none appears, open this address in one:"
         });
         output::line_to_stderr(&clean(uri));
         if !self.options.no_browser {
@@ -194,7 +213,7 @@ impl Wait<'_> {
             thread::spawn(move || {
                 if let Err(error) = browser::open(&uri) {
                     // The wait may be over; then nobody needs to know.
-                    let _ = events.send(Event::BrowserFailed(error));
+                    let _ = events.send(Event::BrowserFailed(error.kind()));
                 }
             });
         }
@@ -235,7 +254,7 @@ impl Wait<'_> {
     fn show_countdown(&self, left: SignedDuration) {
         if self.shows_countdown {
             let left = countdown(u64::try_from(left.as_secs()).unwrap_or_default());
-            output::replace_line_on_stderr(&format!("Waiting for you to sign in: {left} left "));
+            output::replace_line_on_stderr(&format!("Waiting for you: {left} left "));
         }
     }
 

@@ -63,6 +63,11 @@ impl RawAnswer {
         Some(Self { status, content_type, date, retry_after, body: Zeroizing::new(rest.to_vec()) })
     }
 
+    /// Whether it may hold tokens: RFC 6749 section 5.1 says 200, servers also say 201.
+    pub fn may_grant(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
     /// The server's clock, in Unix seconds.
     pub(super) fn unix_date(&self) -> Option<i64> {
         unix(self.date.as_deref()?)

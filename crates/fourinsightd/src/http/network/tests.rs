@@ -207,6 +207,7 @@ async fn what_surely_was_not_sent_says_so() {
         let error = network().exchange(request).await.unwrap_err();
         assert!(!error.sent, "{url}: {error}");
         assert!(error.cause.contains(cause), "{url}: {error}");
+        assert!(!error.cause.contains("client error"), "{url}: {error}");
         assert!(!error.cause.contains("s3cr3t"), "{url}: {error}");
     }
 }
@@ -220,7 +221,8 @@ async fn a_server_that_speaks_no_tls_is_not_spoken_to() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         }
     });
-    assert!(!network().exchange(request(&url)).await.unwrap_err().sent);
+    let error = network().exchange(request(&url)).await.unwrap_err();
+    assert!(!error.sent && error.cause.contains("does not speak TLS on this port"), "{error}");
 }
 
 #[tokio::test]
@@ -300,8 +302,12 @@ async fn a_certificate_counts_when_the_profile_trusts_its_issuer() {
         network.exchange(HttpRequest { route: route.clone(), ..request })
     };
     assert_eq!(ask("localhost", &trusting).await.unwrap().body.as_slice(), b"ok");
-    for (host, route) in [("localhost", &Route::default()), ("127.0.0.1", &trusting)] {
+    for (host, route, remedy) in [
+        ("localhost", &Route::default(), "as `tls_ca_file` in the profile"),
+        ("127.0.0.1", &trusting, "check the host in the profile's URLs"),
+    ] {
         let error = ask(host, route).await.unwrap_err();
         assert!(!error.sent && error.cause.contains("certificate"), "{host}: {error}");
+        assert!(error.cause.ends_with(remedy), "{host}: {error}");
     }
 }

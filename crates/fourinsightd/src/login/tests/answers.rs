@@ -141,7 +141,7 @@ async fn a_session_that_refuses_the_person_fails_the_attempt() {
 #[tokio::test]
 async fn an_id_token_must_carry_the_nonce_of_the_attempt() {
     for right in [true, false] {
-        let world = World::new(DISCOVERED);
+        let world = World::new(&format!("{DISCOVERED}revocation_endpoint = \"https://id.example/revoke\"\n"));
         let request = LoginRequest { scope: Some("openid".to_owned()), ..LoginRequest::default() };
         let begun = Begun::new(world.logins.begin(request).await.unwrap());
         let nonce = if right { begun.asked["nonce"].as_str() } else { "another" };
@@ -166,6 +166,11 @@ async fn an_id_token_must_carry_the_nonce_of_the_attempt() {
             assert_eq!((ended.state, ended.identity), (LoginState::Failed, None));
         }
         assert_eq!(world.sessions.count(), usize::from(right));
+        let given_back = world.server.requests("/revoke");
+        assert_eq!(
+            given_back.iter().map(|form| form["token"].as_str()).collect::<Vec<_>>(),
+            if right { vec![] } else { vec!["at"] }
+        );
     }
 }
 

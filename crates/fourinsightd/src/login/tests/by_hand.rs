@@ -97,6 +97,7 @@ async fn an_identity_that_is_not_confirmed_is_not_saved_and_its_tokens_are_revok
     let ended = confirm(&world, &asked, false).await;
     assert_eq!((ended.state, ended.error.unwrap().error), (LoginState::Failed, ErrorCode::AccessDenied));
     assert_eq!(world.sessions.count(), 0);
+    world.server.asked_at("/revoke").await;
     assert_eq!(world.server.requests("/revoke")[0]["token"], "rt-secret");
 }
 

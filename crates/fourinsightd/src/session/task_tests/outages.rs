@@ -5,12 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 use testkit::practice::{Answer, Verdict};
 
+use super::HOUR;
 use crate::{
     session::{NoToken, Shown},
     testing::{World, pass, until},
 };
-
-const HOUR: u64 = 3600;
 
 /// Everything a server, or something on the way to it, answers that decides nothing.
 fn undecided() -> Vec<(&'static str, Answer)> {
@@ -172,7 +171,7 @@ async fn an_answer_lost_after_a_strict_server_acted_ends_in_one_named_login() {
     let world = World::signed_in().await;
     let first = world.token().await.unwrap();
     world.script([Answer::close().after_committing()]);
-    world.practice.wait_until(|ledger| ledger.refreshes().len() == 1).await;
+    world.seen(|ledger| ledger.refreshes().len() == 1).await;
     assert_eq!(world.token().await.unwrap().token.id, first.token.id, "served while nothing is decided");
     pass(HOUR).await;
     // The one repetition is what the server takes for a theft.

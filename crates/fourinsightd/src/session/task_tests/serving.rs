@@ -5,17 +5,12 @@ use std::{sync::Arc, time::Duration};
 use testkit::practice::{Answer, Gate, Verdict};
 use tokio::task::JoinSet;
 
+use super::{HOUR, seconds};
 use crate::{
     session::{NoToken, TokenRequest},
     testing::{SCOPES, World, key, pass, usual},
     token::Expiry,
 };
-
-const HOUR: u64 = 3600;
-
-fn seconds(count: u64) -> Duration {
-    Duration::from_secs(count)
-}
 
 fn asking_for(min_validity: u64, wait: u64) -> TokenRequest {
     TokenRequest { min_validity: Some(seconds(min_validity)), wait: seconds(wait), ..usual() }

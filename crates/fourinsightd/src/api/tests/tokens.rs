@@ -1,0 +1,178 @@
+//! `GET /v1/sessions/{key}/token` and `POST /v1/sessions/{key}/rejections`.
+
+use serde_json::json;
+use testkit::practice::{Answer, Verdict};
+use tokio::task::JoinSet;
+
+use super::Caller;
+use crate::testing::{SCOPES, World, key, pass};
+
+const TOKEN: &str = "/v1/sessions/default/token";
+const REJECTIONS: &str = "/v1/sessions/default/rejections";
+
+#[tokio::test(start_paused = true)]
+async fn a_token_comes_in_the_shape_of_rfc_6749_and_counts_down() {
+    let caller = Caller::signed_in().await;
+    let reply = caller.get(TOKEN).await;
+    assert_eq!(reply.status, 200);
+    let mut fields = reply.fields();
+    fields.sort_unstable();
+    let expected = ["access_token", "expires_at", "expires_in", "scope", "session", "token_id", "token_type"];
+    assert_eq!(fields, expected);
+    assert_eq!((&reply.body["token_type"], &reply.body["session"]), (&json!("Bearer"), &json!("default")));
+    assert_eq!(reply.body["scope"], SCOPES.join(" "));
+    assert_eq!((&reply.body["expires_in"], &reply.body["expires_at"]), (&json!(3600), &json!(1_700_003_600)));
+    let access_token = reply.body["access_token"].as_str().unwrap();
+    assert_eq!(caller.world.practice.verdict(access_token), Verdict::Live);
+
+    tokio::time::sleep(std::time::Duration::from_millis(100_500)).await;
+    let later = caller.get(TOKEN).await;
+    assert_eq!((&later.body["expires_in"], &later.body["expires_at"]), (&json!(3499), &json!(1_700_003_600)));
+    assert_eq!(later.body["token_id"], reply.body["token_id"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_life_that_nobody_knows_is_left_out() {
+    let world = World::new().await;
+    let mut login = world.login("ada", &["api"], &[]).await;
+    login.tokens.lifetime = crate::token::Lifetime::Unknown;
+    world.sign_in_with("default", login).await;
+    let caller = Caller::of(world);
+    let reply = caller.get(TOKEN).await;
+    assert!(!reply.fields().contains(&"expires_in") && !reply.fields().contains(&"expires_at"));
+    let status = caller.get("/v1/sessions/default").await;
+    assert_eq!((&status.body["expires_at"], &status.body["expiry"]), (&json!(null), &json!("unknown")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_calls_at_the_moment_of_expiry_are_one_request() {
+    let caller = Caller::signed_in().await;
+    caller.world.readings.sleep(3600);
+    let mut calls = JoinSet::new();
+    for _ in 0..1000 {
+        calls.spawn(caller.calling("GET", TOKEN, ""));
+    }
+    let answers = calls.join_all().await;
+    assert!(answers.iter().all(|reply| reply.status == 200));
+    pass(60).await;
+    assert_eq!((answers.len(), caller.world.refreshes()), (1000, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_login_there_is_a_conflict_that_names_the_next_step() {
+    let caller = Caller::of(World::new().await);
+    let error = caller.get("/v1/sessions/my%20work/token").await.is_error(409, "login_required");
+    assert_eq!(error.hint.unwrap(), "run `fourinsightctl login 'my work'`");
+
+    caller.world.sign_in().await;
+    caller.world.script([Answer::error(400, "invalid_grant")]);
+    pass(3600).await;
+    let error = caller.get(TOKEN).await.is_error(409, "login_required");
+    assert!(error.error_description.contains("invalid_grant"), "{error:?}");
+    assert_eq!(error.hint.unwrap(), "run `fourinsightctl login`");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_cannot_be_had_now_says_when_to_come_back() {
+    let caller = Caller::signed_in().await;
+    caller.world.readings.sleep(3600);
+    caller.world.script([Answer::status(503).header("retry-after", "120")]);
+    let reply = caller.get(TOKEN).await;
+    let error = reply.is_error(503, "temporarily_unavailable");
+    assert_eq!(error.retry_after, Some(120));
+    assert_eq!(reply.headers["retry-after"], "120");
+    assert!(error.error_description.contains("503"), "{error:?}");
+    // Nobody is kept waiting for what is known not to come.
+    let began = caller.world.clock.now();
+    caller.get(TOKEN).await.is_error(503, "temporarily_unavailable");
+    assert_eq!(caller.world.clock.now(), began);
+    assert_eq!(caller.world.refreshes(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wait_and_min_validity_are_honoured() {
+    let caller = Caller::signed_in().await;
+    pass(1800).await;
+    let fresh = caller.get(&format!("{TOKEN}?min_validity=3000")).await;
+    assert_eq!(fresh.body["expires_in"], 3600);
+    pass(1800).await;
+    caller.world.script([Answer::hang()]);
+    let began = caller.world.clock.now();
+    let living = caller.get(&format!("{TOKEN}?min_validity=3000&wait=7")).await;
+    assert_eq!((living.status, &living.body["expires_in"]), (200, &json!(1793)));
+    assert_eq!(caller.world.clock.now().since(began).as_secs(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_audiences_are_asked_for_by_scope_and_resource() {
+    let caller = Caller::signed_in().await;
+    let reply = caller.get(&format!("{TOKEN}?scope=read&resource=https%3A%2F%2Fmail.test%2F")).await;
+    assert_eq!((reply.status, &reply.body["scope"]), (200, &json!("read")));
+    let access_token = reply.body["access_token"].as_str().unwrap();
+    let known = caller.world.practice.access_token(access_token).unwrap();
+    assert_eq!(known.audience, ["https://mail.test/"]);
+    // A parameter without a value counts as left out (RFC 6749 section 3.1).
+    let own = caller.get(TOKEN).await;
+    let empty = caller.get(&format!("{TOKEN}?scope=&resource=")).await;
+    assert_eq!(empty.body["token_id"], own.body["token_id"]);
+    assert_eq!(caller.world.refreshes(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_audience_has_a_code_of_its_own() {
+    let caller = Caller::signed_in().await;
+    for (audience, answer, status, error) in [
+        ("scope=write", Answer::genuine(), 400, "invalid_scope"),
+        ("resource=https://a.test/", Answer::error(400, "invalid_target"), 400, "invalid_target"),
+        ("resource=https://b.test/", Answer::error(400, "invalid_grant"), 409, "interaction_required"),
+    ] {
+        caller.world.script([answer]);
+        let reply = caller.get(&format!("{TOKEN}?{audience}")).await;
+        assert!(reply.is_error(status, error).hint.is_some());
+        assert_eq!(caller.get(TOKEN).await.status, 200, "others still work");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_bearer_tokens_are_handed_on() {
+    let caller = Caller::signed_in().await;
+    caller.world.readings.sleep(3600);
+    let bound = json!({ "access_token": "bound", "token_type": "DPoP", "expires_in": 3600 });
+    caller.world.script([Answer::json(200, &bound)]);
+    let reply = caller.get(TOKEN).await;
+    reply.is_error(500, "server_error");
+    assert!(!reply.text.contains("bound,") && !reply.text.contains("\"bound\""), "{}", reply.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_is_accepted_and_the_token_is_gone() {
+    let caller = Caller::signed_in().await;
+    let before = caller.get(TOKEN).await;
+    let rejection = json!({
+        "token_id": before.body["token_id"], "www_authenticate": "Bearer error=\"invalid_token\"", "later": [1],
+    });
+    for _ in 0..3 {
+        let reply = caller.post(REJECTIONS, &rejection.to_string()).await;
+        assert_eq!((reply.status, reply.text.as_str()), (202, ""));
+    }
+    let after = caller.get(TOKEN).await;
+    assert_ne!(after.body["token_id"], before.body["token_id"]);
+    assert_eq!(caller.world.refreshes(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_malformed_rejection_is_refused() {
+    let caller = Caller::signed_in().await;
+    for body in
+        ["", "{}", "[]", "{\"token_id\":7}", "{\"token_id\":\"not hexadecimal\"}", "{\"token_id\":\"\"}"]
+    {
+        caller.post(REJECTIONS, body).await.is_error(400, "invalid_request");
+    }
+    let long = json!({ "token_id": "0", "www_authenticate": "x".repeat(70_000) }).to_string();
+    caller.post(REJECTIONS, &long).await.is_error(413, "payload_too_large");
+    let unknown = json!({ "token_id": "00000000000000ff" }).to_string();
+    caller.post("/v1/sessions/nobody/rejections", &unknown).await.is_error(404, "not_found");
+    assert_eq!(caller.post(REJECTIONS, &unknown).await.status, 202);
+    assert_eq!(caller.world.refreshes(), 0);
+    assert!(caller.world.daemon.broker.session(&key("nobody")).is_none());
+}
