@@ -148,8 +148,8 @@ impl Wait<'_> {
                 Event::Refused(failure) => output::line_to_stderr(&failure.to_string()),
                 Event::Accepted(what) => self.answered.push(what),
                 Event::PasswordNext => {
-                    tell(prompt::PASSWORD);
                     self.hidden = HiddenInput::on();
+                    tell(prompt::PASSWORD);
                 }
                 Event::InputEnded => self.input_ended = true,
                 Event::BrowserFailed(io::ErrorKind::InvalidInput) => output::line_to_stderr(
@@ -186,10 +186,11 @@ impl Wait<'_> {
             None => {}
         }
         let username = self.options.username.clone();
-        tell(prompt::to_bring(status.wanted, username.as_deref()));
+        // Hidden before anybody is told to type.
         if status.wanted.is_some_and(|wanted| wanted != Wanted::Password || username.is_some()) {
             self.hidden = HiddenInput::on();
         }
+        tell(prompt::to_bring(status.wanted, username.as_deref()));
         let answers = Answers {
             client: self.client.clone(),
             id: status.id.clone(),
