@@ -237,6 +237,15 @@ pub struct LoginStatus {
     /// What a person should know before they sign in this way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+    /// What the person opens on any device, and enters the code at (RFC 8628 section 3.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification_uri: Option<String>,
+    /// The same with the code in it, for a QR code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification_uri_complete: Option<String>,
+    /// The code that the person enters, or compares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_code: Option<String>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorBody>,
@@ -261,6 +270,9 @@ impl LoginStatus {
             wanted: None,
             confirmation: None,
             warning: None,
+            verification_uri: None,
+            verification_uri_complete: None,
+            user_code: None,
             error: None,
             identity: None,
             note: None,

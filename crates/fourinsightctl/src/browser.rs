@@ -21,7 +21,7 @@ pub(crate) fn open(uri: &str) -> io::Result<()> {
 ///
 /// Anything that a launcher, a command line or a person could read in two ways is refused: spaces, controls, quotes,
 /// letters beyond ASCII, and a user name in front of the host.
-fn may_open(uri: &str) -> bool {
+pub(crate) fn may_open(uri: &str) -> bool {
     let plain = uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'`\\<>^{|}".contains(&byte));
     if !plain {
         return false;

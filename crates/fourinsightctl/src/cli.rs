@@ -79,17 +79,21 @@ pub(crate) enum Command {
     Man(Man),
 }
 
-/// Sign in, through your browser
+/// Sign in, through your browser or on another device
 ///
 /// Opens the authorization server's page in your browser and waits until you have signed in
 /// there. The address is also printed alone on a line of standard error, for when no browser
 /// opens. When the browser cannot come back to this machine in the end, copy the address of its
 /// last page, paste it here, and press Enter.
 ///
-/// With the flow paste nothing listens on this machine: paste what the browser ends on, or the
+/// With the flow "paste" nothing listens on this machine: paste what the browser ends on, or the
 /// text that the page shows. What you paste then, and a password, is not shown while you type.
 /// A page's text is held against the endpoints that the profile allows, and you confirm whom it
 /// signs in (with yes or no) before anything is saved.
+///
+/// The flow "device" opens nothing and needs no browser on this machine: it shows an address and a
+/// code, also as a QR code, and waits until you have entered the code there, on any device. Check
+/// the page's host before you enter it, and enter no code that you did not ask for.
 ///
 /// When the session is already signed in with the given profile and every given scope, it says as
 /// whom and does nothing more.
@@ -102,8 +106,8 @@ pub(crate) struct Login {
     /// The profile of the configuration file to sign in with, instead of its default_profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// The way to sign in, instead of the profile's: browser, paste, or (only with allow_legacy =
-    /// true in the profile) password or implicit
+    /// The way to sign in, instead of the profile's: browser, paste, device, or (only with
+    /// allow_legacy = true in the profile) password or implicit
     #[arg(long, value_name = "FLOW", verbatim_doc_comment)]
     pub(crate) flow: Option<String>,
     /// Whose password to sign in with, for the flow password; asked for when left out
@@ -264,6 +268,7 @@ Examples:
   fourinsightctl login
   fourinsightctl login work --profile work --scope \"openid offline_access\"
   fourinsightctl login --no-browser --timeout 10m
+  fourinsightctl login --flow device --timeout 15m
   fourinsightctl login work --force
   fourinsightctl login work --flow paste
   pass show work | fourinsightctl login --flow password --username ada";

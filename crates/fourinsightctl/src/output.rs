@@ -48,6 +48,11 @@ pub(crate) fn can_move_the_cursor() -> bool {
     std::env::var_os("TERM").is_none_or(|kind| kind != "dumb")
 }
 
+/// Whether colours may be used on standard error: on a terminal that shows them, and never against `NO_COLOR`.
+pub(crate) fn can_colour_stderr() -> bool {
+    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}
+
 /// Replaces the terminal's current line with this text, and leaves the cursor behind it.
 pub(crate) fn replace_line_on_stderr(text: &str) {
     let mut stderr = io::stderr().lock();

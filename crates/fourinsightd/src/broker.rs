@@ -53,6 +53,9 @@ impl Broker {
 
     fn restore(&self, loaded: Loaded) -> Result<(), String> {
         let Loaded { key, generation, record, slot } = loaded;
+        // A copy: the loaded one lies among records that are dropped, and would keep their memory from being given
+        // back.
+        let key = key.clone();
         match record::decode(&record, &self.environment.clock) {
             Ok((phase, login)) => {
                 self.add(key, Start::Restored { phase, login, generation, slot });

@@ -59,7 +59,7 @@ use crate::{
     session::Environment,
     socket::{BindError, Socket},
     store::{Opened, Store, StoreError},
-    sys::{Signalled, Signals},
+    sys::{Signalled, Signals, Ticker},
 };
 
 mod api;
@@ -172,6 +172,7 @@ async fn run(options: Options) -> Result<(), RunError> {
     let daemon = Daemon::start(&locations, endpoint.clone(), Arc::clone(&config)).await?;
     instance.record(&endpoint)?;
     let serving = tokio::spawn(daemon.serve(socket));
+    sys::give_back_memory();
     sys::report_ready(&endpoint);
     tracing::info!(socket = %endpoint, state = %locations.state_dir.display(), "ready");
     while signals.next().await == Signalled::Reload {
@@ -244,10 +245,13 @@ impl Daemon {
             problems,
         });
         let log_file = locations.log_file();
+        let mut timer = Ticker::every(TICK)?;
         tokio::spawn(async move {
-            let mut interval = tokio::time::interval(TICK);
             loop {
-                interval.tick().await;
+                if let Err(error) = timer.tick().await {
+                    tracing::error!(%error, "the timer has stopped: a sleep of the machine goes unnoticed");
+                    break;
+                }
                 telemetry::keep_short(&log_file);
                 if ticker.send(()).is_err() {
                     break;

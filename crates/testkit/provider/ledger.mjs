@@ -31,7 +31,8 @@ export class Ledger {
       this.#grantsRevoked += 1;
       this.#end((life) => life.grant === grant);
     });
-    provider.on('authorization.success', (_ctx, out) => { this.#keep(out.code, out.id_token); });
+    // A device's authorization ends without anything for the browser to carry.
+    provider.on('authorization.success', (_ctx, out) => { this.#keep(out?.code, out?.id_token); });
     provider.use((ctx, next) => this.#watch(ctx, next));
   }
 
@@ -51,7 +52,7 @@ export class Ledger {
   }
 
   #noteTokenRequest({ status, body }, params) {
-    this.#keep(params.code, params.code_verifier, params.refresh_token);
+    this.#keep(params.code, params.device_code, params.code_verifier, params.refresh_token);
     this.#keep(body?.access_token, body?.refresh_token, body?.id_token);
     this.#tokenRequests.push({
       at: Date.now(),

@@ -47,7 +47,7 @@ function configuration(
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const app = {
     application_type: 'native',
-    grant_types: ['authorization_code', 'refresh_token'],
+    grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
     response_types: ['code'],
     // A native client's loopback redirect URI matches at any port (RFC 8252 section 7.3).
     redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback', 'http://[::1]/callback'],
@@ -77,6 +77,7 @@ function configuration(
     // The ID token carries the name too, as most providers' do.
     conformIdTokenClaims: false,
     features: {
+      deviceFlow: { enabled: true },
       devInteractions: { enabled: true },
       introspection: { enabled: true },
       revocation: { enabled: true },

@@ -310,3 +310,40 @@ fn an_address_that_is_no_web_page_is_printed_but_never_opened() {
     assert_eq!(Ended::of(child.wait_with_output().unwrap()).code, Some(0));
     assert!(!daemon.folder().join("opened").exists());
 }
+
+#[test]
+fn a_device_login_shows_address_code_and_picture_and_opens_nothing() {
+    let attempt = Attempt::pending(URI);
+    {
+        let mut now = attempt.now.lock().unwrap();
+        now.as_object_mut().unwrap().remove("authorization_uri");
+        now["flow"] = json!("device");
+        now["verification_uri"] = json!("https://id.example.com/device");
+        now["verification_uri_complete"] = json!("https://id.example.com/device?user_code=WDJB-MJHT");
+        now["user_code"] = json!("WDJB-MJHT");
+    }
+    let daemon = attempt.daemon();
+    daemon.script("xdg-open", r#": > "$HOME/opened""#);
+    let mut child = daemon.program(&["login", "--flow=device"]).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    // The picture is the last to come, and ends with an empty line.
+    while !said.ends_with("\n\n") || !said.contains('█') {
+        assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines.contains(&"https://id.example.com/device") && lines.contains(&"WDJB-MJHT"), "{said}");
+    assert!(lines.iter().any(|line| line.ends_with("session  default")), "{said}");
+    attempt.succeeds();
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "Signed in as Ada (1), session default.\n"));
+    assert!(!daemon.folder().join("opened").exists());
+    let asked = daemon.requests().into_iter().find(|request| request.line == "POST /v1/logins").unwrap().body;
+    assert_eq!(asked["flow"], "device");
+
+    let late = Attempt::pending(URI);
+    late.becomes(&json!({ "state": "expired", "note": "The server gave no clear answer at the end." }));
+    let ended = late.daemon().run(&["login", "--no-browser"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("expired. The server gave no clear answer"), "{}", ended.stderr);
+}

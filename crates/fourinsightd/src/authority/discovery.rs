@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{Failure, Registration, client_auth, json::Object};
 use crate::{
     http::{HttpExchange, HttpRequest, is_confidential},
-    profile::Profile,
+    profile::{Endpoints, Profile},
 };
 
 /// How long one metadata document may take.
@@ -33,10 +33,7 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         None => Metadata::default(),
         Some(issuer) => match fetch(exchange, profile, issuer).await {
             Ok(document) => Metadata::read(&document, issuer, &mut warnings)?,
-            Err(Missing::NotThere(failure))
-                if (by_hand.authorization.is_some() || !profile.needs_authorization_endpoint())
-                    && (by_hand.token.is_some() || !profile.needs_token_endpoint()) =>
-            {
+            Err(Missing::NotThere(failure)) if is_enough(profile) => {
                 warnings.push(failure.description);
                 Metadata::default()
             }
@@ -54,6 +51,11 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
     let authorization_endpoint =
         endpoint("authorization_endpoint", &by_hand.authorization, metadata.authorization_endpoint);
     let token_endpoint = endpoint("token_endpoint", &by_hand.token, metadata.token_endpoint);
+    let device_authorization_endpoint = endpoint(
+        "device_authorization_endpoint",
+        &by_hand.device_authorization,
+        metadata.device_authorization_endpoint,
+    );
     let revocation_endpoint =
         endpoint("revocation_endpoint", &by_hand.revocation, metadata.revocation_endpoint);
     let userinfo_endpoint = endpoint("userinfo_endpoint", &by_hand.userinfo, metadata.userinfo_endpoint);
@@ -63,19 +65,24 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         );
         Failure::new("invalid_metadata", &text)
     };
-    if authorization_endpoint.is_none() && profile.needs_authorization_endpoint() {
-        return Err(missing("authorization_endpoint"));
-    }
-    if token_endpoint.is_none() && profile.needs_token_endpoint() {
-        return Err(missing("token_endpoint"));
+    let found = Endpoints {
+        authorization: authorization_endpoint,
+        token: token_endpoint,
+        device_authorization: device_authorization_endpoint,
+        revocation: revocation_endpoint,
+        userinfo: userinfo_endpoint,
+    };
+    if let Some(name) = profile.needed_endpoints().iter().find(|name| found.named(name).is_none()) {
+        return Err(missing(name));
     }
     let registration = Registration {
         issuer: profile.issuer.clone(),
-        authorization_endpoint,
-        token_endpoint: token_endpoint.unwrap_or_default(),
+        authorization_endpoint: found.authorization,
+        token_endpoint: found.token.unwrap_or_default(),
         pinned_endpoint: None,
-        revocation_endpoint,
-        userinfo_endpoint,
+        device_authorization_endpoint: found.device_authorization,
+        revocation_endpoint: found.revocation,
+        userinfo_endpoint: found.userinfo,
         iss_in_callback: metadata.iss_in_callback,
         client_id: profile.client_id.clone(),
         client_secret: profile.client_secret.clone(),
@@ -85,11 +92,18 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         ),
         authorize_params: profile.authorize_params.clone(),
         code_params: profile.code_params.clone(),
+        device_params: profile.device_params.clone(),
+        device_poll_params: profile.device_poll_params.clone(),
         refresh_params: profile.refresh_params.clone(),
         revoke_params: profile.revoke_params.clone(),
         route: profile.route.clone(),
     };
     Ok(Discovered { registration, warnings })
+}
+
+/// Whether the endpoints named by hand do for a flow.
+fn is_enough(profile: &Profile) -> bool {
+    profile.needed_endpoints().iter().all(|name| profile.endpoints.named(name).is_some())
 }
 
 /// Whether requests that carry secrets may go to this endpoint.
@@ -107,6 +121,7 @@ pub(crate) fn is_endpoint(text: &str) -> bool {
 struct Metadata {
     authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
     iss_in_callback: bool,
@@ -147,6 +162,7 @@ impl Metadata {
         Ok(Self {
             authorization_endpoint: text("authorization_endpoint"),
             token_endpoint: text("token_endpoint"),
+            device_authorization_endpoint: text("device_authorization_endpoint"),
             revocation_endpoint: text("revocation_endpoint"),
             userinfo_endpoint: text("userinfo_endpoint"),
             iss_in_callback: object.flag("authorization_response_iss_parameter_supported") == Some(true),

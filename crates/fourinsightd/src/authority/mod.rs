@@ -6,6 +6,7 @@
 //! | [`allowed`] | which token endpoints a pasted package may name |
 //! | [`client_auth`] | proves which client is asking (RFC 6749 section 2.3) |
 //! | [`grant`] | redeems a code or a refresh token: one request, one raw answer |
+//! | [`device`] | asks for a user code and polls for what became of it (RFC 8628) |
 //! | [`response`] | judges a raw answer: granted, try again, or refused |
 //! | [`id_token`] | who signed in (OpenID Connect Core section 3.1.3.7) |
 //! | [`revoke`] | tells the server to forget a token (RFC 7009) |
@@ -26,6 +27,7 @@ use crate::{
 
 pub mod allowed;
 pub mod client_auth;
+pub mod device;
 pub mod discovery;
 pub mod grant;
 pub mod id_token;
@@ -54,6 +56,9 @@ pub struct Registration {
     /// The allowed entry that a pasted token endpoint was held against; checked again at each use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned_endpoint: Option<allowed::PinnedEndpoint>,
+    /// RFC 8628 section 3.1, where the server has one.
+    #[serde(default)]
+    pub device_authorization_endpoint: Option<String>,
     /// RFC 7009, where the server has one.
     pub revocation_endpoint: Option<String>,
     /// OpenID Connect Core section 5.3, where the server has one.
@@ -73,6 +78,12 @@ pub struct Registration {
     /// Added to the code's exchange.
     #[serde(default)]
     pub code_params: Parameters,
+    /// Added to the device authorization request.
+    #[serde(default)]
+    pub device_params: Parameters,
+    /// Added to each poll of the device flow.
+    #[serde(default)]
+    pub device_poll_params: Parameters,
     /// Added to each refresh.
     #[serde(default)]
     pub refresh_params: Parameters,

@@ -50,7 +50,7 @@ const LATER_KEYS: [&str; 8] = [
 ];
 
 /// Flows that later versions bring.
-const LATER_FLOWS: [&str; 3] = ["device", "client_credentials", "certificate"];
+const LATER_FLOWS: [&str; 2] = ["client_credentials", "certificate"];
 
 pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError> {
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
@@ -59,9 +59,6 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
     table.check_keys(&KEYS, &LATER_KEYS)?;
     let issuer = issuer(table)?;
     let endpoints = endpoints(table)?;
-    // The device flow is not there yet; what its keys say is checked all the same.
-    parameters(table, "device_params", &["client_id", "scope"])?;
-    parameters(table, "device_poll_params", &["grant_type", "device_code", "client_id"])?;
     let allow_legacy = table.flag("allow_legacy")?.unwrap_or(false);
     let flow = flow(table, allow_legacy)?;
     let profile = Profile {
@@ -83,6 +80,12 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
             "code_params",
             &["grant_type", "code", "redirect_uri", "code_verifier"],
         )?,
+        device_params: parameters(table, "device_params", &["client_id", "scope", "resource"])?,
+        device_poll_params: parameters(
+            table,
+            "device_poll_params",
+            &["grant_type", "device_code", "client_id", "resource"],
+        )?,
         refresh_params: parameters(table, "refresh_params", &["grant_type", "refresh_token"])?,
         revoke_params: parameters(table, "revoke_params", &["token"])?,
         route: route(table)?,
@@ -95,17 +98,11 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
 
 /// Without an issuer to ask, the endpoints that the flow needs must be there.
 fn check_endpoints(table: &Table<'_>, profile: &Profile) -> Result<(), ConfigError> {
-    let endpoints = &profile.endpoints;
-    let (opens, redeems) = (profile.needs_authorization_endpoint(), profile.needs_token_endpoint());
-    let missing = (opens && endpoints.authorization.is_none()) || (redeems && endpoints.token.is_none());
-    if profile.issuer.is_some() || !missing {
+    let needed = profile.needed_endpoints();
+    if profile.issuer.is_some() || needed.iter().all(|name| profile.endpoints.named(name).is_some()) {
         return Ok(());
     }
-    let instead = match (opens, redeems) {
-        (true, true) => "`authorization_endpoint` and `token_endpoint`",
-        (true, false) => "`authorization_endpoint`",
-        (false, _) => "`token_endpoint`",
-    };
+    let instead = needed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
     Err(table.error("", &format!("the profile has no issuer; add `issuer`, or {instead}")))
 }
 
@@ -118,10 +115,10 @@ fn issuer(table: &Table<'_>) -> Result<Option<String>, ConfigError> {
 }
 
 fn endpoints(table: &Table<'_>) -> Result<Endpoints, ConfigError> {
-    endpoint(table, "device_authorization_endpoint")?;
     Ok(Endpoints {
         authorization: endpoint(table, "authorization_endpoint")?,
         token: endpoint(table, "token_endpoint")?,
+        device_authorization: endpoint(table, "device_authorization_endpoint")?,
         revocation: endpoint(table, "revocation_endpoint")?,
         userinfo: endpoint(table, "userinfo_endpoint")?,
     })

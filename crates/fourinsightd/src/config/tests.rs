@@ -53,6 +53,7 @@ keep_alive = false
         endpoints: Endpoints {
             authorization: None,
             token: Some("https://id.example.com/by-hand".into()),
+            device_authorization: Some("https://id.example.com/device".into()),
             revocation: Some("http://127.0.0.1:8080/revoke".into()),
             userinfo: Some("https://id.example.com/userinfo".into()),
         },
@@ -69,6 +70,8 @@ keep_alive = false
         allow_legacy: true,
         authorize_params: text("prompt", "consent"),
         code_params: text("a", "1"),
+        device_params: text("d", "4"),
+        device_poll_params: text("e", "5"),
         refresh_params: text("scope", "b"),
         revoke_params: text("c", "3"),
         route: crate::http::Route {
@@ -105,6 +108,11 @@ fn endpoints_by_hand_do_without_an_issuer() {
     let text = "[profiles.a]\nclient_id = \"x\"\nauthorization_endpoint = \"https://h/a\"\n";
     assert!(parse(text).is_err());
     assert!(parse(&format!("{text}token_endpoint = \"https://h/t\"")).is_ok());
+    let text = format!("{text}token_endpoint = \"https://h/t\"\nflow = \"device\"\n");
+    let error = parse(&text).unwrap_err();
+    assert!(error.what.contains("`device_authorization_endpoint` and `token_endpoint`"), "{error}");
+    let device = parse(&format!("{text}device_authorization_endpoint = \"https://h/d\"")).unwrap();
+    assert_eq!(device.profiles["a"].flow, Flow::Device);
 }
 
 #[test]
@@ -166,8 +174,8 @@ fn errors_name_the_line_and_what_to_do() {
         ("code_params = { client_secret = \"s3cr3t\" }", "must not hold a client secret"),
         ("authorize_params = { state = \"s3cr3t\" }", "must not set state"),
         ("refresh_params = { n = 1 }", "refresh_params must be a table of strings"),
-        ("flow = \"device\"", "flow device is not supported by this version yet"),
-        ("flow = \"s3cr3t\"", "flow must be one of \"browser\", \"paste\""),
+        ("flow = \"certificate\"", "flow certificate is not supported by this version yet"),
+        ("flow = \"s3cr3t\"", "flow must be one of \"browser\", \"paste\", \"device\""),
         ("flow = \"password\"", "RFC 9700"),
         ("flow = \"implicit\"", "allow_legacy = true"),
         ("response_mode = \"s3cr3t\"", "response_mode must be \"query\" or \"form_post\""),
@@ -175,6 +183,8 @@ fn errors_name_the_line_and_what_to_do() {
         ("allowed_token_endpoints = [\"http://s3cr3t.example/token\"]", "must be https URLs"),
         ("allowed_token_endpoints = [\"https://h/{tenant}/{tenant}\"]", "at most one {tenant}"),
         ("allow_legacy = \"s3cr3t\"", "allow_legacy must be true or false"),
+        ("device_params = { scope = \"s3cr3t\" }", "device_params must not set scope"),
+        ("device_poll_params = { device_code = \"s3cr3t\" }", "must not set device_code"),
         ("client_auth = \"post\"", "client_auth is not supported by this version yet"),
         ("rotation = { grace = \"30s\" }", "rotation is not supported by this version yet"),
         ("preset = \"s3cr3t\"", "preset is not supported by this version yet"),

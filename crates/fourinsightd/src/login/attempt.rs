@@ -23,12 +23,13 @@ use fourinsight_ipc::{
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::{
+    NewLogin,
     authorize::AnswerMode,
     awaits::Awaits,
     callback::{Answer, Expected, NotTheAnswer},
     failure::{self, LoginFailure},
     loopback,
-    redemption::Redemption,
+    redemption::{Proof, Redemption},
     sockets::Listener,
 };
 use crate::clock::{Clock, Timestamp};
@@ -37,7 +38,7 @@ mod confirmation;
 
 use confirmation::Question;
 
-/// How long a person may take.
+/// How long a person may take when the server does not say.
 pub(super) const LIFE: Duration = Duration::from_mins(10);
 
 /// A suspended machine's timers stand still while the deadline comes nearer, so the clock is read this often.
@@ -92,15 +93,15 @@ enum PageTurn {
 }
 
 impl Attempt {
-    /// An attempt that begins now; `status` is its public face.
+    /// An attempt that ends by itself at the deadline; `status` is its public face.
     pub(super) fn new(
         clock: Clock,
         profile: String,
+        deadline: Timestamp,
         awaits: Awaits,
         page_path: String,
         mut status: LoginStatus,
     ) -> (Arc<Self>, Inbox) {
-        let deadline = clock.now() + LIFE;
         status.expires_at = clock.to_unix(deadline);
         let (sender, answer) = oneshot::channel();
         let (closed, closed_receiver) = watch::channel(false);
@@ -137,6 +138,11 @@ impl Attempt {
     /// Whether it has not ended.
     pub(super) fn is_pending(&self) -> bool {
         self.status.borrow().state == LoginState::Pending
+    }
+
+    /// The port that its listener has or had.
+    pub(super) fn port(&self) -> Option<u16> {
+        self.awaits.port()
     }
 
     /// When it ended.
@@ -219,9 +225,10 @@ impl Attempt {
         listener: Option<Listener>,
         inbox: Inbox,
         redemption: Redemption,
+        proof: Proof,
     ) {
         let Inbox { answer, closed } = inbox;
-        let _guard = EndGuard(&self);
+        let _guard = self.guard();
         let done = async {
             tokio::select! {
                 () = self.served_its_purpose() => {}
@@ -230,7 +237,7 @@ impl Attempt {
         };
         let signing_in = async {
             if let Some(answer) = self.wait(answer).await {
-                self.finish(answer, redemption).await;
+                self.finish(answer, redemption, &proof).await;
             }
         };
         if let Some(listener) = listener {
@@ -241,10 +248,23 @@ impl Attempt {
         }
     }
 
-    /// Returns at the deadline.
-    async fn expiry(&self) {
+    /// Ends an attempt whose task stops before it has ended.
+    pub(super) fn guard(&self) -> impl Drop + '_ {
+        EndGuard(self)
+    }
+
+    /// Waits for a moment of an attempt that nobody answers; false when the attempt ended first.
+    pub(super) async fn wait_until(&self, moment: Timestamp) -> bool {
+        let mut changes = self.watch();
+        tokio::select! {
+            _ = changes.wait_for(|status| status.state != LoginState::Pending) => false,
+            () = self.reached(moment.min(self.deadline)) => moment < self.deadline,
+        }
+    }
+
+    async fn reached(&self, moment: Timestamp) {
         loop {
-            let left = self.deadline.since(self.clock.now());
+            let left = moment.since(self.clock.now());
             if left.is_zero() {
                 break;
             }
@@ -255,7 +275,7 @@ impl Attempt {
     async fn wait(&self, mut answer: oneshot::Receiver<Answer>) -> Option<Answer> {
         tokio::select! {
             answer = &mut answer => return answer.ok(),
-            () = self.expiry() => {}
+            () = self.reached(self.deadline) => {}
         }
         {
             let mut phase = self.phase();
@@ -268,21 +288,25 @@ impl Attempt {
         answer.await.ok()
     }
 
-    async fn finish(&self, answer: Answer, redemption: Redemption) {
-        if !self.may_send(&answer, &redemption).await {
+    async fn finish(&self, answer: Answer, mut redemption: Redemption, proof: &Proof) {
+        if !self.may_send(&answer, proof).await {
             return self.fail(confirmation::declined("Nothing was sent.").into());
         }
-        let redirect_uri = self.awaits.callback().map(|expected| expected.redirect_uri.as_str());
-        let granted = redemption.redeem(&answer, redirect_uri.unwrap_or_default(), &self.clock).await;
+        redemption.pin(&answer);
+        let granted = redemption.redeem(&answer, proof, &self.clock).await;
         drop(answer);
-        let login = match granted {
-            Ok(login) => login,
-            Err(failure) => return self.fail(failure),
-        };
-        if !self.may_save(&login, &redemption).await {
-            self.fail(confirmation::declined("Nothing was saved.").into());
-            return redemption.give_back(&login.tokens).await;
+        match granted {
+            Ok(login) if self.may_save(&login, proof).await => self.sign_in(login, &redemption).await,
+            Ok(login) => {
+                self.fail(confirmation::declined("Nothing was saved.").into());
+                redemption.give_back(&login.tokens).await;
+            }
+            Err(failure) => self.fail(failure),
         }
+    }
+
+    /// Signs the session in, unless the attempt was cancelled meanwhile.
+    pub(super) async fn sign_in(&self, login: NewLogin, redemption: &Redemption) {
         if !self.commit() {
             return redemption.give_back(&login.tokens).await;
         }
@@ -303,14 +327,26 @@ impl Attempt {
     /// From here on the attempt can no longer be cancelled; false when it already was.
     fn commit(&self) -> bool {
         let mut phase = self.phase();
-        let redeeming = matches!(*phase, Phase::Redeeming);
-        if redeeming {
+        let live = matches!(*phase, Phase::Waiting(_) | Phase::Redeeming);
+        if live {
             *phase = Phase::Committing;
         }
-        redeeming
+        live
     }
 
-    fn fail(&self, failure: LoginFailure) {
+    /// Ends it because nobody answered in time.
+    pub(super) fn expire(&self, note: Option<String>) {
+        let mut phase = self.phase();
+        if matches!(*phase, Phase::Waiting(_)) {
+            self.end(&mut phase, |status| {
+                status.state = LoginState::Expired;
+                status.note = note.or(status.note.take());
+            });
+        }
+    }
+
+    /// Ends it with what went wrong.
+    pub(super) fn fail(&self, failure: LoginFailure) {
         let mut phase = self.phase();
         if !matches!(*phase, Phase::Ended { .. }) {
             // Set before the status, whose change wakes the page; only this place sets it.

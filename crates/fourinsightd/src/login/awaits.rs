@@ -22,6 +22,8 @@ pub(super) enum Awaits {
     Package { packages: Packages, callback: Option<Expected> },
     /// A user name and a password.
     Password,
+    /// Nothing that anybody brings: the server is asked until it knows.
+    Polls,
 }
 
 impl Awaits {
@@ -30,7 +32,7 @@ impl Awaits {
         match self {
             Self::Callback(expected) => Some(expected),
             Self::Package { callback, .. } => callback.as_ref(),
-            Self::Password => None,
+            Self::Password | Self::Polls => None,
         }
     }
 
@@ -47,6 +49,7 @@ impl Awaits {
             Self::Callback(_) => Some(Wanted::Callback),
             Self::Package { .. } => Some(Wanted::Package),
             Self::Password => Some(Wanted::Password),
+            Self::Polls => None,
         }
     }
 
@@ -69,6 +72,10 @@ impl Awaits {
                     (None, None) => Err(package::not_a_package()),
                 }
             }
+            (Self::Polls, _) => Err(invalid(
+                "This login ends on the server's page, and takes no paste.",
+                "enter the code there, and wait",
+            )),
             _ => Err(invalid("The answer holds nothing that was pasted.", "send it as pasted")),
         }
     }

@@ -76,10 +76,7 @@ pub(super) fn authorization(answer: &AuthorizationError) -> LoginFailure {
 /// The code's exchange decided nothing.
 pub(super) fn retry(retry: &Retry) -> LoginFailure {
     if retry.failure.error == client_auth::SECRET_UNREADABLE {
-        // Nothing was sent, and waiting does not help.
-        return ErrorBody::new(ErrorCode::InvalidRequest, words(&retry.failure))
-            .hint("then run the login again")
-            .into();
+        return secret_unreadable(&retry.failure).into();
     }
     let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
         .hint("run the login again, since the code of this attempt may be used up");
@@ -113,6 +110,51 @@ pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
         .into()
 }
 
+/// The person, or the server for them, declined the user code.
+pub(super) fn declined(failure: &Failure) -> LoginFailure {
+    let what = format!("The sign-in was declined, by the person or by the server. {}", words(failure));
+    ErrorBody::new(ErrorCode::AccessDenied, what).hint("run the login again, and allow it").into()
+}
+
+/// The server refused a request of the device flow.
+pub(super) fn device_refusal(refused: &Refusal) -> LoginFailure {
+    let failure = refusal(refused);
+    match refused.verdict {
+        Verdict::Misconfigured => failure
+            .told
+            .hint(
+                "see whether the server lets this client use the device flow (Entra: \"Allow public client flows\"), \
+                 and compare client_id and client_secret with its registration",
+            )
+            .into(),
+        _ => failure,
+    }
+}
+
+/// No user code could be had now.
+pub(super) fn no_user_code(retry: &Retry) -> ErrorBody {
+    if retry.failure.error == client_auth::SECRET_UNREADABLE {
+        return secret_unreadable(&retry.failure);
+    }
+    let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
+        .hint("check that the server can be reached, and run the login again");
+    match retry.after {
+        Some(after) => error.retry_after(after.as_secs()),
+        None => error,
+    }
+}
+
+/// The server's device authorization is of no use.
+pub(super) fn unusable_device(failure: &Failure) -> ErrorBody {
+    let next = "see whether the server has the device flow, and use another flow if it has not";
+    with_next_step(ErrorCode::InvalidRequest, failure, next)
+}
+
+/// What the last poll met, for an attempt that ended without an answer.
+pub(super) fn last_poll(failure: &Failure) -> String {
+    format!("The server gave no clear answer at the end. {}", words(failure))
+}
+
 /// The server's endpoints could not be found.
 pub(super) fn discovery(failure: &Failure) -> ErrorBody {
     let (code, next) = match failure.error.as_str() {
@@ -124,17 +166,25 @@ pub(super) fn discovery(failure: &Failure) -> ErrorBody {
             "check that the server can be reached, and run the login again",
         ),
     };
-    let text = words(failure);
-    match text.split_once("; ") {
-        Some((what, next)) => ErrorBody::new(code, what).hint(next),
-        None => ErrorBody::new(code, text).hint(next),
-    }
+    with_next_step(code, failure, next)
 }
 
 /// The daemon's own part broke.
 pub(super) fn broken() -> ErrorBody {
     ErrorBody::new(ErrorCode::ServerError, "The login ended because of a defect in the daemon.")
         .hint("see the daemon's log, and run the login again")
+}
+
+/// Nothing was sent, and waiting does not help.
+fn secret_unreadable(failure: &Failure) -> ErrorBody {
+    ErrorBody::new(ErrorCode::InvalidRequest, words(failure)).hint("then run the login again")
+}
+
+/// The failure with the next step that its words name, else with this one.
+fn with_next_step(code: ErrorCode, failure: &Failure, next: &str) -> ErrorBody {
+    let text = words(failure);
+    let (what, next) = text.split_once("; ").unwrap_or((&text, next));
+    ErrorBody::new(code, what).hint(next)
 }
 
 /// The server's code stands before its words. Codes of our own say nothing that the words do not.

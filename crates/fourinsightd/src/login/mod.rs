@@ -10,6 +10,7 @@
 //! | `pasted`, `package` | read what the person pastes when nothing can come back |
 //! | `callback` | judges an answer, whoever brings it |
 //! | `redemption` | turns the answer into tokens |
+//! | `device` | has the person enter a code elsewhere instead, and polls (RFC 8628) |
 //! | `attempt` | carries one attempt from the answer to the session, and asks its person where that is needed |
 //! | `page`, `failure` | tell how it ended |
 //!
@@ -49,6 +50,7 @@ mod attempt;
 mod authorize;
 mod awaits;
 mod callback;
+mod device;
 mod failure;
 mod loopback;
 mod package;
@@ -123,6 +125,13 @@ const MAX_PENDING: usize = 64;
 /// How long the answer to a paste waits for the outcome.
 const PASTE_WAIT: Duration = Duration::from_secs(5);
 
+/// What a login is to do: the profile with the flow that it runs, what it asks for, and what the person should know.
+struct Plan {
+    profile: Profile,
+    wish: Wish,
+    note: Option<String>,
+}
+
 impl Logins {
     /// No attempts yet.
     pub fn new(
@@ -136,22 +145,25 @@ impl Logins {
     }
 
     /// Begins an attempt by the configuration as it stands in its file now, and cancels an earlier one for the same
-    /// session. The listener is bound before the address to open is written.
+    /// session.
     pub async fn begin(&self, request: LoginRequest) -> Result<LoginStatus, ErrorBody> {
-        let (profile, wish, note) = self.plan(&request)?;
-        let discovered = discovery::discover(&*self.exchange, &profile)
-            .await
-            .map_err(|error| failure::discovery(&error))?;
-        for warning in &discovered.warnings {
-            tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
+        let plan = self.plan(&request)?;
+        match plan.profile.flow {
+            Flow::Device => self.begin_on_device(request.session, plan).await,
+            _ => self.begin_with_answer(request.session, plan).await,
         }
-        let registration = discovered.registration;
+    }
+
+    /// Begins an attempt that ends with an answer, which a browser or the person brings.
+    async fn begin_with_answer(&self, session: SessionKey, plan: Plan) -> Result<LoginStatus, ErrorBody> {
+        let Plan { profile, wish, note } = plan;
+        let registration = self.discover(&profile).await?;
 
         let _turn = self.turn.lock().await;
-        let prepared = self.prepare(&request.session, &profile, &registration, &wish).await?;
-        let Prepared { awaits, listener, authorization_uri, code_verifier, nonce, known } = prepared;
+        let prepared = self.prepare(&session, &profile, &registration, &wish).await?;
+        let Prepared { awaits, listener, authorization_uri, proof } = prepared;
 
-        let mut status = LoginStatus::pending(authorize::random(16), request.session, profile.flow.name(), 0);
+        let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
         status.authorization_uri = authorization_uri;
         status.wanted = awaits.wanted();
         status.warning = profile.flow.legacy_warning().map(str::to_owned);
@@ -160,26 +172,43 @@ impl Logins {
             tracing::warn!(profile = profile.name, "{warning}");
         }
         let page_path = format!("/done/{}", authorize::random(16));
-        let (attempt, inbox) =
-            Attempt::new(self.clock.clone(), profile.name.clone(), awaits, page_path, status);
-        let redemption = Redemption {
+        let (name, clock) = (profile.name.clone(), self.clock.clone());
+        let deadline = clock.now() + attempt::LIFE;
+        let (attempt, inbox) = Attempt::new(clock, name, deadline, awaits, page_path, status);
+        let redemption = self.redemption(profile, registration, wish);
+        let begun = self.enter(&attempt);
+        tokio::spawn(attempt.run(listener, inbox, redemption, proof));
+        Ok(begun)
+    }
+
+    async fn discover(&self, profile: &Profile) -> Result<Registration, ErrorBody> {
+        let discovered = discovery::discover(&*self.exchange, profile)
+            .await
+            .map_err(|error| failure::discovery(&error))?;
+        for warning in &discovered.warnings {
+            tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
+        }
+        Ok(discovered.registration)
+    }
+
+    fn redemption(&self, profile: Profile, registration: Registration, wish: Wish) -> Redemption {
+        Redemption {
             exchange: Arc::clone(&self.exchange),
             sessions: Arc::clone(&self.sessions),
-            known,
             profile: profile.name,
             registration,
-            code_verifier,
-            nonce,
             scopes: wish.scopes,
             resources: wish.resources,
             refresh_idle: profile.refresh_idle,
             keep_alive: profile.keep_alive,
-        };
-        self.attempts().insert(attempt.id.clone(), Arc::clone(&attempt));
-        let begun = attempt.status();
+        }
+    }
+
+    /// Lists an attempt before its task starts; says how it stands.
+    fn enter(&self, attempt: &Arc<Attempt>) -> LoginStatus {
+        self.attempts().insert(attempt.id.clone(), Arc::clone(attempt));
         tracing::info!(session = %attempt.session, profile = attempt.profile, "a login began");
-        tokio::spawn(attempt.run(listener, inbox, redemption));
-        Ok(begun)
+        attempt.status()
     }
 
     /// Follows an attempt; one that has ended stays readable for ten minutes.
@@ -224,8 +253,8 @@ impl Logins {
         pending.map(|attempt| (attempt.session.clone(), attempt.profile.clone())).collect()
     }
 
-    /// What the request and the configuration make of each other, and what the person should know about it.
-    fn plan(&self, request: &LoginRequest) -> Result<(Profile, Wish, Option<String>), ErrorBody> {
+    /// What the request and the configuration make of each other.
+    fn plan(&self, request: &LoginRequest) -> Result<Plan, ErrorBody> {
         let (config, problem) = match self.config.reload() {
             Ok(config) => (config, None),
             Err(error) => (self.config.current(), Some(error.to_string())),
@@ -237,14 +266,14 @@ impl Logins {
                 return Err(self.no_profile(problem, looked_for.is_some(), &config));
             }
         };
-        if let Some(flow) = &request.flow {
-            profile.flow = chosen_flow(flow, &profile)?;
+        if let Some(name) = request.flow.as_deref() {
+            profile.flow = chosen_flow(name, &profile)?;
         }
         let wish = wish(request, &profile)?;
         let note = problem.map(|problem| {
             format!("the configuration as it was before is used, because it now has an error: {problem}")
         });
-        Ok((profile, wish, note))
+        Ok(Plan { profile, wish, note })
     }
 
     /// Why there is nothing to sign in with.
@@ -277,7 +306,7 @@ impl Logins {
             earlier.cancel(Some("A later login for the same session took its place."));
         }
         for ended in attempts.iter().filter(|other| !other.is_pending()) {
-            if port != 0 && ended.awaits.port() == Some(port) {
+            if port != 0 && ended.port() == Some(port) {
                 ended.release_port().await;
             }
         }
@@ -294,8 +323,7 @@ impl Logins {
     /// Says so when a fixed port is taken by a login of our own.
     fn name_owner(&self, wanted: &RedirectUri, error: ErrorBody) -> ErrorBody {
         let attempts = self.attempts();
-        let owner =
-            attempts.values().find(|other| other.is_pending() && other.awaits.port() == Some(wanted.port()));
+        let owner = attempts.values().find(|other| other.is_pending() && other.port() == Some(wanted.port()));
         match owner {
             Some(owner) => ErrorBody::new(
                 ErrorCode::TemporarilyUnavailable,

@@ -1,7 +1,6 @@
 //! Makes an attempt ready: by its flow, with a listener or without, with an address to open or without.
 
 use fourinsight_ipc::{ErrorBody, ErrorCode, SessionKey};
-use secrecy::SecretString;
 use url::Url;
 
 use super::{
@@ -10,6 +9,7 @@ use super::{
     awaits::Awaits,
     callback::Expected,
     package::Packages,
+    redemption::Proof,
     redirect_uri::{NotLoopback, RedirectUri},
     sockets::Listener,
 };
@@ -25,9 +25,7 @@ pub(super) struct Prepared {
     pub(super) listener: Option<Listener>,
     /// What the person opens.
     pub(super) authorization_uri: Option<String>,
-    pub(super) code_verifier: Option<SecretString>,
-    pub(super) nonce: Option<String>,
-    pub(super) known: Known,
+    pub(super) proof: Proof,
 }
 
 impl Logins {
@@ -66,6 +64,10 @@ impl Logins {
                 self.make_room(session, 0).await?;
                 Prepared::of(Awaits::Password)
             }
+            Flow::Device => {
+                self.make_room(session, 0).await?;
+                Prepared::of(Awaits::Polls)
+            }
         };
         // A pin is looked at when the login begins; of two logins for one session only one is under way.
         Ok(prepared.with_known(self.sessions.known(session)))
@@ -74,8 +76,7 @@ impl Logins {
 
 impl Prepared {
     fn of(awaits: Awaits) -> Self {
-        let known = Known::default();
-        Self { awaits, listener: None, authorization_uri: None, code_verifier: None, nonce: None, known }
+        Self { awaits, listener: None, authorization_uri: None, proof: Proof::default() }
     }
 
     fn with_listener(self, listener: Listener) -> Self {
@@ -98,7 +99,8 @@ impl Prepared {
         if let Awaits::Package { packages, .. } = &mut self.awaits {
             packages.pinned.clone_from(&known.pinned_endpoint);
         }
-        Self { known, ..self }
+        self.proof.known = known;
+        self
     }
 }
 
@@ -110,17 +112,18 @@ fn asking(
 ) -> Result<Prepared, ErrorBody> {
     let AuthorizationRequest { uri, state, code_verifier, nonce } =
         authorize::request(registration, &redirect_uri, wish)?;
+    let proof =
+        Proof { redirect_uri: redirect_uri.as_str().to_owned(), code_verifier, nonce, ..Proof::default() };
     let expected = Expected {
         redirect_uri,
         state,
         issuer: registration.issuer.clone(),
         iss_promised: registration.iss_in_callback,
-        pkce: code_verifier.is_some(),
+        pkce: proof.code_verifier.is_some(),
         mode: wish.answer,
     };
-    let mut prepared = Prepared::of(Awaits::Callback(expected));
-    (prepared.authorization_uri, prepared.code_verifier, prepared.nonce) = (Some(uri), code_verifier, nonce);
-    Ok(prepared)
+    let prepared = Prepared::of(Awaits::Callback(expected));
+    Ok(Prepared { authorization_uri: Some(uri), proof, ..prepared })
 }
 
 fn packages(profile: &Profile) -> Packages {

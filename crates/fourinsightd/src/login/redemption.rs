@@ -1,4 +1,4 @@
-//! From an attempt's answer to tokens and the person they belong to (RFC 6749 section 4).
+//! From an attempt's answer (RFC 6749 section 4), or from tokens already granted, to a login and its person.
 
 use std::sync::Arc;
 
@@ -16,89 +16,73 @@ use crate::{
         response::{self, Expected, RawAnswer},
         revoke::{self, Revocable},
     },
-    clock::Clock,
+    clock::{Clock, Timestamp},
     http::HttpExchange,
     token::TokenSet,
 };
 
-/// What redeeming needs beside the answer. Only the attempt's task holds it.
+/// What turns a grant into a login. Only the attempt's task holds it.
 pub(super) struct Redemption {
     pub(super) exchange: Arc<dyn HttpExchange>,
     pub(super) sessions: Arc<dyn SignIn>,
-    /// What the session was signed in with before.
-    pub(super) known: Known,
     pub(super) profile: String,
     pub(super) registration: Registration,
-    pub(super) code_verifier: Option<SecretString>,
-    pub(super) nonce: Option<String>,
     pub(super) scopes: Vec<String>,
     pub(super) resources: Vec<String>,
     pub(super) refresh_idle: Option<u64>,
     pub(super) keep_alive: bool,
 }
 
+/// What proves that an answer is this attempt's, and what the server and the person must say to it.
+#[derive(Default)]
+pub(super) struct Proof {
+    pub(super) redirect_uri: String,
+    /// What a code is exchanged with, where the authorization request carried a challenge.
+    pub(super) code_verifier: Option<SecretString>,
+    pub(super) nonce: Option<String>,
+    /// What the session was signed in with before: its person need not confirm that again.
+    pub(super) known: Known,
+}
+
 impl Redemption {
+    /// Takes the token endpoint that a package named, and that is allowed.
+    pub(super) fn pin(&mut self, answer: &Answer) {
+        if let Answer::Package { endpoint, .. } = answer {
+            self.registration.token_endpoint = endpoint.url().unwrap_or_default();
+            self.registration.pinned_endpoint = Some(endpoint.clone());
+        }
+    }
+
     /// Redeems the answer, and asks who signed in where the server's words do not say.
     pub(super) async fn redeem(
         &self,
         answer: &Answer,
-        redirect_uri: &str,
+        proof: &Proof,
         clock: &Clock,
     ) -> Result<NewLogin, LoginFailure> {
-        let exchange = &*self.exchange;
-        let mut registration = self.registration.clone();
-        if let Answer::Package { endpoint, .. } = answer {
-            registration.token_endpoint = endpoint.url().unwrap_or_default();
-            registration.pinned_endpoint = Some(endpoint.clone());
-        }
-        let registration = &registration;
+        let registration = &self.registration;
         let obtained_at = clock.now();
-        let answer = self.ask(answer, registration, redirect_uri).await?;
-        let expected = Expected::Login { nonce: self.nonce.as_deref() };
-        let mut tokens = match response::judge(&answer, registration, expected, clock.unix_now()) {
+        let answer = self.ask(answer, proof).await?;
+        let expected = Expected::Login { nonce: proof.nonce.as_deref() };
+        let tokens = match response::judge(&answer, registration, expected, clock.unix_now()) {
             Outcome::Granted(tokens) => *tokens,
             Outcome::Retry(retry) => return Err(failure::retry(&retry)),
             Outcome::Refused(refusal) => {
-                // What is refused here may have been granted all the same: an ID token that proves nobody.
-                let without_proof = Expected::Refresh { person: None };
-                if let Outcome::Granted(tokens) =
-                    response::judge(&answer, registration, without_proof, clock.unix_now())
-                {
-                    self.give_back(&tokens).await;
-                }
+                self.give_back_refused(&answer, clock).await;
                 return Err(failure::refusal(&refusal));
             }
         };
-        for warning in &tokens.warnings {
-            tracing::warn!(profile = self.profile, warning, "the server's answer to a login is odd");
-        }
-        if tokens.person.is_none() {
-            tokens.person = id_token::userinfo(exchange, registration, &tokens.access_token, None).await;
-        }
-        Ok(NewLogin {
-            profile: self.profile.clone(),
-            registration: registration.clone(),
-            scopes: self.scopes.clone(),
-            resources: self.resources.clone(),
-            tokens,
-            obtained_at,
-            refresh_idle: self.refresh_idle,
-            keep_alive: self.keep_alive,
-        })
+        Ok(self.accept(tokens, obtained_at).await)
     }
 
     /// The server's raw answer; the implicit grant has brought it already.
-    async fn ask(
-        &self,
-        answer: &Answer,
-        registration: &Registration,
-        redirect_uri: &str,
-    ) -> Result<RawAnswer, LoginFailure> {
-        let (exchange, resources) = (&*self.exchange, &self.resources);
+    async fn ask(&self, answer: &Answer, proof: &Proof) -> Result<RawAnswer, LoginFailure> {
+        let (exchange, registration, resources) = (&*self.exchange, &self.registration, &self.resources);
         let answer = match answer {
             Answer::Error(error) => return Err(failure::authorization(error)),
             Answer::Code(code) => {
-                let Some(verifier) = &self.code_verifier else { return Err(failure::broken().into()) };
+                let Some(verifier) = &proof.code_verifier else { return Err(failure::broken().into()) };
+                let redirect_uri = &proof.redirect_uri;
                 grant::redeem_code(exchange, registration, code, verifier, redirect_uri, resources).await
             }
             Answer::Package { code, .. } => grant::redeem_packaged_code(exchange, registration, code).await,
@@ -115,6 +99,37 @@ impl Redemption {
             }),
         };
         answer.map_err(|retry| failure::retry(&retry))
+    }
+
+    /// Makes a login of what was granted, and asks who signed in where the answer did not say.
+    pub(super) async fn accept(&self, mut tokens: TokenSet, obtained_at: Timestamp) -> NewLogin {
+        let (exchange, registration) = (&*self.exchange, &self.registration);
+        for warning in &tokens.warnings {
+            tracing::warn!(profile = self.profile, warning, "the server's answer to a login is odd");
+        }
+        if tokens.person.is_none() {
+            tokens.person = id_token::userinfo(exchange, registration, &tokens.access_token, None).await;
+        }
+        NewLogin {
+            profile: self.profile.clone(),
+            registration: registration.clone(),
+            scopes: self.scopes.clone(),
+            resources: self.resources.clone(),
+            tokens,
+            obtained_at,
+            refresh_idle: self.refresh_idle,
+            keep_alive: self.keep_alive,
+        }
+    }
+
+    /// What is refused here may have been granted all the same: an ID token that proves nobody.
+    pub(super) async fn give_back_refused(&self, answer: &RawAnswer, clock: &Clock) {
+        let without_proof = Expected::Refresh { person: None };
+        if let Outcome::Granted(tokens) =
+            response::judge(answer, &self.registration, without_proof, clock.unix_now())
+        {
+            self.give_back(&tokens).await;
+        }
     }
 
     /// Revokes tokens that nobody will use. A server that does not answer changes nothing.

@@ -31,6 +31,7 @@ use crate::{
 
 mod answers;
 mod by_hand;
+mod device;
 mod form_post;
 mod hostile;
 mod lifecycle;

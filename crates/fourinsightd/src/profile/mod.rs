@@ -37,6 +37,10 @@ pub struct Profile {
     pub authorize_params: Parameters,
     /// Added to the code's exchange.
     pub code_params: Parameters,
+    /// Added to the device authorization request.
+    pub device_params: Parameters,
+    /// Added to each poll of the device flow.
+    pub device_poll_params: Parameters,
     /// Added to each refresh.
     pub refresh_params: Parameters,
     /// Added to a revocation.
@@ -59,10 +63,27 @@ pub struct Endpoints {
     pub authorization: Option<String>,
     /// RFC 6749 section 3.2.
     pub token: Option<String>,
+    /// RFC 8628 section 3.1.
+    pub device_authorization: Option<String>,
     /// RFC 7009.
     pub revocation: Option<String>,
     /// OpenID Connect Core section 5.3.
     pub userinfo: Option<String>,
+}
+
+impl Endpoints {
+    /// The endpoint of this name in the configuration.
+    pub fn named(&self, name: &str) -> Option<&str> {
+        let endpoint = match name {
+            "authorization_endpoint" => &self.authorization,
+            "token_endpoint" => &self.token,
+            "device_authorization_endpoint" => &self.device_authorization,
+            "revocation_endpoint" => &self.revocation,
+            "userinfo_endpoint" => &self.userinfo,
+            _ => return None,
+        };
+        endpoint.as_deref()
+    }
 }
 
 /// Where the browser comes back to when the profile does not say: any free port.
@@ -74,17 +95,14 @@ impl Profile {
         !self.allowed_token_endpoints.is_empty() && self.redirect_uri == REDIRECT_URI
     }
 
-    /// Whether a login by this profile opens an address in a browser.
-    pub fn needs_authorization_endpoint(&self) -> bool {
-        self.flow != Flow::Password
-    }
-
-    /// Whether a login by this profile must know the token endpoint beforehand.
-    pub fn needs_token_endpoint(&self) -> bool {
+    /// The endpoints that a login by this profile cannot begin without, by their names in the configuration.
+    pub fn needed_endpoints(&self) -> &'static [&'static str] {
         match self.flow {
-            Flow::Browser | Flow::Password => true,
-            Flow::Paste => self.allowed_token_endpoints.is_empty(),
-            Flow::Implicit => false,
+            Flow::Paste if !self.allowed_token_endpoints.is_empty() => &["authorization_endpoint"],
+            Flow::Browser | Flow::Paste => &["authorization_endpoint", "token_endpoint"],
+            Flow::Device => &["device_authorization_endpoint", "token_endpoint"],
+            Flow::Password => &["token_endpoint"],
+            Flow::Implicit => &["authorization_endpoint"],
         }
     }
 }
@@ -96,6 +114,8 @@ pub enum Flow {
     Browser,
     /// The person pastes what the browser ends on, or what a page shows; nothing listens.
     Paste,
+    /// A code that the person enters on any device (RFC 8628).
+    Device,
     /// The person's password (RFC 6749 section 4.3); legacy.
     Password,
     /// An access token from the authorization endpoint, pasted (RFC 6749 section 4.2); legacy.
@@ -104,13 +124,14 @@ pub enum Flow {
 
 impl Flow {
     /// Every flow.
-    pub const ALL: [Self; 4] = [Self::Browser, Self::Paste, Self::Password, Self::Implicit];
+    pub const ALL: [Self; 5] = [Self::Browser, Self::Paste, Self::Device, Self::Password, Self::Implicit];
 
     /// The flow's name in the configuration and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Browser => "browser",
             Self::Paste => "paste",
+            Self::Device => "device",
             Self::Password => "password",
             Self::Implicit => "implicit",
         }
@@ -133,7 +154,7 @@ impl Flow {
                  advises against it, and nothing can renew the token. Prefer browser or paste as soon as the server \
                  offers one.",
             ),
-            Self::Browser | Self::Paste => None,
+            Self::Browser | Self::Paste | Self::Device => None,
         }
     }
 }

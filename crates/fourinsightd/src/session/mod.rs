@@ -99,25 +99,19 @@ pub enum NoToken {
     NotBearer,
 }
 
-/// What is sent to the task.
+/// What is sent to the task. It is small, because every session's channel sets aside room for dozens.
 pub(crate) enum Command {
-    /// Sent by who saw that so many attempts for the key had ended.
-    Request {
-        key: TokenKey,
-        min_validity: Option<Duration>,
-        outcomes: u64,
-    },
-    Reject {
-        id: TokenId,
-        done: oneshot::Sender<()>,
-    },
-    SignIn {
-        login: Box<NewLogin>,
-        done: oneshot::Sender<()>,
-    },
-    Revoke {
-        done: oneshot::Sender<RevokeResponse>,
-    },
+    Request(Box<Nudge>),
+    Reject { id: TokenId, done: oneshot::Sender<()> },
+    SignIn { login: Box<NewLogin>, done: oneshot::Sender<()> },
+    Revoke { done: oneshot::Sender<RevokeResponse> },
+}
+
+/// The wish that a token be renewed, of one who saw that so many attempts for its key had ended.
+pub(crate) struct Nudge {
+    key: TokenKey,
+    min_validity: Option<Duration>,
+    outcomes: u64,
 }
 
 impl Handle {
@@ -149,9 +143,9 @@ impl Handle {
         let wanted = key.cloned().unwrap_or_else(|| first.own.clone());
         drop(first);
         let renewal = async {
-            let nudge = Command::Request { key: wanted, min_validity: request.min_validity, outcomes };
+            let nudge = Nudge { key: wanted, min_validity: request.min_validity, outcomes };
             // A closed channel means that the daemon is stopping; the wait below then ends at once.
-            let _ = self.commands.send(nudge).await;
+            let _ = self.commands.send(Command::Request(Box::new(nudge))).await;
             while snapshots.changed().await.is_ok() {
                 let snapshot = Arc::clone(&snapshots.borrow_and_update());
                 match self.judge(&snapshot, key, request.min_validity, self.clock.now()) {
@@ -227,11 +221,11 @@ impl Handle {
                 if snapshot.retry_at.is_none() {
                     let key = key.unwrap_or(&snapshot.own).clone();
                     // A full channel means that the task is about to look anyway.
-                    let _ = self.commands.try_send(Command::Request {
+                    let _ = self.commands.try_send(Command::Request(Box::new(Nudge {
                         key,
                         min_validity: None,
                         outcomes: view.outcomes,
-                    });
+                    })));
                 }
                 self.serve(token, now)
             }

@@ -191,7 +191,9 @@ impl Stored {
                 let login = login.ok_or(Unreadable)?;
                 let mut entries: BTreeMap<_, _> =
                     tokens.into_iter().map(|token| token.restore(clock)).collect();
-                entries.entry(login.own_key()).or_insert_with(|| Entry::restored(None, clock.now()));
+                entries
+                    .entry(login.own_key())
+                    .or_insert_with(|| Box::new(Entry::restored(None, clock.now())));
                 Phase::SignedIn(SignedIn {
                     grant: match refresh_token {
                         Some(stored) => Grant::RefreshToken {
@@ -247,7 +249,7 @@ impl StoredToken {
         }
     }
 
-    fn restore(self, clock: &Clock) -> (TokenKey, Entry) {
+    fn restore(self, clock: &Clock) -> (TokenKey, Box<Entry>) {
         let key =
             TokenKey::new(self.scopes.iter().map(String::as_str), self.resources.iter().map(String::as_str));
         let obtained_at = clock.from_unix(self.obtained_at);
@@ -266,6 +268,6 @@ impl StoredToken {
             renew_at: self.renew_at.map(|at| clock.from_unix(at)),
             on_demand: self.on_demand,
         };
-        (key, Entry::restored(Some(token), obtained_at))
+        (key, Box::new(Entry::restored(Some(token), obtained_at)))
     }
 }

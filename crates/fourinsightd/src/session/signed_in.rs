@@ -16,7 +16,8 @@ pub(crate) struct SignedIn {
     /// The key of what the login asked for.
     pub(crate) own: TokenKey,
     pub(crate) person: Option<Person>,
-    pub(crate) entries: BTreeMap<TokenKey, Entry>,
+    /// Boxed, because the map sets aside room for eleven from the first on, and most sessions have one.
+    pub(crate) entries: BTreeMap<TokenKey, Box<Entry>>,
     pub(crate) backoff: Option<Backoff>,
     pub(crate) durability: Durability,
     pub(crate) policy: Policy,
@@ -102,7 +103,7 @@ impl SignedIn {
             let least = least.min_by_key(|(_, entry)| entry.used_at).map(|(other, _)| other.clone());
             least.map(|least| self.entries.remove(&least));
         }
-        let entry = self.entries.entry(key).or_insert_with(|| Entry::new(now));
+        let entry = self.entries.entry(key).or_insert_with(|| Box::new(Entry::new(now)));
         entry.used_at = now;
         entry
     }

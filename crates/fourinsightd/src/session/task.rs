@@ -15,7 +15,7 @@ use fourinsight_ipc::{SessionKey, message::RevokeResponse};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Command, Handle,
+    Command, Handle, Nudge,
     event::{Effect, Event, NewGrant},
     record::{self, Login},
     redeem::Redemption,
@@ -90,7 +90,7 @@ pub(crate) fn prepare(
         last_used: Arc::clone(&last_used),
         clock: environment.clock.clone(),
     };
-    let task = Task {
+    let task = Box::new(Task {
         key,
         state,
         login,
@@ -104,7 +104,7 @@ pub(crate) fn prepare(
         redeeming: None,
         revokers: Vec::new(),
         deferred: VecDeque::new(),
-    };
+    });
     (handle, task.run(slot))
 }
 
@@ -138,19 +138,20 @@ enum Finished {
 }
 
 impl Task {
-    async fn run(mut self, slot: Slot) {
-        self.recover(slot).await;
+    async fn run(mut self: Box<Self>, slot: Slot) {
+        // What is done now and then is boxed: a thousand sessions at rest need no room for it.
+        Box::pin(self.recover(slot)).await;
         let mut ticks = self.environment.ticks.clone();
         let mut stopping = self.environment.stopping.clone();
         while !(*stopping.borrow() && self.work.is_none()) {
             let deadline = self.next_deadline();
             tokio::select! {
                 biased;
-                finished = finish(&mut self.work) => self.finished(finished).await,
-                Some(command) = self.commands.recv() => self.command(command).await,
-                Ok(()) = stopping.changed() => self.handle(Event::Stop).await,
-                Ok(()) = ticks.changed() => self.tick().await,
-                () = deadline => self.tick().await,
+                finished = finish(&mut self.work) => Box::pin(self.finished(finished)).await,
+                Some(command) = self.commands.recv() => Box::pin(self.command(command)).await,
+                Ok(()) = stopping.changed() => Box::pin(self.handle(Event::Stop)).await,
+                Ok(()) = ticks.changed() => Box::pin(self.tick()).await,
+                () = deadline => Box::pin(self.tick()).await,
             }
         }
     }
@@ -175,7 +176,8 @@ impl Task {
 
     async fn command(&mut self, command: Command) {
         match command {
-            Command::Request { key, min_validity, outcomes } => {
+            Command::Request(nudge) => {
+                let Nudge { key, min_validity, outcomes } = *nudge;
                 self.handle(Event::Requested { key, min_validity, outcomes }).await;
             }
             Command::Reject { id, done } => {

@@ -181,6 +181,11 @@ impl Database {
         read().map_err(|error| self.failure(error))
     }
 
+    /// Gives back the memory of pages that were read once and are not read again.
+    pub(super) fn forget_pages(&self) -> Result<(), StoreError> {
+        self.connection.execute_batch("PRAGMA shrink_memory").map_err(|error| self.failure(error))
+    }
+
     fn make_durable(&self) -> Result<(), StoreError> {
         let set = || {
             self.connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;

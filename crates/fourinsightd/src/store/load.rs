@@ -27,6 +27,7 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
     private_folder(state_dir).map_err(file("create", state_dir))?;
     let database = Database::open(&state_dir.join(DATABASE))?;
     let (records, answers) = (database.records()?, database.answers()?);
+    database.forget_pages()?;
     let journal = state_dir.join(JOURNAL);
     let slots = slot_names(&journal)?;
 

@@ -15,8 +15,11 @@ pub(super) fn submit(page: &str, at: &Url, answer: &Answer) -> Option<Request> {
     let form = &page[start..end];
     let (_, target) = tags(form, "form").next()?;
     let action = at.join(&attribute(target, "action").unwrap_or_default()).ok()?;
-    let button =
-        buttons(form).into_iter().find(|button| button.declines() == (answer.decision == Decision::Deny));
+    let elsewhere = attribute(target, "id").map(|id| buttons_of(page, &id)).unwrap_or_default();
+    let button = buttons(form)
+        .into_iter()
+        .chain(elsewhere)
+        .find(|button| button.declines() == (answer.decision == Decision::Deny));
     let Some(button) = button else {
         return (answer.decision == Decision::Deny).then(|| cancel_link(page, at).map(Request::get))?;
     };
@@ -66,20 +69,33 @@ impl Button {
     fn declines(&self) -> bool {
         let value = self.field.as_ref().map_or("", |(_, value)| value);
         let says = |word: &str| value.eq_ignore_ascii_case(word) || self.label.to_lowercase().contains(word);
-        ["deny", "decline", "cancel"].into_iter().any(says)
+        ["deny", "decline", "cancel", "abort"].into_iter().any(says)
     }
 }
 
 fn buttons(form: &str) -> Vec<Button> {
-    let field = |tag| Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default()));
     let inputs = tags(form, "input")
         .filter(|(_, tag)| attribute(tag, "type").as_deref() == Some("submit"))
         .map(|(_, tag)| Button { field: field(tag), label: attribute(tag, "value").unwrap_or_default() });
-    let buttons = tags(form, "button").map(|(after, tag)| {
-        let label = form[after..].split("</button").next().unwrap_or_default().to_owned();
-        Button { field: field(tag), label }
-    });
+    let buttons = tags(form, "button").map(|(after, tag)| button(form, after, tag));
     inputs.chain(buttons).collect()
+}
+
+/// The buttons anywhere on the page that belong to the form of this id.
+fn buttons_of(page: &str, id: &str) -> Vec<Button> {
+    tags(page, "button")
+        .filter(|(_, tag)| attribute(tag, "form").as_deref() == Some(id))
+        .map(|(after, tag)| button(page, after, tag))
+        .collect()
+}
+
+fn button(page: &str, after: usize, tag: &str) -> Button {
+    let label = page[after..].split("</button").next().unwrap_or_default().to_owned();
+    Button { field: field(tag), label }
+}
+
+fn field(tag: &str) -> Option<(String, String)> {
+    Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default()))
 }
 
 fn cancel_link(page: &str, at: &Url) -> Option<Url> {
@@ -140,6 +156,17 @@ mod tests {
         assert!(allowed.contains("csrf=a%22b&login=ada&password=any+password&answer=allow"), "{allowed}");
         assert!(allowed.contains("/go"), "{allowed}");
         assert!(body(Decision::Deny, PAGE).contains("answer=deny"));
+    }
+
+    #[test]
+    fn buttons_outside_the_form_are_pressed_too() {
+        let page = r#"<form id="f" action="/device" method="post"><input type="hidden" name="x" value="1"/></form>
+            <button type="submit" form="f">Continue</button><button form="g" name="no" value="1">Other</button>
+            <button type="submit" form="f" value="yes" name="abort">[ Abort ]</button>"#;
+        assert!(
+            body(Decision::Allow, page).contains("x=1") && !body(Decision::Allow, page).contains("abort")
+        );
+        assert!(body(Decision::Deny, page).contains("x=1&abort=yes"));
     }
 
     #[test]

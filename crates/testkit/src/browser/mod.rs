@@ -109,6 +109,41 @@ impl Browser {
         bail!("the login takes more than {LONGEST_WALK} pages")
     }
 
+    /// Enters a user code (RFC 8628 section 3.3), signs in and allows, or declines; gives the last page.
+    pub async fn connect_device(
+        &mut self,
+        verification_uri: &str,
+        user_code: &str,
+        answer: &Answer,
+    ) -> Result<Response> {
+        let mut at = Url::parse(verification_uri).context("the verification URI is no URL")?;
+        at.query_pairs_mut().append_pair("user_code", user_code);
+        let mut page = self.open(Request::get(at.clone()), &at).await?;
+        for _ in 0..LONGEST_WALK {
+            let mut declined = false;
+            let request = if let Some(next) = page.redirect(&at) {
+                Request::get(next)
+            } else if page.status != 200 {
+                bail!("{} answered {}: {}", at.path(), page.status, page.text());
+            } else {
+                let text = page.text();
+                let meant = form::submit(&text, &at, answer);
+                declined = answer.decision == Decision::Deny && meant.is_some();
+                // Pages before the one that lets the person decline are gone through.
+                match meant.or_else(|| form::submit(&text, &at, &Answer::allow(&answer.login))) {
+                    Some(request) => request,
+                    None => return Ok(page),
+                }
+            };
+            at = request.url().clone();
+            page = self.open(request, &at).await?;
+            if declined {
+                return Ok(page);
+            }
+        }
+        bail!("connecting a device takes more than {LONGEST_WALK} pages")
+    }
+
     async fn open(&mut self, request: Request, at: &Url) -> Result<Response> {
         let request = match self.cookies.header(at) {
             Some(cookies) => request.header(header::COOKIE, &cookies),

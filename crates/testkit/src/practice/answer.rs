@@ -51,6 +51,12 @@ impl Refusal {
         Self { status: StatusCode::UNAUTHORIZED, error: "invalid_client", description, basic_challenge }
     }
 
+    /// An error with a status of the server's own choice.
+    pub(super) fn with_status(status: u16, error: &'static str, description: &'static str) -> Self {
+        let status = StatusCode::from_u16(status).expect("a test names a valid status");
+        Self { status, error, description, basic_challenge: false }
+    }
+
     fn bad(error: &'static str, description: &'static str) -> Self {
         Self { status: StatusCode::BAD_REQUEST, error, description, basic_challenge: false }
     }

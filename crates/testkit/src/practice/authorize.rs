@@ -15,7 +15,7 @@ use super::{
     page,
     rotation::FamilyId,
     settings::{Settings, User},
-    site::Site,
+    site::{Endpoint, Site},
     timeline::Moment,
     token,
 };
@@ -116,6 +116,8 @@ fn show_login(site: &Site, request: AuthorizationRequest) -> Response {
         resources: &request.resources,
         users: &settings.users,
         chosen: request.login_hint.as_deref(),
+        action: Endpoint::Authorization.paths()[0],
+        user_code: None,
         form: &form,
     });
     site.practice.state().login_forms.insert(form, request);

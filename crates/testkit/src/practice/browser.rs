@@ -51,6 +51,30 @@ impl Practice {
         self.visit(authorization_uri, "", "deny").await
     }
 
+    /// What a person does with a user code: opens the page with it, and allows as this user, or denies without one.
+    pub async fn answer_device(
+        &self,
+        verification_uri: &str,
+        user_code: &str,
+        username: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let uri = Url::parse(verification_uri).context("the verification URI does not parse")?;
+        let router = self.router(&uri.origin().ascii_serialization());
+        let query = Serializer::new(String::new()).append_pair("user_code", user_code).finish();
+        let target = format!("{}?{query}", uri.path());
+        let Visit::Shown(page) = fetch(&router, Request::get(target).body(Body::empty())?).await? else {
+            bail!("the page of the user code sends elsewhere");
+        };
+        let form = hidden_field(&page, "form").with_context(|| format!("no form: {page}"))?;
+        let decision = if username.is_some() { "allow" } else { "deny" };
+        let fields = [("form", form), ("user", username.unwrap_or_default()), ("decision", decision)];
+        let body = Serializer::new(String::new()).extend_pairs(fields).finish();
+        let post = Request::post(uri.path())
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(body))?;
+        fetch(&router, post).await.map(drop)
+    }
+
     async fn visit(&self, authorization_uri: &str, username: &str, decision: &str) -> anyhow::Result<Url> {
         match self.decide(authorization_uri, username, decision).await? {
             Visit::SentTo(callback) => Ok(callback),

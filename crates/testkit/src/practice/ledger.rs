@@ -51,6 +51,7 @@ pub struct Secret {
 #[expect(missing_docs, reason = "RFC terms")]
 pub enum SecretKind {
     AuthorizationCode,
+    DeviceCode,
     CodeVerifier,
     AccessToken,
     RefreshToken,

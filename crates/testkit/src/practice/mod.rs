@@ -10,6 +10,7 @@
 //! | `site` | the endpoints, the router, and the recording of every request |
 //! | `authorize`, `page` | the authorization endpoint and its login page, and the page that hands out packages |
 //! | `token` | the token endpoint |
+//! | `device` | the device flow: user codes, their page, and the polls |
 //! | [`rotation`] | PURE: families of tokens, and what kills them |
 //! | `revocation`, `protected`, `discovery`, `id_token` | RFC 7009; userinfo and a small API; metadata; ID tokens |
 //! | [`ledger`] | what happened |
@@ -43,6 +44,7 @@ mod authorize;
 mod browser;
 mod certificates;
 pub mod clients;
+mod device;
 mod discovery;
 pub mod fault;
 mod id_token;
@@ -65,7 +67,7 @@ pub use fault::{Answer, Gate};
 pub use ledger::{Ledger, SecretKind};
 pub use rotation::{AccessToken, Verdict};
 pub use serve::{Serving, Transport};
-pub use settings::{PackagePage, Rotation, Settings, User};
+pub use settings::{DeviceFlow, PackagePage, Rotation, Settings, User};
 pub use site::Endpoint;
 
 /// A practice authorization server. A clone is another handle on the same server.
@@ -88,6 +90,9 @@ struct State {
     families: rotation::Families,
     codes: HashMap<String, authorize::Code>,
     login_forms: HashMap<String, authorize::AuthorizationRequest>,
+    device_codes: HashMap<String, device::DeviceCode>,
+    /// Which user code a page asks about, by the page's form.
+    device_forms: HashMap<String, String>,
     script: HashMap<Endpoint, VecDeque<Answer>>,
 }
 
@@ -106,6 +111,8 @@ impl Practice {
             families: rotation::Families::new(settings.rotation),
             codes: HashMap::new(),
             login_forms: HashMap::new(),
+            device_codes: HashMap::new(),
+            device_forms: HashMap::new(),
             script: HashMap::new(),
         };
         Self {

@@ -25,6 +25,10 @@ pub(super) struct Login<'a> {
     pub(super) users: &'a [User],
     /// The user chosen beforehand.
     pub(super) chosen: Option<&'a str>,
+    /// Where the form goes.
+    pub(super) action: &'a str,
+    /// The code that the person compares with the one on their device.
+    pub(super) user_code: Option<&'a str>,
     /// Names this one showing of the page; unguessable.
     pub(super) form: &'a str,
 }
@@ -43,17 +47,21 @@ pub(super) fn login(login: &Login<'_>) -> String {
     let users = users.collect::<Vec<_>>().concat();
     let wishes = login.scope.iter().chain(login.resources);
     let wishes = wishes.map(|wish| format!("<li>{}</li>", escaped(wish))).collect::<Vec<_>>().concat();
+    let compare = login.user_code.map_or_else(String::new, |code| {
+        format!("<p>Go on only if your device shows this code:</p><p class=code>{}</p>", escaped(code))
+    });
     document(
         "Sign in",
         &format!(
-            "<h1>Sign in</h1><p><b>{client}</b> asks to act for you.</p>\
-             <form method=post action=/authorize>\
+            "<h1>Sign in</h1><p><b>{client}</b> asks to act for you.</p>{compare}\
+             <form method=post action=\"{action}\">\
              <input type=hidden name=form value=\"{form}\">\
              <fieldset><legend>Who are you?</legend>{users}</fieldset>\
              <p class=small>It asks for</p><ul>{wishes}</ul>\
              <div class=buttons><button name=decision value=deny class=quiet>Deny</button>\
              <button name=decision value=allow>Allow</button></div></form>",
             client = escaped(login.client),
+            action = escaped(login.action),
             form = escaped(login.form),
         ),
     )
@@ -96,6 +104,30 @@ pub(super) fn form_headers() -> [(HeaderName, String); 4] {
         let value = if is_policy { format!("{value}; script-src 'sha256-{hash}'") } else { value.to_owned() };
         (name, value)
     })
+}
+
+/// The page that asks for a user code, after an attempt that went wrong if there is a problem.
+pub(super) fn user_code(problem: Option<&str>) -> String {
+    let problem = problem.map_or_else(String::new, |text| format!("<p><b>{}</b></p>", escaped(text)));
+    document(
+        "Connect a device",
+        &format!(
+            "<h1>Connect a device</h1>{problem}<form method=get action=\"/device\">\
+             <p><label>The code that your device shows<br>\
+             <input class=code name=user_code autocomplete=off autofocus required></label></p>\
+             <div class=buttons><button>Continue</button></div></form>"
+        ),
+    )
+}
+
+/// The page after the person's decision about a device.
+pub(super) fn device_done(allowed: bool) -> String {
+    let (title, text) = if allowed {
+        ("Device connected", "Go back to your device: it is signed in within a few seconds.")
+    } else {
+        ("Device refused", "Your device is not signed in.")
+    };
+    document(title, &format!("<h1>{title}</h1><p>{text}</p>"))
 }
 
 /// A page that says what is wrong.
@@ -146,6 +178,8 @@ button{flex:1;padding:.7rem;border:1px solid var(--key);border-radius:10px;backg
 font:inherit;font-weight:600;cursor:pointer}
 button.quiet{background:none;color:var(--ink);border-color:var(--line)}
 textarea{width:100%;font:inherit}
+.code{font:600 1.4rem ui-monospace,monospace;letter-spacing:.15em;text-align:center}
+input.code{width:100%;padding:.6rem;border:1px solid var(--line);border-radius:10px;background:none;color:inherit}
 button:focus-visible,.user:focus-within{outline:2px solid var(--key);outline-offset:2px}
 footer{margin-top:1.5rem;padding-top:1rem;border-top:1px solid var(--line)}
 ";
@@ -163,16 +197,27 @@ mod tests {
             resources: &[],
             users: &[User::new(&hostile, &hostile)],
             chosen: None,
+            action: "/authorize",
+            user_code: Some(&hostile),
             form: &hostile,
         });
         assert!(!html.contains("<script"));
-        assert_eq!(html.matches("&lt;script&gt;&quot;&#39;&amp;").count(), 6);
+        assert_eq!(html.matches("&lt;script&gt;&quot;&#39;&amp;").count(), 7);
     }
 
     #[test]
     fn the_hinted_user_is_chosen() {
         let users = [User::new("ada", "Ada"), User::new("grace", "Grace")];
-        let page = Login { client: "c", scope: &[], resources: &[], users: &users, chosen: None, form: "f" };
+        let page = Login {
+            client: "c",
+            scope: &[],
+            resources: &[],
+            users: &users,
+            chosen: None,
+            action: "/a",
+            user_code: None,
+            form: "f",
+        };
         assert!(login(&page).contains("value=\"ada\" checked"));
         let hinted = Login { chosen: Some("grace"), ..page };
         let html = login(&hinted);

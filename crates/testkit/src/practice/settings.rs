@@ -20,6 +20,8 @@ pub struct Settings {
     pub userinfo: bool,
     /// Whether there is a `revocation_endpoint` (RFC 7009).
     pub revocation: bool,
+    /// Whether there is a device flow (RFC 8628), and how it behaves.
+    pub device_flow: Option<DeviceFlow>,
     /// Whether the callback carries `iss` (RFC 9207), and the metadata promises it.
     pub iss_in_callback: bool,
     /// Whether the password grant and the implicit grant are offered (RFC 9700 advises against both).
@@ -48,6 +50,34 @@ pub struct PackagePage {
     pub scope: Vec<String>,
     /// The tenant in the path of the token endpoint that it names; `None`: the endpoint of the metadata.
     pub tenant: Option<String>,
+}
+
+/// How the device flow behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceFlow {
+    /// How long a user code waits for its person.
+    pub code_life: Duration,
+    /// The pause that polls must leave at first.
+    pub interval: Duration,
+    /// Whether the answer says how long the code lives, as RFC 8628 requires.
+    pub announces_expiry: bool,
+    /// Whether the page's address is called `verification_url` and there is none with the code in it, as at Google.
+    pub verification_url: bool,
+    /// The status that answers to polls which grant nothing come with.
+    pub error_status: u16,
+}
+
+impl Default for DeviceFlow {
+    /// What RFC 8628 asks for: codes of 15 minutes, polls every 5 seconds, errors with status 400.
+    fn default() -> Self {
+        Self {
+            code_life: Duration::from_mins(15),
+            interval: Duration::from_secs(5),
+            announces_expiry: true,
+            verification_url: false,
+            error_status: 400,
+        }
+    }
 }
 
 /// What becomes of a refresh token when it is redeemed.
@@ -96,6 +126,7 @@ impl Default for Settings {
             id_tokens: true,
             userinfo: true,
             revocation: true,
+            device_flow: Some(DeviceFlow::default()),
             iss_in_callback: true,
             legacy: true,
             package: PackagePage {

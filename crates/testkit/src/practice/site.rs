@@ -13,7 +13,7 @@ use axum::{
 };
 
 use super::{
-    Practice, authorize, discovery, fault,
+    Practice, authorize, device, discovery, fault,
     ledger::{Entry, Parameters},
     protected, revocation, side, token,
 };
@@ -33,6 +33,10 @@ pub enum Endpoint {
     Package,
     /// RFC 6749 section 3.2.
     Token,
+    /// RFC 8628 section 3.1.
+    DeviceAuthorization,
+    /// Where the person enters a user code (RFC 8628 section 3.3).
+    DeviceVerification,
     /// RFC 7009.
     Revocation,
     /// OpenID Connect Core section 5.3.
@@ -46,10 +50,12 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Authorization,
         Self::Package,
         Self::Token,
+        Self::DeviceAuthorization,
+        Self::DeviceVerification,
         Self::Revocation,
         Self::UserInfo,
         Self::Discovery,
@@ -63,6 +69,8 @@ impl Endpoint {
             Self::Authorization => &["/authorize"],
             Self::Package => &["/auth"],
             Self::Token => &["/token"],
+            Self::DeviceAuthorization => &["/device_authorization"],
+            Self::DeviceVerification => &["/device"],
             Self::Revocation => &["/revoke"],
             Self::UserInfo => &["/userinfo"],
             Self::Discovery => {
@@ -118,6 +126,11 @@ pub(super) fn router(practice: Practice, issuer: &str) -> Router {
     }
     if let Some(tenant) = &settings.package.tenant {
         router = router.route(&format!("/{tenant}{TENANT_SUFFIX}"), post(token::token));
+    }
+    if settings.device_flow.is_some() {
+        router = router
+            .route(path(Endpoint::DeviceAuthorization), post(device::authorize))
+            .route(path(Endpoint::DeviceVerification), get(device::show).post(device::decide));
     }
     if settings.revocation {
         router = router.route(path(Endpoint::Revocation), post(revocation::revoke));

@@ -1,4 +1,4 @@
-//! The token endpoint: exchanges a code, redeems a refresh token.
+//! The token endpoint: exchanges a code, redeems a refresh token, answers the polls of the device flow.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::{
     answer::{Refusal, unstored},
     authorize::{AuthorizationRequest, is_resource, words},
     clients::{Client, authenticate},
-    fresh_secret,
+    device, fresh_secret,
     id_token::Claims,
     ledger::{Entry, Refresh, SecretKind},
     rotation::{Denied, FamilyId, Grant},
@@ -44,6 +44,7 @@ fn redeem(site: &Site, entry: &Entry) -> Result<Value, Refusal> {
         Some("authorization_code") => exchange_code(site, client, entry),
         Some("refresh_token") => refresh(site, client, entry),
         Some("password") if site.practice.settings().legacy => password(site, client, entry),
+        Some(device::GRANT_TYPE) => device::poll(site, client, entry),
         Some(_) => Err(Refusal::unsupported_grant_type("grant_type is none of the metadata's")),
         None => Err(Refusal::invalid_request("grant_type is missing, or the body is not form-encoded")),
     }
@@ -80,22 +81,40 @@ fn exchange_code(site: &Site, client: &Client, entry: &Entry) -> Result<Value, R
     }
     let request = &code.request;
     let audience = narrowed_audience(entry, &request.resources)?;
-    let family = state.families.begin(Grant {
+    let grant = Grant {
         client_id: client.id.clone(),
         subject: code.user.subject.clone(),
         scope: request.scope.clone(),
         resources: request.resources.clone(),
         signed_in_at: code.signed_in_at,
-    });
-    code.redeemed = Some(family);
-    let (nonce, scope) = (request.nonce.clone(), request.scope.clone());
+    };
+    let nonce = request.nonce.clone();
+    let (family, body) = begin(site, state, grant, audience, nonce);
+    if let Some(code) = state.codes.get_mut(text) {
+        code.redeemed = Some(family);
+    }
+    Ok(body)
+}
+
+/// Begins a family with its first tokens.
+pub(super) fn begin(
+    site: &Site,
+    state: &mut State,
+    grant: Grant,
+    audience: Vec<String>,
+    nonce: Option<String>,
+) -> (FamilyId, Value) {
+    let now = site.practice.shared.timeline.now();
+    let scope = grant.scope.clone();
+    let family = state.families.begin(grant);
     let refresh_token = scope.iter().any(|word| word == "offline_access").then(fresh_secret);
     if let Some(refresh_token) = &refresh_token {
         let expires_at = site.practice.settings().refresh_token_life.map(|life| now + life);
         state.families.add_refresh_token(refresh_token, family, expires_at);
         state.ledger.remember(SecretKind::RefreshToken, refresh_token);
     }
-    Ok(issue(site, state, family, &Wish { scope, audience, nonce, refresh_token }).0)
+    let (body, _) = issue(site, state, family, &Wish { scope, audience, nonce, refresh_token });
+    (family, body)
 }
 
 fn refresh(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal> {
@@ -241,7 +260,7 @@ fn issue(site: &Site, state: &mut State, family: FamilyId, wish: &Wish) -> (Valu
 }
 
 /// The resources that the access token is for (RFC 8707 section 2.2).
-fn narrowed_audience(entry: &Entry, granted: &[String]) -> Result<Vec<String>, Refusal> {
+pub(super) fn narrowed_audience(entry: &Entry, granted: &[String]) -> Result<Vec<String>, Refusal> {
     let asked: Vec<_> = entry.form.all("resource").map(str::to_owned).collect();
     if asked.iter().any(|resource| !is_resource(resource)) {
         return Err(Refusal::invalid_target("a resource is an absolute URI without a fragment"));

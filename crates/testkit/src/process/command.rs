@@ -11,7 +11,10 @@ use tokio::{
 };
 
 use super::{Home, TIME_LIMIT};
-use crate::browser::{Answer, Browser, Landing};
+use crate::{
+    browser::{Answer, Browser, Landing},
+    http::Response,
+};
 
 /// What a command left behind.
 #[derive(Clone, Debug)]
@@ -46,6 +49,24 @@ pub struct Login {
     stderr: BufReader<ChildStderr>,
     /// What it printed on standard error so far.
     said: String,
+}
+
+/// A `login` of the device flow under way: it has printed the address and the code, and waits.
+#[derive(Debug)]
+pub struct DeviceLogin {
+    /// What it asks the person to enter.
+    pub user_code: String,
+    /// The command; what it printed as an address is where the code is entered.
+    pub login: Login,
+}
+
+impl DeviceLogin {
+    /// Enters the code as a person does, and gives what the command makes of it and the page they see last.
+    pub async fn connect(self, answer: &Answer) -> Result<(Output, Response)> {
+        let uri = &self.login.authorization_uri;
+        let page = Browser::new().connect_device(uri, &self.user_code, answer).await?;
+        Ok((self.login.finish().await?, page))
+    }
 }
 
 impl Home {
@@ -86,6 +107,19 @@ impl Home {
         let authorization_uri =
             timeout(TIME_LIMIT, announced).await.context("login names no authorization URI")??;
         Ok(Login { authorization_uri, process, stderr, said })
+    }
+
+    /// Runs `fourinsightctl login --flow device` with these arguments until it prints the code to enter.
+    pub async fn begin_device_login(&self, arguments: &[&str]) -> Result<DeviceLogin> {
+        let mut login = self.begin_login(&[&["--flow", "device"], arguments].concat()).await?;
+        let mut next_line = async || -> Result<String> {
+            let start = login.said.len();
+            ensure!(login.stderr.read_line(&mut login.said).await? > 0, "login ended:\n{}", login.said);
+            Ok(login.said[start..].trim().to_owned())
+        };
+        let lines = async { Ok::<_, anyhow::Error>((next_line().await?, next_line().await?)) };
+        let (_, user_code) = timeout(TIME_LIMIT, lines).await.context("login names no user code")??;
+        Ok(DeviceLogin { user_code, login })
     }
 
     /// A whole login: `fourinsightctl login`, the server's forms, the redirect, and the command's end.

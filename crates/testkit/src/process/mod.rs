@@ -6,7 +6,7 @@ mod daemon;
 mod home;
 mod programs;
 
-pub use command::{Login, Output};
+pub use command::{DeviceLogin, Login, Output};
 pub use daemon::{Daemon, Start};
 pub use home::Home;
 pub use programs::Programs;

@@ -80,7 +80,7 @@ impl Answers {
             }
         }
         self.question.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&status.confirmation);
-        self.events.send(Event::News(Ok(status))).is_ok()
+        self.events.send(Event::News(Ok(Box::new(status)))).is_ok()
     }
 
     fn open_question(&self) -> Option<Confirmation> {

@@ -1,9 +1,11 @@
 //! `login`: whether there is anything to do, the wait, and what came of it.
 
 mod answers;
+mod device;
 mod difference;
 mod paste;
 mod prompt;
+mod qr;
 mod wait;
 
 use fourinsight_client::{Error, LoginRequest, LoginState, LoginStatus, SessionState, SessionStatus};
@@ -67,9 +69,10 @@ fn finish(context: &Context, attempt: &LoginStatus, said: Option<&str>) -> Resul
         LoginState::Succeeded => {}
         LoginState::Failed => return Err(failed(attempt)),
         LoginState::Expired => {
+            let note = attempt.note.as_deref().map(|note| format!(". {note}")).unwrap_or_default();
             return Err(Failure::new(
                 Exit::Failure,
-                "nobody signed in before the login attempt expired",
+                format!("nobody signed in before the login attempt expired{}", clean(&note)),
                 "run `fourinsightctl login` again",
             ));
         }

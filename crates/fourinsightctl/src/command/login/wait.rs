@@ -13,14 +13,15 @@ use std::{
     time::Duration,
 };
 
-use fourinsight_client::{Client, Error, LoginRequest, LoginState, LoginStatus, Wanted};
+use fourinsight_client::{Client, Confirmation, Error, LoginRequest, LoginState, LoginStatus, Wanted};
 use jiff::{SignedDuration, Timestamp};
 
 use fourinsight_ipc::platform::HiddenInput;
 
 use super::{
     answers::{Answers, OpenQuestion, tell},
-    prompt,
+    device, prompt,
+    qr::Ink,
 };
 use crate::{
     browser,
@@ -77,10 +78,9 @@ pub(super) struct Ended {
     pub(super) said: Option<String>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there are a handful of events, each for a moment")]
 pub(super) enum Event {
     /// The daemon's news of the attempt, or why there are none. The first is the attempt's beginning.
-    News(Result<LoginStatus, Error>),
+    News(Result<Box<LoginStatus>, Error>),
     /// What was typed or pasted was not taken; the attempt goes on.
     Refused(Failure),
     /// What was typed or pasted was taken: as the answer to this question, or to what was wanted.
@@ -137,13 +137,13 @@ impl Wait<'_> {
             self.clear_countdown();
             match event {
                 Event::News(Err(error)) => return Err(error.into()),
-                Event::News(Ok(status)) if status.state != LoginState::Pending => return Ok(status),
+                Event::News(Ok(status)) if status.state != LoginState::Pending => return Ok(*status),
                 Event::News(Ok(status)) => {
                     if attempt.is_none() {
                         self.begin(&status);
                         attempt = Some(status.id.clone());
                     }
-                    self.ask(status);
+                    self.ask(status.confirmation);
                 }
                 Event::Refused(failure) => output::line_to_stderr(&failure.to_string()),
                 Event::Accepted(what) => self.answered.push(what),
@@ -176,6 +176,11 @@ impl Wait<'_> {
         self.wanted = status.wanted;
         if let Some(warning) = &status.warning {
             output::line_to_stderr(&format!("warning: {}", clean(warning)));
+        }
+        let ink = if output::can_colour_stderr() { Ink::Coloured } else { Ink::Plain };
+        if let Some(lines) = device::lines(status, output::can_move_the_cursor().then_some(ink)) {
+            output::line_to_stderr(&lines.join("\n"));
+            return;
         }
         match &status.authorization_uri {
             Some(uri) => self.open(uri),
@@ -221,8 +226,8 @@ impl Wait<'_> {
     }
 
     /// Shows a question once. The answer is typed where it can be seen.
-    fn ask(&mut self, status: LoginStatus) {
-        let Some(question) = status.confirmation else { return };
+    fn ask(&mut self, confirmation: Option<Confirmation>) {
+        let Some(question) = confirmation else { return };
         if !self.asked.contains(&question.id) {
             self.hidden = None;
             prompt::ask(&question);
@@ -306,7 +311,7 @@ fn follow(client: &Client, request: &LoginRequest, events: &Sender<Event>) {
             Ok(status) if status.state == LoginState::Pending => Some(status.id.clone()),
             _ => None,
         };
-        let heard = events.send(Event::News(news)).is_ok();
+        let heard = events.send(Event::News(news.map(Box::new))).is_ok();
         let Some(id) = pending.filter(|_| heard) else { return };
         news = client.login(&id, SLICE);
     }

@@ -25,6 +25,8 @@ fn profile() -> Profile {
         allow_legacy: false,
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
+        device_params: Parameters::new(),
+        device_poll_params: Parameters::new(),
         refresh_params: Parameters::new(),
         revoke_params: Parameters::new(),
         route: Route::default(),

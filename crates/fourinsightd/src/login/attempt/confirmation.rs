@@ -9,7 +9,7 @@ use fourinsight_ipc::{
 use tokio::sync::oneshot;
 
 use super::{
-    super::{NewLogin, authorize::random, callback::Answer, redemption::Redemption},
+    super::{NewLogin, authorize::random, callback::Answer, redemption::Proof},
     Attempt, Phase,
 };
 use crate::authority::text::clean;
@@ -35,9 +35,9 @@ impl Attempt {
     }
 
     /// Whether the answer may be sent to the server: a tenant that is new to the session is confirmed first.
-    pub(super) async fn may_send(&self, answer: &Answer, redemption: &Redemption) -> bool {
+    pub(super) async fn may_send(&self, answer: &Answer, proof: &Proof) -> bool {
         let Answer::Package { endpoint, .. } = answer else { return true };
-        if redemption.known.pinned_endpoint.as_ref() == Some(endpoint) {
+        if proof.known.pinned_endpoint.as_ref() == Some(endpoint) {
             return true;
         }
         let (Some(tenant), Some(url)) = (endpoint.tenant(), endpoint.url()) else { return true };
@@ -49,9 +49,9 @@ impl Attempt {
 
     /// Whether what was granted may be saved: who a package signs in is confirmed, unless it is who was signed in
     /// at the same endpoint before.
-    pub(super) async fn may_save(&self, login: &NewLogin, redemption: &Redemption) -> bool {
+    pub(super) async fn may_save(&self, login: &NewLogin, proof: &Proof) -> bool {
         let Some(endpoint) = &login.registration.pinned_endpoint else { return true };
-        let known = &redemption.known;
+        let known = &proof.known;
         let person = login.tokens.person.as_ref();
         if person.is_some()
             && known.person.as_ref() == person
@@ -92,7 +92,7 @@ impl Attempt {
         let accepted = tokio::select! {
             accepted = answer => accepted.unwrap_or(false),
             _ = changes.wait_for(|status| status.state != LoginState::Pending) => false,
-            () = self.expiry() => {
+            () = self.reached(self.deadline) => {
                 let mut phase = self.phase();
                 if matches!(*phase, Phase::Redeeming) {
                     self.end(&mut phase, |status| status.state = LoginState::Expired);

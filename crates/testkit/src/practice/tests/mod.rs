@@ -13,6 +13,7 @@ use url::{Url, form_urlencoded::Serializer};
 use super::{Client, Practice, Settings, Verdict};
 
 mod authorization;
+mod device;
 mod faults;
 mod grants;
 mod sockets;
