@@ -102,7 +102,8 @@ pub(crate) fn version() -> Request<Version> {
 
 /// `POST /v1/logins`
 pub(crate) fn start_login(request: &LoginRequest) -> Request<LoginStatus> {
-    Request { starts_daemon: true, ..post("/v1/logins", &json(request, 0), AFTER_THE_SERVER) }
+    let length = request.client_secret.as_ref().map_or(0, |secret| secret.expose_secret().len());
+    Request { starts_daemon: true, ..post("/v1/logins", &json(request, length), AFTER_THE_SERVER) }
 }
 
 /// `GET /v1/logins/{id}`

@@ -185,7 +185,7 @@ pub struct Problem {
 }
 
 /// Body of `POST /v1/logins`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LoginRequest {
     /// The session to sign in.
@@ -207,6 +207,13 @@ pub struct LoginRequest {
     /// Ask the server to really ask the person again.
     #[serde(default)]
     pub force: bool,
+    /// Flow `client_credentials`: a client identifier instead of the profile's, with its `client_secret`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Flow `client_credentials`: a client secret instead of the profile's. The daemon keeps it in memory only.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "expose_if_any")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub client_secret: Option<SecretString>,
 }
 
 /// A login attempt: `POST /v1/logins`, `GET /v1/logins/{id}`.
@@ -365,6 +372,11 @@ pub struct Health {
     pub problems: Vec<String>,
 }
 
+#[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
+fn expose_if_any<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(SecretString::expose_secret).serialize(serializer)
+}
+
 fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose_secret())
 }
@@ -387,5 +399,15 @@ mod tests {
         assert_eq!(serde_json::from_str::<SessionState>(r#""melted""#).unwrap(), SessionState::Unknown);
         assert_eq!(serde_json::from_str::<LoginState>(r#""melted""#).unwrap(), LoginState::Unknown);
         assert_eq!(serde_json::from_str::<Revocation>(r#""melted""#).unwrap(), Revocation::Failed);
+    }
+
+    #[test]
+    fn a_login_request_hides_its_client_secret_from_debug_and_leaves_out_what_it_has_not() {
+        let request = LoginRequest { client_secret: Some("s3cr3t".into()), ..LoginRequest::default() };
+        assert!(!format!("{request:?}").contains("s3cr3t"));
+        let json = serde_json::to_string(&request).unwrap();
+        assert_eq!(json, r#"{"session":"default","force":false,"client_secret":"s3cr3t"}"#);
+        let read: LoginRequest = serde_json::from_str(&json).unwrap();
+        assert!(read.client_secret.is_some_and(|secret| secret.expose_secret() == "s3cr3t"));
     }
 }

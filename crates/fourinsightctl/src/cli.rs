@@ -79,7 +79,7 @@ pub(crate) enum Command {
     Man(Man),
 }
 
-/// Sign in, through your browser or on another device
+/// Sign in: in your browser, on another device, or as a client
 ///
 /// Opens the authorization server's page in your browser and waits until you have signed in
 /// there. The address is also printed alone on a line of standard error, for when no browser
@@ -95,6 +95,10 @@ pub(crate) enum Command {
 /// code, also as a QR code, and waits until you have entered the code there, on any device. Check
 /// the page's host before you enter it, and enter no code that you did not ask for.
 ///
+/// With the flow "client_credentials" nobody is asked: the client signs in as itself, with the
+/// client_secret of the profile, or with one that you bring and that the daemon keeps in memory
+/// only, until it stops.
+///
 /// When the session is already signed in with the given profile and every given scope, it says as
 /// whom and does nothing more.
 #[derive(Args, Debug)]
@@ -106,8 +110,8 @@ pub(crate) struct Login {
     /// The profile of the configuration file to sign in with, instead of its default_profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// The way to sign in, instead of the profile's: browser, paste, device, or (only with
-    /// allow_legacy = true in the profile) password or implicit
+    /// The way to sign in, instead of the profile's: browser, paste, device, client_credentials, or
+    /// (only with allow_legacy = true in the profile) password or implicit
     #[arg(long, value_name = "FLOW", verbatim_doc_comment)]
     pub(crate) flow: Option<String>,
     /// Whose password to sign in with, for the flow password; asked for when left out
@@ -125,6 +129,12 @@ pub(crate) struct Login {
     /// A resource to ask for beside the profile's (RFC 8707); may be repeated
     #[arg(long = "resource", value_name = "URI")]
     pub(crate) resources: Vec<String>,
+    /// Flow client_credentials: sign in as this client, with --client-secret-stdin
+    #[arg(long, value_name = "ID", requires = "client_secret_stdin")]
+    pub(crate) client_id: Option<String>,
+    /// Flow client_credentials: read the client secret from the first line of standard input
+    #[arg(long)]
+    pub(crate) client_secret_stdin: bool,
     /// How long to wait for you to sign in
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     pub(crate) timeout: Duration,
@@ -269,6 +279,8 @@ Examples:
   fourinsightctl login work --profile work --scope \"openid offline_access\"
   fourinsightctl login --no-browser --timeout 10m
   fourinsightctl login --flow device --timeout 15m
+  fourinsightctl login batch --profile batch --flow client_credentials
+  pass show batch | fourinsightctl login batch --flow client_credentials --client-secret-stdin
   fourinsightctl login work --force
   fourinsightctl login work --flow paste
   pass show work | fourinsightctl login --flow password --username ada";

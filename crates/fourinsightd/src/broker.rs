@@ -10,10 +10,13 @@ use fourinsight_ipc::{ErrorBody, SessionKey};
 use tokio::task::JoinSet;
 
 use crate::{
-    login::{Known, NewLogin, SignIn},
-    session::{Environment, Handle, Start, prepare, record},
+    login::{Known, NewLogin, Opener, SignIn},
+    session::{Environment, Handle, Opened, Start, prepare, record},
     store::Loaded,
 };
+
+/// The sessions that the daemon opens by itself, each with what opens it.
+pub(crate) type Declared = BTreeMap<SessionKey, Opener>;
 
 /// All sessions.
 pub struct Broker {
@@ -24,10 +27,17 @@ pub struct Broker {
 
 impl Broker {
     /// Starts every stored session. Also returns what is wrong with those that cannot be read, for people.
-    pub(crate) fn start(environment: Environment, stored: Vec<Loaded>) -> (Self, Vec<String>) {
+    ///
+    /// Those that open themselves do so by the profiles of `declared`, where it has one for them.
+    pub(crate) fn start(
+        environment: Environment,
+        stored: Vec<Loaded>,
+        declared: &Declared,
+    ) -> (Self, Vec<String>) {
         let broker =
             Self { sessions: RwLock::default(), tasks: Mutex::default(), environment: Arc::new(environment) };
-        let problems = stored.into_iter().filter_map(|loaded| broker.restore(loaded).err()).collect();
+        let problems =
+            stored.into_iter().filter_map(|loaded| broker.restore(loaded, declared).err()).collect();
         (broker, problems)
     }
 
@@ -41,6 +51,16 @@ impl Broker {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// Has the declared sessions opened that are not open already. Those that somebody has signed in to are left
+    /// alone.
+    pub(crate) async fn open(&self, declared: Declared) {
+        for (key, opener) in declared {
+            if self.session_or_new(&key).open(opener).await == Some(Opened::Taken) {
+                tracing::warn!(session = %key, "the configuration declares this session, but somebody has signed in to it; revoke it to have it opened");
+            }
+        }
+    }
+
     /// Waits until every task has finished what it began. They begin nothing more once the daemon is stopping.
     pub(crate) async fn finished(&self) {
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
@@ -51,14 +71,15 @@ impl Broker {
         }
     }
 
-    fn restore(&self, loaded: Loaded) -> Result<(), String> {
+    fn restore(&self, loaded: Loaded, declared: &Declared) -> Result<(), String> {
         let Loaded { key, generation, record, slot } = loaded;
         // A copy: the loaded one lies among records that are dropped, and would keep their memory from being given
         // back.
         let key = key.clone();
         match record::decode(&record, &self.environment.clock) {
             Ok((phase, login)) => {
-                self.add(key, Start::Restored { phase, login, generation, slot });
+                let opener = declared.get(&key).cloned();
+                self.add(key, Start::Restored { phase, login, generation, slot, opener });
                 Ok(())
             }
             Err(error) => {

@@ -9,9 +9,13 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use fourinsight_ipc::SessionKey;
+
 use crate::profile::Profile;
 
+mod client_auth;
 mod profile;
+mod sessions;
 mod table;
 
 use table::{Source, Table};
@@ -23,13 +27,19 @@ pub struct Config {
     pub default_profile: Option<String>,
     /// The profiles, by name.
     pub profiles: BTreeMap<String, Profile>,
+    /// The sessions that the daemon opens by itself, each with its profile.
+    pub sessions: BTreeMap<SessionKey, String>,
 }
 
-/// The keys at the top of the file, and those that later versions bring.
-const KEYS: [&str; 2] = ["default_profile", "profiles"];
-const LATER_KEYS: [&str; 1] = ["sessions"];
+/// The keys at the top of the file.
+const KEYS: [&str; 3] = ["default_profile", "profiles", "sessions"];
 
 impl Config {
+    /// The sessions that the daemon opens by itself, each with its profile.
+    pub fn declared(&self) -> impl Iterator<Item = (&SessionKey, &Profile)> {
+        self.sessions.iter().filter_map(|(key, name)| Some((key, self.profiles.get(name)?)))
+    }
+
     /// Reads a file; one that does not exist is an empty configuration.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let fail = |what: String| ConfigError { path: path.to_owned(), line: None, what };
@@ -47,7 +57,7 @@ impl Config {
         let source = Source::new(path, text);
         let document = source.parse()?;
         let top = Table::new(&source, &document);
-        top.check_keys(&KEYS, &LATER_KEYS)?;
+        top.check_keys(&KEYS, &[])?;
         let mut profiles = BTreeMap::new();
         if let Some(table) = top.table("profiles")? {
             for (name, profile) in table.tables()? {
@@ -65,7 +75,11 @@ impl Config {
             None if profiles.len() == 1 => default_profile = profiles.keys().next().cloned(),
             _ => {}
         }
-        Ok(Self { default_profile, profiles })
+        let sessions = match top.table("sessions")? {
+            Some(table) => sessions::read(&table, &profiles)?,
+            None => BTreeMap::new(),
+        };
+        Ok(Self { default_profile, profiles, sessions })
     }
 }
 

@@ -40,7 +40,7 @@
 //!
 //! # What comes later
 //!
-//! Other flows (`login/`), presets (`profile/`), other tools' caches (`import/`), audiences renewed before they are
+//! Further flows (`login/`), presets (`profile/`), other tools' caches (`import/`), audiences renewed before they are
 //! asked for (`session/`), the fault harness (in `testkit`), keyrings (`store/key.rs`).
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -50,12 +50,12 @@ use tokio::sync::watch;
 
 use crate::{
     api::Api,
-    broker::Broker,
+    broker::{Broker, Declared},
     clock::Clock,
     config::{ConfigError, ConfigFile},
     http::{HttpExchange, Network},
     instance::Instance,
-    login::Logins,
+    login::{Logins, Opener},
     session::Environment,
     socket::{BindError, Socket},
     store::{Opened, Store, StoreError},
@@ -176,7 +176,9 @@ async fn run(options: Options) -> Result<(), RunError> {
     sys::report_ready(&endpoint);
     tracing::info!(socket = %endpoint, state = %locations.state_dir.display(), "ready");
     while signals.next().await == Signalled::Reload {
-        reload(&config);
+        if reload(&config) {
+            daemon.broker.open(declared(&config)).await;
+        }
     }
     tracing::info!("stopping");
     sys::report_stopping();
@@ -226,12 +228,13 @@ impl Daemon {
             ticks: ticks.clone(),
             stopping: stopped,
         };
-        let (broker, unreadable) = Broker::start(environment, sessions);
+        let (broker, unreadable) = Broker::start(environment, sessions, &declared(&config));
         problems.extend(unreadable);
         for problem in &problems {
             tracing::error!("{problem}");
         }
         let broker = Arc::new(broker);
+        broker.open(declared(&config)).await;
         let logins =
             Logins::new(exchange, clock.clone(), Arc::<Broker>::clone(&broker) as _, Arc::clone(&config));
         let api = Arc::new(Api {
@@ -286,9 +289,21 @@ fn open_socket(locations: &Locations) -> Result<(Socket, Endpoint), RunError> {
     }
 }
 
-fn reload(config: &ConfigFile) {
+/// Reads the configuration again; says whether it could be read.
+fn reload(config: &ConfigFile) -> bool {
     match config.reload() {
-        Ok(_) => tracing::info!("the configuration was read again"),
-        Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+        Ok(_) => {
+            tracing::info!("the configuration was read again");
+            true
+        }
+        Err(error) => {
+            tracing::error!("the configuration stays as it was: {error}");
+            false
+        }
     }
+}
+
+/// The sessions that the daemon opens by itself.
+fn declared(config: &ConfigFile) -> Declared {
+    config.current().declared().map(|(key, profile)| (key.clone(), Opener::declared(profile))).collect()
 }

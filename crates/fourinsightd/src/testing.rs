@@ -1,7 +1,7 @@
 //! What tests of sessions and of the API share: a practice authorization server called in memory, a daemon's inside
 //! on a state folder of its own, and clocks that follow tokio's paused time.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::{
     api::Api,
     authority::{
-        ClientAuth, Outcome, Registration, grant,
+        Outcome, Registration, grant,
         response::{self, Expected},
     },
     broker::Broker,
@@ -27,7 +27,7 @@ use crate::{
     config::ConfigFile,
     http::{BODY_LIMIT, ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{Logins, NewLogin, SignIn},
-    profile::Parameters,
+    profile::{ClientAuth, Parameters},
     session::{Environment, Handle, NoToken, Served, Snapshot, TokenRequest},
     store::{Opened, Store},
 };
@@ -121,6 +121,7 @@ impl World {
             obtained_at,
             refresh_idle: None,
             keep_alive: true,
+            by_client_credentials: false,
         }
     }
 
@@ -232,7 +233,7 @@ impl Daemon {
             ticks: ticks.clone(),
             stopping: stopped,
         };
-        let (broker, unreadable) = Broker::start(environment, sessions);
+        let (broker, unreadable) = Broker::start(environment, sessions, &BTreeMap::new());
         problems.extend(unreadable);
         let mut ticking = JoinSet::new();
         ticking.spawn(async move {
@@ -311,7 +312,7 @@ pub(crate) fn registration() -> Registration {
         iss_in_callback: true,
         client_id: Client::public().id,
         client_secret: None,
-        client_auth: ClientAuth::None,
+        client_auth: ClientAuth::None.into(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),

@@ -23,7 +23,13 @@ const server = createServer();
 await new Promise((resolve) => { server.listen(settings.port ?? 0, '127.0.0.1', resolve); });
 const issuer = `http://127.0.0.1:${server.address().port}`;
 
-const secrets = { confidential: randomBytes(24).toString('base64url'), oracle: randomBytes(24).toString('base64url') };
+const secrets = {
+  confidential: randomBytes(24).toString('base64url'),
+  oracle: randomBytes(24).toString('base64url'),
+  // Only correct encoding carries these over.
+  basic: `${randomBytes(24).toString('base64')}~:%2B&= +`,
+  post: `${randomBytes(24).toString('base64')}~:%2B&= +`,
+};
 const ledger = new Ledger(Object.values(secrets));
 const provider = new Provider(issuer, configuration(settings, secrets));
 ledger.listen(provider);
@@ -34,6 +40,10 @@ process.stdout.write(`${JSON.stringify({
   issuer,
   public_client: { client_id: 'practice-public' },
   confidential_client: { client_id: 'practice-confidential', client_secret: secrets.confidential },
+  clients_by_authentication: {
+    basic: { client_id: 'practice-basic', client_secret: secrets.basic },
+    post: { client_id: 'practice-post', client_secret: secrets.post },
+  },
   oracle_client: { client_id: 'practice-oracle', client_secret: secrets.oracle },
 })}\n`);
 
@@ -42,7 +52,7 @@ function configuration(
     access_token_life: accessTokenLife = 600,
     refresh_token_life: refreshTokenLife = 24 * 3600,
   },
-  { confidential, oracle },
+  { confidential, oracle, basic, post },
 ) {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const app = {
@@ -61,6 +71,13 @@ function configuration(
         client_secret: confidential,
         token_endpoint_auth_method: 'client_secret_basic',
       },
+      ...Object.entries({ basic, post }).map(([method, secret]) => ({
+        ...app,
+        client_id: `practice-${method}`,
+        client_secret: secret,
+        grant_types: [...app.grant_types, 'client_credentials'],
+        token_endpoint_auth_method: `client_secret_${method}`,
+      })),
       {
         client_id: 'practice-oracle',
         client_secret: oracle,
@@ -77,6 +94,7 @@ function configuration(
     // The ID token carries the name too, as most providers' do.
     conformIdTokenClaims: false,
     features: {
+      clientCredentials: { enabled: true },
       deviceFlow: { enabled: true },
       devInteractions: { enabled: true },
       introspection: { enabled: true },

@@ -94,13 +94,14 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     let clock = &api.clock;
     let state = match snapshot.shown {
         Shown::SignedOut => return None,
+        Shown::SigningIn => SessionState::SigningIn,
         Shown::SignedIn => SessionState::SignedIn,
         Shown::LoginRequired => SessionState::LoginRequired,
         Shown::Revoking => SessionState::Revoking,
     };
     let mut status = SessionStatus::new(session.key.clone(), state);
+    status.profile.clone_from(&snapshot.profile);
     if let Some(login) = &snapshot.login {
-        status.profile = Some(login.profile.clone());
         status.resources.clone_from(&login.resources);
         let asked = || login.scopes.join(" ");
         let granted = snapshot.own_token().and_then(|served| served.token.scope.clone());

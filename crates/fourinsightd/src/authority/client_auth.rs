@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::{ClientAuth, Failure, Registration, request::Form};
-use crate::profile::SecretSource;
+use super::{Failure, Registration, request::Form};
+use crate::profile::{ClientAuth, PerRequest, RequestKind, SecretSource};
 
 mod secret;
 
@@ -16,13 +16,23 @@ pub(crate) const SECRET_UNREADABLE: &str = "client_secret_unreadable";
 /// Adds the client's proof to a request: to its header fields or to its form.
 pub(super) async fn sign_in(
     registration: &Registration,
+    kind: RequestKind,
     headers: &mut HeaderMap,
     form: &mut Form,
 ) -> Result<(), Failure> {
     let client_id = &registration.client_id;
-    match (registration.client_auth, &registration.client_secret) {
+    match (registration.client_auth.of(kind), &registration.client_secret) {
         (ClientAuth::Basic, Some(source)) => {
-            headers.insert(header::AUTHORIZATION, basic(client_id, &read_secret(source).await?));
+            let secret = read_secret(source).await?;
+            let (client_id, secret) = (form_encoded(client_id), form_encoded(secret.expose_secret()));
+            headers.insert(header::AUTHORIZATION, basic(&client_id, &secret));
+        }
+        (ClientAuth::BasicRaw, Some(source)) => {
+            let secret = read_secret(source).await?;
+            headers.insert(header::AUTHORIZATION, basic(client_id, secret.expose_secret()));
+        }
+        (ClientAuth::SecretOnly, Some(source)) => {
+            form.push_secret("client_secret", &read_secret(source).await?);
         }
         (ClientAuth::Post, Some(source)) => {
             form.push("client_id", client_id);
@@ -33,9 +43,34 @@ pub(super) async fn sign_in(
     Ok(())
 }
 
-/// How a client proves itself when nobody said: by the methods that the server's metadata lists.
-pub(super) fn choose(has_secret: bool, supported: Option<&[String]>) -> ClientAuth {
-    let lists = |method: &str| supported.is_some_and(|list| list.iter().any(|entry| entry == method));
+/// What a server's metadata says about client authentication (RFC 8414 section 2).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Supported {
+    /// `token_endpoint_auth_methods_supported`.
+    pub(super) token: Option<Vec<String>>,
+    /// `revocation_endpoint_auth_methods_supported`.
+    pub(super) revocation: Option<Vec<String>>,
+}
+
+/// How a client proves itself: as the profile says, else by the methods that the server's metadata lists.
+pub(super) fn choose(
+    configured: PerRequest<Option<ClientAuth>>,
+    has_secret: bool,
+    supported: &Supported,
+) -> PerRequest<ClientAuth> {
+    let token = best(has_secret, supported.token.as_deref());
+    let revocation = supported.revocation.as_deref().map_or(token, |listed| best(has_secret, Some(listed)));
+    PerRequest {
+        code: configured.code.unwrap_or(token),
+        refresh: configured.refresh.unwrap_or(token),
+        device: configured.device.unwrap_or(token),
+        revoke: configured.revoke.unwrap_or(revocation),
+    }
+}
+
+/// The best of the listed methods; a server that lists none takes basic (RFC 8414 section 2).
+fn best(has_secret: bool, listed: Option<&[String]>) -> ClientAuth {
+    let lists = |method: &str| listed.is_some_and(|list| list.iter().any(|entry| entry == method));
     if !has_secret {
         ClientAuth::None
     } else if lists("client_secret_post") && !lists("client_secret_basic") {
@@ -49,6 +84,7 @@ pub(super) fn choose(has_secret: bool, supported: Option<&[String]>) -> ClientAu
 pub(super) async fn read_secret(source: &SecretSource) -> Result<SecretString, Failure> {
     secret::read(source).await.map_err(|failure| {
         let place = match source {
+            SecretSource::Brought(_) => return needed(),
             SecretSource::File(path) => format!("the file {}", path.display()),
             SecretSource::Env(name) => format!("the daemon's variable {name}"),
             SecretSource::Command(words) => {
@@ -65,15 +101,27 @@ pub(super) async fn read_secret(source: &SecretSource) -> Result<SecretString, F
     })
 }
 
-/// RFC 6749 section 2.3.1: both halves are form-encoded before they are joined.
-fn basic(client_id: &str, secret: &SecretString) -> HeaderValue {
-    let encode = |text: &str| -> Zeroizing<String> {
-        let mut encoded = Zeroizing::new(String::with_capacity(3 * text.len()));
-        encoded.extend(url::form_urlencoded::byte_serialize(text.as_bytes()));
-        encoded
-    };
-    let (client_id, secret) = (encode(client_id), encode(secret.expose_secret()));
-    let pair = Zeroizing::new([client_id.as_str(), ":", secret.as_str()].concat());
+/// A process brought the client secret to an earlier run of the daemon.
+pub(crate) fn needed() -> Failure {
+    Failure {
+        error: "client_secret_needed".to_owned(),
+        description:
+            "a process brought this session's client secret, and the daemon kept it in memory only; \
+            log in again and bring it"
+                .to_owned(),
+    }
+}
+
+/// As RFC 6749 section 2.3.1 wants both halves before they are joined.
+fn form_encoded(text: &str) -> Zeroizing<String> {
+    let mut encoded = Zeroizing::new(String::with_capacity(3 * text.len()));
+    encoded.extend(url::form_urlencoded::byte_serialize(text.as_bytes()));
+    encoded
+}
+
+/// HTTP Basic (RFC 7617).
+fn basic(client_id: &str, secret: &str) -> HeaderValue {
+    let pair = Zeroizing::new([client_id, ":", secret].concat());
     let field =
         Zeroizing::new(format!("Basic {}", Zeroizing::new(STANDARD.encode(pair.as_bytes())).as_str()));
     let mut value =
@@ -94,7 +142,7 @@ mod tests {
             ("a b", "p+q/r=s%t&u", "a+b:p%2Bq%2Fr%3Ds%25t%26u"),
             ("ü", "§~*-._", "%C3%BC:%C2%A7%7E*-._"),
         ] {
-            let value = basic(client_id, &secret.into());
+            let value = basic(&form_encoded(client_id), &form_encoded(secret));
             assert!(value.is_sensitive());
             let encoded = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
             assert_eq!(STANDARD.decode(encoded).unwrap(), pair.as_bytes(), "{client_id} {secret}");
@@ -105,7 +153,7 @@ mod tests {
     fn the_method_follows_the_metadata() {
         let list = |methods: &[&str]| methods.iter().map(|&method| method.to_owned()).collect::<Vec<_>>();
         let (basic, post) = ("client_secret_basic", "client_secret_post");
-        for (has_secret, supported, chosen) in [
+        for (has_secret, token, chosen) in [
             (false, None, ClientAuth::None),
             (false, Some(list(&[basic])), ClientAuth::None),
             (true, None, ClientAuth::Basic),
@@ -115,7 +163,32 @@ mod tests {
             (true, Some(list(&["private_key_jwt", post])), ClientAuth::Post),
             (true, Some(list(&["private_key_jwt"])), ClientAuth::Basic),
         ] {
-            assert_eq!(choose(has_secret, supported.as_deref()), chosen, "{has_secret} {supported:?}");
+            let supported = Supported { token, revocation: None };
+            let chose = choose(PerRequest::default(), has_secret, &supported);
+            assert_eq!(chose, PerRequest::all(chosen), "{has_secret} {supported:?}");
         }
+    }
+
+    #[test]
+    fn revocation_has_its_own_list_and_the_profile_goes_before_both() {
+        let list = |method: &str| Some(vec![method.to_owned()]);
+        let supported =
+            Supported { token: list("client_secret_post"), revocation: list("client_secret_basic") };
+        let chosen = choose(PerRequest::default(), true, &supported);
+        assert_eq!((chosen.code, chosen.revoke), (ClientAuth::Post, ClientAuth::Basic));
+        let configured = PerRequest {
+            refresh: Some(ClientAuth::SecretOnly),
+            revoke: Some(ClientAuth::BasicRaw),
+            ..PerRequest::default()
+        };
+        assert_eq!(
+            choose(configured, true, &supported),
+            PerRequest {
+                code: ClientAuth::Post,
+                refresh: ClientAuth::SecretOnly,
+                device: ClientAuth::Post,
+                revoke: ClientAuth::BasicRaw,
+            }
+        );
     }
 }

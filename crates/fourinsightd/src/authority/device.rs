@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     http::{HttpExchange, is_confidential},
+    profile::{ClientAuth, Parameters, RequestKind},
     token::TokenSet,
 };
 
@@ -103,10 +104,9 @@ pub async fn authorize(
     for resource in resources {
         form.push("resource", resource);
     }
-    // Servers look for it in the form even when the client proves itself in a header field.
-    let mut extra = registration.device_params.clone();
-    extra.insert("client_id".to_owned(), registration.client_id.clone());
-    let sent = request::post(exchange, registration, endpoint, form, &extra, TIME_LIMIT).await;
+    let extra = with_client_id(&registration.device_params, registration);
+    let kind = RequestKind::Device;
+    let sent = request::post(exchange, registration, kind, endpoint, form, &extra, TIME_LIMIT).await;
     let answer = sent.map(RawAnswer::from).map_err(NotAuthorized::Retry)?;
     read(&answer).unwrap_or_else(|| Err(refusal(&answer, registration, unix_now)))
 }
@@ -127,9 +127,18 @@ pub async fn poll(
         form.push("resource", resource);
     }
     let endpoint = &registration.token_endpoint;
-    let mut extra = registration.device_poll_params.clone();
-    extra.insert("client_id".to_owned(), registration.client_id.clone());
-    request::post(exchange, registration, endpoint, form, &extra, TIME_LIMIT).await.map(RawAnswer::from)
+    let extra = with_client_id(&registration.device_poll_params, registration);
+    let kind = RequestKind::Device;
+    request::post(exchange, registration, kind, endpoint, form, &extra, TIME_LIMIT).await.map(RawAnswer::from)
+}
+
+/// Servers look for it in the form even when the client proves itself in a header field.
+fn with_client_id(extra: &Parameters, registration: &Registration) -> Parameters {
+    let mut extra = extra.clone();
+    if registration.client_auth.device != ClientAuth::SecretOnly {
+        extra.insert("client_id".to_owned(), registration.client_id.clone());
+    }
+    extra
 }
 
 /// Judges the answer to a poll. The time is the wall clock's, in Unix seconds.

@@ -87,8 +87,9 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         client_id: profile.client_id.clone(),
         client_secret: profile.client_secret.clone(),
         client_auth: client_auth::choose(
+            profile.client_auth,
             profile.client_secret.is_some(),
-            metadata.client_auth_methods.as_deref(),
+            &metadata.client_auth,
         ),
         authorize_params: profile.authorize_params.clone(),
         code_params: profile.code_params.clone(),
@@ -125,7 +126,7 @@ struct Metadata {
     revocation_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
     iss_in_callback: bool,
-    client_auth_methods: Option<Vec<String>>,
+    client_auth: client_auth::Supported,
 }
 
 impl Metadata {
@@ -166,7 +167,10 @@ impl Metadata {
             revocation_endpoint: text("revocation_endpoint"),
             userinfo_endpoint: text("userinfo_endpoint"),
             iss_in_callback: object.flag("authorization_response_iss_parameter_supported") == Some(true),
-            client_auth_methods: object.texts("token_endpoint_auth_methods_supported"),
+            client_auth: client_auth::Supported {
+                token: object.texts("token_endpoint_auth_methods_supported"),
+                revocation: object.texts("revocation_endpoint_auth_methods_supported"),
+            },
         })
     }
 }

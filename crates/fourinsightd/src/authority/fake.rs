@@ -5,10 +5,10 @@ use std::{collections::VecDeque, sync::Mutex};
 use http::{HeaderMap, Method};
 use zeroize::Zeroizing;
 
-use super::{ClientAuth, Registration};
+use super::Registration;
 use crate::{
     http::{ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
-    profile::Parameters,
+    profile::{ClientAuth, Parameters},
 };
 
 /// Answers requests in order with what was prepared.
@@ -76,7 +76,7 @@ pub(super) fn registration() -> Registration {
         iss_in_callback: false,
         client_id: "abc".to_owned(),
         client_secret: None,
-        client_auth: ClientAuth::None,
+        client_auth: ClientAuth::None.into(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     http::HttpExchange,
+    profile::RequestKind,
     token::{RefreshToken, TokenKey},
 };
 
@@ -38,7 +39,8 @@ pub async fn redeem_code(
     }
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
-    request::post(exchange, registration, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+    let kind = RequestKind::Code;
+    request::post(exchange, registration, kind, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
 }
 
 /// Exchanges a code that a page handed out by itself: there was no redirect URI and no code challenge.
@@ -54,7 +56,8 @@ pub async fn redeem_packaged_code(
     form.push_secret("code", code);
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
-    request::post(exchange, registration, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+    let kind = RequestKind::Code;
+    request::post(exchange, registration, kind, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
 }
 
 /// Exchanges a person's password for tokens (RFC 6749 section 4.3.2).
@@ -80,7 +83,9 @@ pub async fn redeem_password(
     }
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
-    request::post(exchange, registration, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+    request::post(exchange, registration, RequestKind::Code, endpoint, form, extra, TIME_LIMIT)
+        .await
+        .map(RawAnswer::from)
 }
 
 /// Exchanges a refresh token for an access token (RFC 6749 section 6): the session's own when `scopes` is absent,
@@ -107,7 +112,9 @@ pub async fn refresh(
     }
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.refresh_params;
-    request::post(exchange, registration, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+    request::post(exchange, registration, RequestKind::Refresh, endpoint, form, extra, TIME_LIMIT)
+        .await
+        .map(RawAnswer::from)
 }
 
 /// The token endpoint, unless it is not the one that was allowed when a package named it.

@@ -6,6 +6,7 @@
 //! | [`allowed`] | which token endpoints a pasted package may name |
 //! | [`client_auth`] | proves which client is asking (RFC 6749 section 2.3) |
 //! | [`grant`] | redeems a code or a refresh token: one request, one raw answer |
+//! | [`client_credentials`] | the client as itself: one request, judged at once |
 //! | [`device`] | asks for a user code and polls for what became of it (RFC 8628) |
 //! | [`response`] | judges a raw answer: granted, try again, or refused |
 //! | [`id_token`] | who signed in (OpenID Connect Core section 3.1.3.7) |
@@ -21,12 +22,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     http::{ExchangeError, Route},
-    profile::{Parameters, SecretSource},
+    profile::{Parameters, PerRequest, SecretSource, one_or_each},
     token::TokenSet,
 };
 
 pub mod allowed;
 pub mod client_auth;
+pub mod client_credentials;
 pub mod device;
 pub mod discovery;
 pub mod grant;
@@ -40,6 +42,8 @@ mod request;
 
 #[cfg(test)]
 mod fake;
+
+pub use crate::profile::ClientAuth;
 
 /// A client registration at a server: all that redeeming, refreshing and revoking need, except secrets.
 ///
@@ -70,8 +74,9 @@ pub struct Registration {
     pub client_id: String,
     /// Where the client secret is read at each use; absent for a public client.
     pub client_secret: Option<SecretSource>,
-    /// How the client proves itself.
-    pub client_auth: ClientAuth,
+    /// How the client proves itself, at each kind of request.
+    #[serde(deserialize_with = "one_or_each")]
+    pub client_auth: PerRequest<ClientAuth>,
     /// Added to the authorization request.
     #[serde(default)]
     pub authorize_params: Parameters,
@@ -93,18 +98,6 @@ pub struct Registration {
     /// How connections to the server are made.
     #[serde(default)]
     pub route: Route,
-}
-
-/// How a client proves itself at the token endpoint (RFC 6749 section 2.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClientAuth {
-    /// `client_secret_basic`: form-encoded, then HTTP Basic.
-    Basic,
-    /// `client_secret_post`: in the body.
-    Post,
-    /// A public client: `client_id` in the body.
-    None,
 }
 
 /// What came of redeeming a grant.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::{Failure, Registration, Retry, client_auth};
 use crate::{
     http::{HttpExchange, HttpRequest, HttpResponse},
-    profile::Parameters,
+    profile::{Parameters, RequestKind},
 };
 
 /// The form body of a request, encoded as it grows and wiped when dropped.
@@ -62,6 +62,7 @@ impl Form {
 pub(super) async fn post(
     exchange: &dyn HttpExchange,
     registration: &Registration,
+    kind: RequestKind,
     endpoint: &str,
     mut form: Form,
     extra: &Parameters,
@@ -73,7 +74,7 @@ pub(super) async fn post(
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    client_auth::sign_in(registration, &mut headers, &mut form).await.map_err(unsent)?;
+    client_auth::sign_in(registration, kind, &mut headers, &mut form).await.map_err(unsent)?;
     form.push_extra(extra);
     let request = HttpRequest {
         method: Method::POST,

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     http::HttpExchange,
+    profile::RequestKind,
     token::{AccessToken, RefreshToken},
 };
 
@@ -55,7 +56,8 @@ pub async fn revoke(
     form.push("token", secret);
     form.push("token_type_hint", hint);
     let extra = &registration.revoke_params;
-    match request::post(exchange, registration, endpoint, form, extra, TIME_LIMIT).await {
+    match request::post(exchange, registration, RequestKind::Revoke, endpoint, form, extra, TIME_LIMIT).await
+    {
         Ok(response) if (200..300).contains(&response.status) => Revoked::Revoked,
         Ok(response) => {
             let answer = ErrorAnswer::read(&response.body);

@@ -2,14 +2,14 @@
 
 use url::Url;
 
-use super::{ConfigError, table::Table};
+use super::{ConfigError, client_auth, table::Table};
 use crate::{
     authority::{allowed::AllowedEndpoint, discovery::is_endpoint},
     http::{Route, is_loopback},
     profile::{Endpoints, Flow, Parameters, Profile, REDIRECT_URI, ResponseMode, SecretSource},
 };
 
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -18,6 +18,7 @@ const KEYS: [&str; 25] = [
     "userinfo_endpoint",
     "client_id",
     "client_secret",
+    "client_auth",
     "flow",
     "scopes",
     "resources",
@@ -38,9 +39,8 @@ const KEYS: [&str; 25] = [
 ];
 
 /// Keys that later versions bring.
-const LATER_KEYS: [&str; 8] = [
+const LATER_KEYS: [&str; 7] = [
     "preset",
-    "client_auth",
     "client_certificate",
     "client_key",
     "client_assertion",
@@ -50,7 +50,7 @@ const LATER_KEYS: [&str; 8] = [
 ];
 
 /// Flows that later versions bring.
-const LATER_FLOWS: [&str; 2] = ["client_credentials", "certificate"];
+const LATER_FLOWS: [&str; 1] = ["certificate"];
 
 pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError> {
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
@@ -65,8 +65,9 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
         name: name.to_owned(),
         issuer,
         endpoints,
-        client_id: client_id(table)?,
+        client_id: client_id(table, flow)?,
         client_secret: client_secret(table)?,
+        client_auth: client_auth::read(table)?,
         flow,
         scopes: scopes(table)?,
         resources: resources(table)?,
@@ -134,12 +135,14 @@ fn endpoint(table: &Table<'_>, key: &str) -> Result<Option<String>, ConfigError>
     }
 }
 
-fn client_id(table: &Table<'_>) -> Result<String, ConfigError> {
+fn client_id(table: &Table<'_>, flow: Flow) -> Result<String, ConfigError> {
     match table.text("client_id")? {
         Some(text) if !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => Ok(text),
         Some(_) => {
             Err(table.error("client_id", "client_id must be printable ASCII and not empty; correct it"))
         }
+        // A process that logs in may bring its own.
+        None if flow == Flow::ClientCredentials => Ok(String::new()),
         None => {
             Err(table.error("client_id", "the profile has no client_id; add the one that the server gave"))
         }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     authority::allowed::AllowedEndpoint,
-    profile::{Endpoints, Flow, ResponseMode, SecretSource},
+    profile::{ClientAuth, Endpoints, Flow, PerRequest, ResponseMode, SecretSource},
 };
 
 const PATH: &str = "/etc/fourinsight/config.toml";
@@ -22,6 +22,7 @@ fn a_full_profile_is_read() {
     let config = parse(&with(
         r#"
 client_secret = { file = "secret.txt" }
+client_auth = { refresh = "secret_only", revoke = "post" }
 flow = "browser"
 scopes = ["openid", "offline_access"]
 resources = ["https://api.example.com/"]
@@ -59,6 +60,11 @@ keep_alive = false
         },
         client_id: "abc".into(),
         client_secret: Some(SecretSource::File("/etc/fourinsight/secret.txt".into())),
+        client_auth: PerRequest {
+            refresh: Some(ClientAuth::SecretOnly),
+            revoke: Some(ClientAuth::Post),
+            ..PerRequest::default()
+        },
         flow: Flow::Browser,
         scopes: vec!["openid".into(), "offline_access".into()],
         resources: vec!["https://api.example.com/".into()],
@@ -185,7 +191,16 @@ fn errors_name_the_line_and_what_to_do() {
         ("allow_legacy = \"s3cr3t\"", "allow_legacy must be true or false"),
         ("device_params = { scope = \"s3cr3t\" }", "device_params must not set scope"),
         ("device_poll_params = { device_code = \"s3cr3t\" }", "must not set device_code"),
-        ("client_auth = \"post\"", "client_auth is not supported by this version yet"),
+        (
+            "client_auth = \"private_key_jwt\"",
+            "client_auth private_key_jwt is not supported by this version yet",
+        ),
+        ("client_auth = \"mtls\"", "client_auth mtls is not supported by this version yet"),
+        ("client_auth = \"s3cr3t\"", "client_auth is one of basic, basic_raw, post, none, secret_only"),
+        ("client_auth = [\"s3cr3t\"]", "client_auth must be one word, or a table"),
+        ("client_auth = { cod = \"post\" }", "unknown key `cod`; the nearest known key is `code`"),
+        ("client_auth = { code = \"s3cr3t\" }", "client_auth is one of"),
+        ("client_auth = { code = 1 }", "code must be a string"),
         ("rotation = { grace = \"30s\" }", "rotation is not supported by this version yet"),
         ("preset = \"s3cr3t\"", "preset is not supported by this version yet"),
         ("scopes = 1", "scopes must be a list of strings, or one string"),
@@ -218,7 +233,10 @@ fn errors_beside_a_profile_name_their_line_too() {
     for (text, line, named) in [
         ("default_profile = \"x\"", 1, "names a profile that does not exist"),
         ("\n\ndefault_profle = \"x\"", 3, "the nearest known key is `default_profile`"),
-        ("[sessions.x]\nprofile = \"a\"", 1, "sessions is not supported by this version yet"),
+        ("[sessions.x]\nprofile = \"a\"", 2, "names a profile that does not exist"),
+        ("[sessions.x]", 1, "the session names no profile"),
+        ("[sessions.x]\nprofil = \"a\"", 2, "the nearest known key is `profile`"),
+        ("[sessions.\"/\"]\nprofile = \"a\"", 1, "a session key is 1 to 128 letters"),
         ("profiles = 1", 1, "profiles must be a table"),
         ("\n[profiles]\nwork = \"s3cr3t\"", 3, "work must be a table"),
         ("\n[profiles.a]\nissuer = \"https://h\"", 2, "the profile has no client_id"),
@@ -260,4 +278,48 @@ fn a_bad_file_is_refused_whole_and_the_old_one_stays() {
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
     assert!(file.reload().unwrap_err().what.contains("cannot be read"));
+}
+
+/// A profile that opens sessions without a person.
+const BATCH: &str = r#"
+[profiles.batch]
+token_endpoint = "https://id.example.com/token"
+client_id = "abc"
+client_secret = { env = "X" }
+flow = "client_credentials"
+"#;
+
+#[test]
+fn one_word_is_for_every_kind_of_request() {
+    for (word, method) in ClientAuth::WORDS {
+        let profile = parse(&with(&format!("client_auth = \"{word}\""))).unwrap().profiles.remove("work");
+        assert_eq!(profile.unwrap().client_auth, PerRequest::all(Some(method)), "{word}");
+    }
+}
+
+#[test]
+fn client_credentials_need_a_token_endpoint_only() {
+    let config = parse(BATCH).unwrap();
+    assert_eq!(config.profiles["batch"].flow, Flow::ClientCredentials);
+    let bare = "[profiles.a]\ntoken_endpoint = \"https://h/t\"\nflow = \"client_credentials\"";
+    assert_eq!(parse(bare).unwrap().profiles["a"].client_id, "");
+    let error = parse("[profiles.a]\nclient_id = \"x\"\nflow = \"client_credentials\"").unwrap_err();
+    assert!(error.what.contains("add `issuer`, or `token_endpoint`"), "{error}");
+}
+
+#[test]
+fn declared_sessions_name_a_profile_that_can_open_them() {
+    let config = parse(&format!("{BATCH}[sessions.\"my batch\"]\nprofile = \"batch\"")).unwrap();
+    let declared: Vec<_> =
+        config.declared().map(|(key, profile)| (key.as_str(), profile.name.as_str())).collect();
+    assert_eq!(declared, [("my batch", "batch")]);
+    let session = "\n[sessions.a]\nprofile = \"work\"";
+    for (text, named) in [
+        (with(session), "only a profile with flow = \"client_credentials\""),
+        (with(&format!("flow = \"client_credentials\"{session}")), "lacks client_id or client_secret"),
+    ] {
+        let error = parse(&text).unwrap_err();
+        assert!(error.what.contains(named), "{text}: {error}");
+        assert!(error.line.is_some_and(|line| text.lines().nth(line - 1) == Some("profile = \"work\"")));
+    }
 }

@@ -35,6 +35,7 @@ use super::{
 use crate::clock::{Clock, Timestamp};
 
 mod confirmation;
+mod unattended;
 
 use confirmation::Question;
 

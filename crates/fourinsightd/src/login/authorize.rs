@@ -130,7 +130,10 @@ pub(super) mod tests {
     use url::Url;
 
     use super::*;
-    use crate::{authority::ClientAuth, http::Route, profile::Parameters};
+    use crate::{
+        http::Route,
+        profile::{ClientAuth, Parameters},
+    };
 
     /// A public client at `https://id.example`.
     pub(in crate::login) fn registration() -> Registration {
@@ -145,7 +148,7 @@ pub(super) mod tests {
             iss_in_callback: false,
             client_id: "cli ent".to_owned(),
             client_secret: None,
-            client_auth: ClientAuth::None,
+            client_auth: ClientAuth::None.into(),
             authorize_params: [("audience".to_owned(), "a&b".to_owned())].into(),
             code_params: Parameters::new(),
             device_params: Parameters::new(),

@@ -22,8 +22,8 @@ pub(super) enum Awaits {
     Package { packages: Packages, callback: Option<Expected> },
     /// A user name and a password.
     Password,
-    /// Nothing that anybody brings: the server is asked until it knows.
-    Polls,
+    /// Nothing that anybody brings: the daemon asks the server by itself.
+    Nothing,
 }
 
 impl Awaits {
@@ -32,7 +32,7 @@ impl Awaits {
         match self {
             Self::Callback(expected) => Some(expected),
             Self::Package { callback, .. } => callback.as_ref(),
-            Self::Password | Self::Polls => None,
+            Self::Password | Self::Nothing => None,
         }
     }
 
@@ -49,7 +49,7 @@ impl Awaits {
             Self::Callback(_) => Some(Wanted::Callback),
             Self::Package { .. } => Some(Wanted::Package),
             Self::Password => Some(Wanted::Password),
-            Self::Polls => None,
+            Self::Nothing => None,
         }
     }
 
@@ -72,10 +72,7 @@ impl Awaits {
                     (None, None) => Err(package::not_a_package()),
                 }
             }
-            (Self::Polls, _) => Err(invalid(
-                "This login ends on the server's page, and takes no paste.",
-                "enter the code there, and wait",
-            )),
+            (Self::Nothing, _) => Err(invalid("This login takes no paste, and no other answer.", "wait for its end")),
             _ => Err(invalid("The answer holds nothing that was pasted.", "send it as pasted")),
         }
     }

@@ -65,7 +65,7 @@ impl Logins {
         };
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = asked_at + authorization.life;
-        let (attempt, inbox) = Attempt::new(clock, name, deadline, Awaits::Polls, String::new(), status);
+        let (attempt, inbox) = Attempt::new(clock, name, deadline, Awaits::Nothing, String::new(), status);
         let redemption = self.redemption(profile, registration, wish);
         let begun = self.enter(&attempt);
         tokio::spawn(polls.run(attempt, inbox, redemption));

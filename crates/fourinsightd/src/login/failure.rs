@@ -5,7 +5,7 @@
 
 use fourinsight_ipc::{ErrorBody, ErrorCode};
 
-use super::callback::AuthorizationError;
+use super::{callback::AuthorizationError, opener::NotOpened};
 use crate::authority::{Failure, Refusal, Retry, Verdict, client_auth, text::clean};
 
 /// A failed login.
@@ -108,6 +108,31 @@ pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
     ErrorBody::new(code, format!("The server refused the login: {}", words(&refusal.failure)))
         .hint(next)
         .into()
+}
+
+/// The client could not sign in as itself.
+pub(super) fn client_credentials(why: &NotOpened) -> LoginFailure {
+    let (code, failure, next) = match why {
+        NotOpened::Refused(refused) => match refused.verdict {
+            Verdict::Scope | Verdict::Target => return refusal(refused),
+            _ => (
+                ErrorCode::AccessDenied,
+                &refused.failure,
+                "compare client_id, client_secret and client_auth with the client's registration",
+            ),
+        },
+        NotOpened::Undecided(Retry { failure, .. }) if failure.error == client_auth::SECRET_UNREADABLE => {
+            (ErrorCode::InvalidRequest, failure, "run the login again")
+        }
+        NotOpened::Undecided(retry) => {
+            (ErrorCode::TemporarilyUnavailable, &retry.failure, "run the login again later")
+        }
+    };
+    let error = ErrorBody::new(code, words(failure)).hint(next);
+    match why {
+        NotOpened::Undecided(Retry { after: Some(after), .. }) => error.retry_after(after.as_secs()).into(),
+        _ => error.into(),
+    }
 }
 
 /// The person, or the server for them, declined the user code.

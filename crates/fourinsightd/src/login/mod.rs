@@ -12,6 +12,7 @@
 //! | `redemption` | turns the answer into tokens |
 //! | `device` | has the person enter a code elsewhere instead, and polls (RFC 8628) |
 //! | `attempt` | carries one attempt from the answer to the session, and asks its person where that is needed |
+//! | `unattended`, `opener` | logins that need no person: by client credentials |
 //! | `page`, `failure` | tell how it ended |
 //!
 //! An attempt is not a session's state: it has its own deadline, and one that fails leaves a working session alone.
@@ -53,6 +54,7 @@ mod callback;
 mod device;
 mod failure;
 mod loopback;
+mod opener;
 mod package;
 mod page;
 mod pasted;
@@ -62,6 +64,9 @@ mod redirect_uri;
 mod sockets;
 #[cfg(test)]
 mod tests;
+mod unattended;
+
+pub(crate) use opener::{NotOpened, Opener, is_brought};
 
 /// All login attempts of this daemon.
 pub struct Logins {
@@ -114,6 +119,8 @@ pub struct NewLogin {
     pub refresh_idle: Option<u64>,
     /// Whether the session is renewed though nobody asks for its token.
     pub keep_alive: bool,
+    /// The client signed in as itself: its own credentials renew the tokens, and nothing of them is stored.
+    pub by_client_credentials: bool,
 }
 
 /// How long an attempt that has ended can still be asked about.
@@ -150,7 +157,10 @@ impl Logins {
         let plan = self.plan(&request)?;
         match plan.profile.flow {
             Flow::Device => self.begin_on_device(request.session, plan).await,
-            _ => self.begin_with_answer(request.session, plan).await,
+            Flow::ClientCredentials => self.begin_unattended(request.session, plan).await,
+            Flow::Browser | Flow::Paste | Flow::Password | Flow::Implicit => {
+                self.begin_with_answer(request.session, plan).await
+            }
         }
     }
 
@@ -269,6 +279,7 @@ impl Logins {
         if let Some(name) = request.flow.as_deref() {
             profile.flow = chosen_flow(name, &profile)?;
         }
+        unattended::bring(request, &mut profile)?;
         let wish = wish(request, &profile)?;
         let note = problem.map(|problem| {
             format!("the configuration as it was before is used, because it now has an error: {problem}")

@@ -64,9 +64,9 @@ impl Logins {
                 self.make_room(session, 0).await?;
                 Prepared::of(Awaits::Password)
             }
-            Flow::Device => {
+            Flow::Device | Flow::ClientCredentials => {
                 self.make_room(session, 0).await?;
-                Prepared::of(Awaits::Polls)
+                Prepared::of(Awaits::Nothing)
             }
         };
         // A pin is looked at when the login begins; of two logins for one session only one is under way.

@@ -119,6 +119,7 @@ impl Redemption {
             obtained_at,
             refresh_idle: self.refresh_idle,
             keep_alive: self.keep_alive,
+            by_client_credentials: false,
         }
     }
 

@@ -37,6 +37,7 @@ mod hostile;
 mod lifecycle;
 mod listener;
 mod requests;
+mod unattended;
 
 /// Everything a test holds.
 struct World {

@@ -6,6 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{authority::allowed::AllowedEndpoint, http::Route};
 
+mod brought;
+mod client_auth;
+
+pub use brought::Brought;
+pub(crate) use client_auth::one_or_each;
+pub use client_auth::{ClientAuth, PerRequest, RequestKind};
+
 /// A profile of the configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
@@ -15,11 +22,13 @@ pub struct Profile {
     pub issuer: Option<String>,
     /// Endpoints by hand; each overrides what discovery says.
     pub endpoints: Endpoints,
-    /// RFC 6749 section 2.2.
+    /// RFC 6749 section 2.2. Empty where whoever logs in brings it.
     pub client_id: String,
     /// Where the client secret is read; absent for a public client.
     pub client_secret: Option<SecretSource>,
-    /// How the person signs in.
+    /// How the client proves itself at each kind of request; left to the server's metadata where absent.
+    pub client_auth: PerRequest<Option<ClientAuth>>,
+    /// How the session is signed in.
     pub flow: Flow,
     /// What to ask for.
     pub scopes: Vec<String>,
@@ -73,6 +82,7 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// The endpoint of this name in the configuration.
+    /// The endpoint of this name in the configuration.
     pub fn named(&self, name: &str) -> Option<&str> {
         let endpoint = match name {
             "authorization_endpoint" => &self.authorization,
@@ -101,13 +111,13 @@ impl Profile {
             Flow::Paste if !self.allowed_token_endpoints.is_empty() => &["authorization_endpoint"],
             Flow::Browser | Flow::Paste => &["authorization_endpoint", "token_endpoint"],
             Flow::Device => &["device_authorization_endpoint", "token_endpoint"],
-            Flow::Password => &["token_endpoint"],
+            Flow::Password | Flow::ClientCredentials => &["token_endpoint"],
             Flow::Implicit => &["authorization_endpoint"],
         }
     }
 }
 
-/// How a person signs in.
+/// How a session is signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     /// Authorization code with PKCE through a browser and a loopback redirect (RFC 8252).
@@ -116,6 +126,8 @@ pub enum Flow {
     Paste,
     /// A code that the person enters on any device (RFC 8628).
     Device,
+    /// The client as itself, without a person (RFC 6749 section 4.4).
+    ClientCredentials,
     /// The person's password (RFC 6749 section 4.3); legacy.
     Password,
     /// An access token from the authorization endpoint, pasted (RFC 6749 section 4.2); legacy.
@@ -124,7 +136,8 @@ pub enum Flow {
 
 impl Flow {
     /// Every flow.
-    pub const ALL: [Self; 5] = [Self::Browser, Self::Paste, Self::Device, Self::Password, Self::Implicit];
+    pub const ALL: [Self; 6] =
+        [Self::Browser, Self::Paste, Self::Device, Self::ClientCredentials, Self::Password, Self::Implicit];
 
     /// The flow's name in the configuration and on the command line.
     pub fn name(self) -> &'static str {
@@ -132,6 +145,7 @@ impl Flow {
             Self::Browser => "browser",
             Self::Paste => "paste",
             Self::Device => "device",
+            Self::ClientCredentials => "client_credentials",
             Self::Password => "password",
             Self::Implicit => "implicit",
         }
@@ -154,7 +168,7 @@ impl Flow {
                  advises against it, and nothing can renew the token. Prefer browser or paste as soon as the server \
                  offers one.",
             ),
-            Self::Browser | Self::Paste | Self::Device => None,
+            Self::Browser | Self::Paste | Self::Device | Self::ClientCredentials => None,
         }
     }
 }
@@ -169,7 +183,7 @@ pub enum ResponseMode {
     FormPost,
 }
 
-/// Where a client secret is read, at each use. Never the secret itself.
+/// Where a client secret is read, at each use. Never written with the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SecretSource {
@@ -179,4 +193,6 @@ pub enum SecretSource {
     Env(String),
     /// The first line that a command prints: no shell, no standard input, 30 seconds.
     Command(Vec<String>),
+    /// The memory of this daemon: a local process brought it.
+    Brought(Brought),
 }

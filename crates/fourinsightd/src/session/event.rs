@@ -6,6 +6,7 @@ use super::{schedule::Chance, signed_in::Policy};
 use crate::{
     authority::Outcome,
     clock::Timestamp,
+    login::NotOpened,
     token::{TokenId, TokenKey, TokenSet},
 };
 
@@ -17,11 +18,17 @@ pub(crate) struct NewGrant {
     pub(crate) obtained_at: Timestamp,
     pub(crate) id: TokenId,
     pub(crate) policy: Policy,
+    /// The client signed in as itself, and can do so again.
+    pub(crate) by_client_credentials: bool,
 }
 
 /// What happens to a session.
 #[derive(Debug)]
 pub(crate) enum Event {
+    /// The session is to be opened by this profile, without a person.
+    Open { profile: String },
+    /// Opening it did not work.
+    NotOpened(NotOpened),
     /// A login succeeded.
     SignIn(Box<NewGrant>),
     /// Time has passed. `last_used` is when a token was last handed out.
@@ -47,7 +54,9 @@ pub(crate) enum Event {
 /// What is to be done, in order.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// Redeem the refresh token for this key.
+    /// Open the session, then report [`Event::SignIn`] or [`Event::NotOpened`].
+    Open,
+    /// Redeem the grant for this key.
     Redeem { key: TokenKey, attempt: u64 },
     /// Write the record, then report [`Event::Persisted`] or [`Event::PersistFailed`].
     Persist,

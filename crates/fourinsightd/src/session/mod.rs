@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`state`] | the state machine (pure) |
 //! | [`event`] | what happens to it, and what it wants done (pure) |
-//! | [`signed_in`], [`entry`], [`revoking`] | its data (pure) |
+//! | [`opening`], [`signed_in`], [`entry`], [`revoking`] | its data (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
 //! | [`task`] | carries out what the state machine says |
 //! | [`redeem`] | one redemption, in the order that survives a crash |
@@ -29,12 +29,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     authority::{Failure, Verdict},
     clock::{Clock, Timestamp},
-    login::NewLogin,
+    login::{NewLogin, Opener},
     token::{TokenId, TokenKey},
 };
 
 mod entry;
 mod event;
+mod opening;
 pub(crate) mod record;
 mod redeem;
 mod revoking;
@@ -102,9 +103,22 @@ pub enum NoToken {
 /// What is sent to the task. It is small, because every session's channel sets aside room for dozens.
 pub(crate) enum Command {
     Request(Box<Nudge>),
-    Reject { id: TokenId, done: oneshot::Sender<()> },
-    SignIn { login: Box<NewLogin>, done: oneshot::Sender<()> },
-    Revoke { done: oneshot::Sender<RevokeResponse> },
+    Reject {
+        id: TokenId,
+        done: oneshot::Sender<()>,
+    },
+    SignIn {
+        login: Box<NewLogin>,
+        done: oneshot::Sender<()>,
+    },
+    /// The configuration says that the daemon opens this session.
+    Open {
+        opener: Box<Opener>,
+        done: oneshot::Sender<Opened>,
+    },
+    Revoke {
+        done: oneshot::Sender<RevokeResponse>,
+    },
 }
 
 /// The wish that a token be renewed, of one who saw that so many attempts for its key had ended.
@@ -112,6 +126,17 @@ pub(crate) struct Nudge {
     key: TokenKey,
     min_validity: Option<Duration>,
     outcomes: u64,
+}
+
+/// What came of the wish to open a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// It is being opened, now and until it works.
+    Begun,
+    /// It is open, or being opened, in just this way.
+    Already,
+    /// Somebody has signed in to it, and is not signed out for this.
+    Taken,
 }
 
 impl Handle {
@@ -127,9 +152,10 @@ impl Handle {
 
     /// The token of a request, waiting for a renewal where that is needed.
     pub async fn token(&self, request: &TokenRequest) -> Result<Arc<Served>, NoToken> {
+        let deadline = self.clock.now() + request.wait;
+        self.until_opened(request.wait, deadline).await;
         let mut snapshots = self.snapshots.clone();
         let key = request.key.as_ref();
-        let deadline = self.clock.now() + request.wait;
         let first = Arc::clone(&snapshots.borrow_and_update());
         match self.judge(&first, key, request.min_validity, self.clock.now()) {
             Judgement::Serve(token) => return Ok(token),
@@ -161,7 +187,7 @@ impl Handle {
             }
             Err(NoToken::Unavailable { failure: None, retry_after: Some(Duration::from_secs(1)) })
         };
-        match tokio::time::timeout(request.wait, renewal).await {
+        match tokio::time::timeout(deadline.since(self.clock.now()), renewal).await {
             Ok(answer) => answer,
             Err(_) => self.settle(&Arc::clone(&self.snapshots.borrow()), key),
         }
@@ -187,6 +213,21 @@ impl Handle {
         Arc::clone(&self.snapshots.borrow())
     }
 
+    /// Has the session opened, unless it is open.
+    pub(crate) async fn open(&self, opener: Opener) -> Option<Opened> {
+        self.ask(|done| Command::Open { opener: Box::new(opener), done }).await
+    }
+
+    /// Waits while the session is being opened, unless it is not tried again in time.
+    async fn until_opened(&self, wait: Duration, deadline: Timestamp) {
+        let mut snapshots = self.snapshots.clone();
+        let settled = snapshots.wait_for(|snapshot| {
+            snapshot.shown != Shown::SigningIn || snapshot.retry_at.is_some_and(|at| at > deadline)
+        });
+        // The end of the wait and a daemon that stops are told by what follows.
+        let _ = tokio::time::timeout(wait, settled).await;
+    }
+
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
         let (done, answer) = oneshot::channel();
         self.commands.send(command(done)).await.ok()?;
@@ -202,6 +243,12 @@ impl Handle {
     ) -> Judgement {
         match &snapshot.shown {
             Shown::SignedIn => {}
+            Shown::SigningIn => {
+                return Judgement::Answer(Err(NoToken::Unavailable {
+                    failure: snapshot.problem.as_ref().map(|(failure, _)| failure.clone()),
+                    retry_after: snapshot.retry_at.map(|at| at.since(now)),
+                }));
+            }
             Shown::LoginRequired => {
                 let failure = snapshot.problem.as_ref().map(|(failure, _)| failure.clone());
                 return Judgement::Answer(Err(NoToken::LoginRequired(failure)));

@@ -9,13 +9,15 @@ use zeroize::Zeroizing;
 
 use super::{
     entry::Entry,
+    opening::Opening,
     revoking::Revoking,
     signed_in::{Durability, Grant, Policy, SignedIn},
     state::Phase,
 };
 use crate::{
-    authority::{Failure, Registration},
+    authority::{Failure, Registration, client_auth},
     clock::{Clock, Timestamp},
+    login::{Opener, is_brought},
     token::{AccessToken, Expiry, Person, RefreshToken, Token, TokenId, TokenKey},
 };
 
@@ -35,6 +37,12 @@ impl Login {
     /// The key of what the login asked for.
     pub(crate) fn own_key(&self) -> TokenKey {
         TokenKey::new(self.scopes.iter().map(String::as_str), self.resources.iter().map(String::as_str))
+    }
+
+    /// What opens the session again, when it was opened by client credentials.
+    pub(crate) fn opener(&self) -> Opener {
+        let (scopes, resources) = (self.scopes.clone(), self.resources.clone());
+        Opener::found(self.profile.clone(), self.registration.clone(), scopes, resources, self.keep_alive)
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -88,6 +96,8 @@ enum Stored {
         person: Option<StoredPerson>,
         tokens: Vec<StoredToken>,
     },
+    /// Signed in by client credentials: neither they nor their tokens are stored.
+    ClientCredentials,
     LoginRequired {
         failure: Failure,
         since: i64,
@@ -142,6 +152,8 @@ impl Stored {
         let unix = |moment| clock.to_unix(moment);
         match phase {
             Phase::SignedOut => Self::SignedOut,
+            Phase::Opening(_) => Self::ClientCredentials,
+            Phase::SignedIn(session) if !session.needs_disk() => Self::ClientCredentials,
             Phase::SignedIn(session) => {
                 let (refresh_token, ended) = match &session.grant {
                     Grant::RefreshToken { token, obtained_at, idle_end } => {
@@ -154,6 +166,7 @@ impl Stored {
                         (Some(stored), None)
                     }
                     Grant::None { ended } => (None, ended.clone()),
+                    Grant::ClientCredentials => (None, None),
                 };
                 let tokens = session.entries.iter();
                 let tokens = tokens
@@ -171,6 +184,9 @@ impl Stored {
             }
             Phase::LoginRequired { failure, since } => {
                 Self::LoginRequired { failure: failure.clone(), since: unix(*since) }
+            }
+            Phase::Revoking(revoking) if revoking.in_memory_only => {
+                Self::Revoking { refresh_token: None, access_tokens: vec![] }
             }
             Phase::Revoking(revoking) => Self::Revoking {
                 refresh_token: revoking.refresh_token.as_ref().map(|token| Secret(token.expose().into())),
@@ -216,8 +232,17 @@ impl Stored {
                     last_used: Timestamp::from_millis(0),
                 })
             }
+            Self::ClientCredentials => {
+                let login = login.ok_or(Unreadable)?;
+                if is_brought(&login.registration) {
+                    Phase::LoginRequired { failure: client_auth::needed(), since: clock.now() }
+                } else {
+                    Phase::Opening(Opening::new(login.profile.clone()))
+                }
+            }
             Self::LoginRequired { failure, since } => Phase::LoginRequired { failure, since: moment(since) },
             Self::Revoking { refresh_token, access_tokens } => Phase::Revoking(Revoking {
+                in_memory_only: false,
                 refresh_token: refresh_token.map(|secret| RefreshToken::new(secret.0)),
                 access_tokens: access_tokens
                     .into_iter()

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::{Environment, Handle, NoToken, Start, TokenRequest, prepare};
 use crate::{
     authority::{ClientAuth, Registration, Verdict},
-    broker::Broker,
+    broker::{Broker, Declared},
     clock::{Clock, virtual_time::Virtual},
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{NewLogin, SignIn},
@@ -78,6 +78,7 @@ impl World {
             obtained_at: self.clock.now(),
             refresh_idle: None,
             keep_alive: true,
+            by_client_credentials: false,
         }
     }
 
@@ -102,7 +103,7 @@ fn registration(server: &str) -> Registration {
         iss_in_callback: false,
         client_id: "abc".into(),
         client_secret: None,
-        client_auth: ClientAuth::None,
+        client_auth: ClientAuth::None.into(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),
@@ -220,7 +221,7 @@ async fn a_login_takes_the_place_of_a_record_that_this_version_cannot_read() {
     store.compare_and_put(&key, None, 5, record).await.unwrap();
     drop(store);
     let (environment, sessions) = world.open().await;
-    let (broker, problems) = Broker::start(environment, sessions);
+    let (broker, problems) = Broker::start(environment, sessions, &Declared::new());
     assert_eq!(problems.len(), 1, "{problems:?}");
     broker.sign_in(&key, world.login("one.example", tokens("A1", "R1"))).await.unwrap();
     let handle = broker.session(&key).unwrap();
@@ -231,5 +232,5 @@ async fn a_login_takes_the_place_of_a_record_that_this_version_cannot_read() {
     drop((broker, handle));
     let (environment, sessions) = world.open().await;
     assert_eq!(sessions[0].generation, 6);
-    assert!(Broker::start(environment, sessions).1.is_empty());
+    assert!(Broker::start(environment, sessions, &Declared::new()).1.is_empty());
 }

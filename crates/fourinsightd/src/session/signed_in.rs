@@ -36,6 +36,8 @@ pub(crate) enum Grant {
         /// When it ends unless it is used before; `None` when it does not, or nobody said.
         idle_end: Option<Timestamp>,
     },
+    /// The client's own credentials (RFC 6749 section 4.4). Asking spends nothing, and nothing of it is stored.
+    ClientCredentials,
     /// Nothing: the login brought none, or (`ended`) it must not be used any more.
     None {
         /// Why there is none any more.
@@ -91,6 +93,17 @@ impl SignedIn {
         }
     }
 
+    /// Whether there is something to renew access tokens with.
+    pub(crate) fn renewable(&self) -> bool {
+        !matches!(self.grant, Grant::None { .. })
+    }
+
+    /// Whether a token must be on the disk before it is shown, and before the next is asked for: where asking spends
+    /// what the disk holds.
+    pub(super) fn needs_disk(&self) -> bool {
+        !matches!(self.grant, Grant::ClientCredentials)
+    }
+
     /// The session's own token.
     pub(crate) fn own_token(&self) -> Option<&Token> {
         self.entries.get(&self.own)?.token.as_ref()
@@ -120,14 +133,14 @@ impl SignedIn {
         let idle = tokens.refresh_idle.map(Duration::from_secs).or(self.policy.refresh_idle);
         let idle_end = idle.map(|idle| obtained_at + idle);
         match (&mut self.grant, tokens.refresh_token) {
+            (Grant::ClientCredentials, _) | (Grant::None { .. }, None) => {}
             (grant, Some(token)) => *grant = Grant::RefreshToken { token, obtained_at, idle_end },
             // RFC 6749 section 6: without a new refresh token the old one stays in use.
             (Grant::RefreshToken { obtained_at: at, idle_end: end, .. }, None) => {
                 (*at, *end) = (obtained_at, idle_end);
             }
-            (Grant::None { .. }, None) => {}
         }
-        let renewable = matches!(self.grant, Grant::RefreshToken { .. });
+        let renewable = self.renewable();
         let expiry = schedule::expiry(tokens.lifetime, obtained_at, renewable);
         let renew_at =
             schedule::renewal(expiry, obtained_at, tokens.refresh_in, chance).filter(|_| renewable);
@@ -172,7 +185,9 @@ impl SignedIn {
 
     /// What to redeem next, and when: first what somebody waits for, then the session's own key.
     pub(super) fn next_redemption(&self) -> Option<(Timestamp, &TokenKey)> {
-        let Grant::RefreshToken { .. } = &self.grant else { return None };
+        if !self.renewable() {
+            return None;
+        }
         let wanted = self.entries.iter().filter_map(|(key, entry)| Some((entry.wanted_at()?, key)));
         let due = self.own_renewal().map(|at| (at, &self.own));
         let (at, key) = wanted.chain(due).min_by_key(|(at, _)| *at)?;
@@ -240,9 +255,13 @@ impl SignedIn {
 
     /// When the session's own key is to be redeemed though nobody waits for it.
     fn own_renewal(&self) -> Option<Timestamp> {
-        let Grant::RefreshToken { obtained_at, idle_end, .. } = &self.grant else { return None };
-        let keep_alive =
-            idle_end.filter(|_| self.policy.keep_alive).map(|end| schedule::keep_alive(end, *obtained_at));
+        let keep_alive = match &self.grant {
+            Grant::RefreshToken { obtained_at, idle_end: Some(end), .. } if self.policy.keep_alive => {
+                Some(schedule::keep_alive(*end, *obtained_at))
+            }
+            Grant::RefreshToken { .. } | Grant::ClientCredentials => None,
+            Grant::None { .. } => return None,
+        };
         let needs_person = self.entries.get(&self.own).is_some_and(|entry| entry.refused.is_some());
         self.own_due().into_iter().chain(keep_alive).min().filter(|_| !needs_person)
     }

@@ -8,7 +8,7 @@ use super::{
     entry::Refused,
     record::Login,
     served::Served,
-    signed_in::{Durability, Grant, SignedIn},
+    signed_in::{Durability, SignedIn},
     state::{Phase, State},
 };
 use crate::{
@@ -25,6 +25,8 @@ pub(crate) struct Snapshot {
     /// The session's own view first.
     views: Vec<(TokenKey, View)>,
     pub(crate) login: Option<Arc<Login>>,
+    /// The name of the profile that signed in, or last tried to.
+    pub(crate) profile: Option<String>,
     pub(crate) person: Option<Person>,
     pub(crate) generation: u64,
     pub(crate) next_renewal: Option<Timestamp>,
@@ -41,6 +43,7 @@ pub(crate) struct Snapshot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
     SignedOut,
+    SigningIn,
     SignedIn,
     LoginRequired,
     Revoking,
@@ -92,6 +95,7 @@ impl Snapshot {
             own: TokenKey::default(),
             views: Vec::new(),
             login: login.cloned(),
+            profile: login.map(|login| login.profile.clone()),
             person: None,
             generation: state.generation,
             next_renewal: None,
@@ -105,6 +109,15 @@ impl Snapshot {
             Phase::LoginRequired { failure, since } => {
                 snapshot.shown = Shown::LoginRequired;
                 snapshot.problem = Some((failure.clone(), *since));
+                snapshot.profile = snapshot.profile.or_else(|| last?.profile.clone());
+            }
+            Phase::Opening(opening) => {
+                snapshot.shown = Shown::SigningIn;
+                snapshot.profile = Some(opening.profile.clone());
+                snapshot.retry_at = opening.backoff.as_ref().map(|backoff| backoff.until);
+                snapshot.next_renewal = snapshot.retry_at;
+                let paused = opening.backoff.as_ref();
+                snapshot.problem = paused.map(|backoff| (backoff.failure.clone(), backoff.since));
             }
             Phase::Revoking(_) => snapshot.shown = Shown::Revoking,
             Phase::SignedIn(session) => snapshot.show(session, key, last),
@@ -131,7 +144,7 @@ impl Snapshot {
         self.next_renewal = session.next_own_renewal();
         self.retry_at = session.backoff.as_ref().map(|backoff| backoff.until);
         self.degraded = matches!(session.durability, Durability::Degraded { .. });
-        self.renewable = matches!(session.grant, Grant::RefreshToken { .. }) && !self.degraded;
+        self.renewable = session.renewable() && !(self.degraded && session.needs_disk());
         self.problem = session.problem();
     }
 }

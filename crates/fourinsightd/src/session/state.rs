@@ -1,6 +1,7 @@
 //! The session state machine. Pure: events and the time go in, effects come out; `task.rs` carries them out.
 //!
 //! ```text
+//!   SignedOut, LoginRequired --Open--> Opening --SignIn--> SignedIn, Opening --NotOpened(Refused)--> LoginRequired
 //!   SignedOut --SignIn--> SignedIn --Refused(Final)--> LoginRequired --SignIn--> SignedIn
 //!   any --Revoke--> Revoking --RevocationEnded--> SignedOut
 //! ```
@@ -17,6 +18,7 @@ use std::time::Duration;
 use super::{
     entry::Refused,
     event::{Arrival, Effect, Event, NewGrant},
+    opening::Opening,
     revoking::Revoking,
     schedule::{self, Chance},
     signed_in::{Backoff, Durability, Grant, SignedIn},
@@ -24,6 +26,7 @@ use super::{
 use crate::{
     authority::{Failure, Outcome, Refusal, Retry, Verdict},
     clock::Timestamp,
+    login::NotOpened,
     token::{Person, RefreshToken, TokenId, TokenKey},
 };
 
@@ -43,6 +46,7 @@ pub(crate) struct State {
 #[expect(clippy::large_enum_variant, reason = "there is one for each session, and it moves at a login only")]
 pub(crate) enum Phase {
     SignedOut,
+    Opening(Opening),
     SignedIn(SignedIn),
     LoginRequired { failure: Failure, since: Timestamp },
     Revoking(Revoking),
@@ -100,6 +104,11 @@ impl State {
         }
     }
 
+    /// Whether the client's own credentials are what is redeemed.
+    pub(crate) fn by_client_credentials(&self) -> bool {
+        matches!(&self.phase, Phase::SignedIn(SignedIn { grant: Grant::ClientCredentials, .. }))
+    }
+
     /// The refresh token to redeem now, if there is one.
     pub(crate) fn refresh_token(&self) -> Option<&RefreshToken> {
         match &self.phase {
@@ -110,19 +119,30 @@ impl State {
 
     /// When [`Event::Tick`] is needed at the latest, if nothing else happens.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        let Phase::SignedIn(session) = &self.phase else { return None };
-        if let Durability::Degraded { retry_at, .. } = session.durability {
-            return Some(retry_at);
+        let session = match &self.phase {
+            Phase::Opening(opening) if !self.stopping => return opening.deadline(),
+            Phase::SignedIn(session) => session,
+            _ => return None,
+        };
+        let write = match session.durability {
+            Durability::Degraded { retry_at, .. } => Some(retry_at),
+            Durability::Durable | Durability::Writing { .. } => None,
+        };
+        if self.in_flight.is_some() || self.stopping || (write.is_some() && session.needs_disk()) {
+            return write;
         }
-        if self.in_flight.is_some() || self.stopping {
-            return None;
-        }
-        session.next_redemption().map(|(at, _)| at).into_iter().chain(session.end()).min()
+        let redemption = session.next_redemption().map(|(at, _)| at);
+        redemption.into_iter().chain(session.end()).chain(write).min()
     }
 
     /// Takes one event.
     pub(crate) fn handle(&mut self, event: Event, now: Timestamp, chance: Chance) -> Vec<Effect> {
         let mut effects = match event {
+            Event::Open { profile } => {
+                self.phase = Phase::Opening(Opening::new(profile));
+                vec![Effect::Publish]
+            }
+            Event::NotOpened(why) => self.not_opened(why, now, chance),
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
             Event::Tick { last_used } => self.tick(last_used, now),
             Event::Requested { key, min_validity, outcomes } => {
@@ -146,12 +166,33 @@ impl State {
                 vec![]
             }
         };
+        effects.extend(self.open_if_due(now));
         effects.extend(self.redeem_what_is_due(now));
         effects
     }
 
+    fn open_if_due(&mut self, now: Timestamp) -> Option<Effect> {
+        let Phase::Opening(opening) = &mut self.phase else { return None };
+        (!self.stopping && opening.begin(now)).then_some(Effect::Open)
+    }
+
+    fn not_opened(&mut self, why: NotOpened, now: Timestamp, chance: Chance) -> Vec<Effect> {
+        let Phase::Opening(opening) = &mut self.phase else { return vec![] };
+        match why {
+            NotOpened::Undecided(retry) => opening.pause(retry, now, chance),
+            // What is stored stays: the next start tries again.
+            NotOpened::Refused(refusal) => {
+                self.phase = Phase::LoginRequired { failure: refusal.failure, since: now };
+            }
+        }
+        vec![Effect::Publish]
+    }
+
     fn sign_in(&mut self, new: NewGrant, now: Timestamp, chance: Chance) -> Vec<Effect> {
         let mut session = SignedIn::new(new.own.clone(), new.policy, now);
+        if new.by_client_credentials {
+            session.grant = Grant::ClientCredentials;
+        }
         let arrival = Arrival { obtained_at: new.obtained_at, id: new.id, now, chance };
         session.take(&new.own, new.tokens, None, arrival);
         self.phase = Phase::SignedIn(session);
@@ -216,6 +257,9 @@ impl State {
         let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
         let Some(entry) = session.entries.values_mut().find(|entry| entry.holds(id)) else { return vec![] };
         entry.reject(now);
+        if !session.needs_disk() {
+            return vec![Effect::Publish];
+        }
         session.durability = Durability::Writing { degraded_since: None };
         vec![Effect::Persist]
     }
@@ -242,7 +286,7 @@ impl State {
             Phase::SignedIn(session) => match outcome {
                 Outcome::Granted(tokens) => {
                     session.take(&running.key, *tokens, running.on_demand, arrival);
-                    self.write()
+                    if session.needs_disk() { self.write() } else { vec![Effect::Publish] }
                 }
                 Outcome::Retry(retry) => {
                     session.pause(&running.key, retry, arrival);
@@ -250,7 +294,7 @@ impl State {
                 }
                 Outcome::Refused(refusal) => self.refused(&running.key, refusal, arrival),
             },
-            Phase::SignedOut | Phase::LoginRequired { .. } => discard(outcome),
+            Phase::SignedOut | Phase::Opening(_) | Phase::LoginRequired { .. } => discard(outcome),
         }
     }
 
@@ -259,6 +303,10 @@ impl State {
         let own = *key == session.own;
         let Arrival { now, chance, .. } = arrival;
         match refusal.verdict {
+            // There is no grant to end, only a client that somebody has to set right.
+            _ if own && !session.needs_disk() => {
+                session.pause_until(key, now + schedule::misconfigured_backoff(chance), refusal.failure, now);
+            }
             Verdict::Final if own => return self.require_login(refusal.failure, now),
             Verdict::PersonChanged => {
                 session.grant = Grant::None { ended: Some(refusal.failure.clone()) };
@@ -314,9 +362,7 @@ impl State {
                 self.phase = Phase::Revoking(revoking);
                 return vec![];
             }
-            Phase::SignedOut | Phase::LoginRequired { .. } => {
-                Revoking { refresh_token: None, access_tokens: vec![] }
-            }
+            Phase::SignedOut | Phase::Opening(_) | Phase::LoginRequired { .. } => Revoking::nothing(),
         };
         self.phase = Phase::Revoking(revoking);
         let mut effects = vec![Effect::Persist];
@@ -337,7 +383,8 @@ impl State {
 
     fn redeem_what_is_due(&mut self, now: Timestamp) -> Option<Effect> {
         let Phase::SignedIn(session) = &mut self.phase else { return None };
-        if self.in_flight.is_some() || self.stopping || session.durability != Durability::Durable {
+        let waits_for_disk = session.needs_disk() && session.durability != Durability::Durable;
+        if self.in_flight.is_some() || self.stopping || waits_for_disk {
             return None;
         }
         let (at, key) = session.next_redemption()?;

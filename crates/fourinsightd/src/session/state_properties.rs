@@ -14,6 +14,7 @@ use super::{
 use crate::{
     authority::{Outcome, Refusal, Retry, Verdict},
     clock::Timestamp,
+    login::NotOpened,
     token::{TokenId, TokenKey},
 };
 
@@ -23,11 +24,21 @@ enum Step {
     Request(u8, Option<u64>),
     Reject,
     Answer(Answer),
-    SignIn { refresh: bool, lifetime: i64 },
+    SignIn { grant: Brings, lifetime: i64 },
+    Open,
+    Opened(Answer),
     Revoke,
     RevocationEnded,
     DiskWorks(bool),
     Stop,
+}
+
+/// What a login brings to renew with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Brings {
+    RefreshToken,
+    ClientCredentials,
+    Nothing,
 }
 
 #[derive(Clone, Debug)]
@@ -47,6 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Verdict::Misconfigured),
         Just(Verdict::PersonChanged),
     ];
+    let brings = prop_oneof![3 => Just(Brings::RefreshToken), 2 => Just(Brings::ClientCredentials), 1 => Just(Brings::Nothing)];
     let answer = prop_oneof![
         4 => (any::<bool>(), lifetime.clone()).prop_map(|(refresh, lifetime)| Answer::Granted { refresh, lifetime }),
         2 => proptest::option::of(0u64..5000).prop_map(Answer::Retry),
@@ -56,8 +68,10 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0u64..4000).prop_map(Step::Pass),
         4 => (0u8..70, proptest::option::of(0u64..5000)).prop_map(|(key, wanted)| Step::Request(key, wanted)),
         2 => Just(Step::Reject),
-        8 => answer.prop_map(Step::Answer),
-        2 => (any::<bool>(), lifetime).prop_map(|(refresh, lifetime)| Step::SignIn { refresh, lifetime }),
+        8 => answer.clone().prop_map(Step::Answer),
+        2 => (brings, lifetime).prop_map(|(grant, lifetime)| Step::SignIn { grant, lifetime }),
+        1 => Just(Step::Open),
+        2 => answer.prop_map(Step::Opened),
         1 => Just(Step::Revoke),
         1 => Just(Step::RevocationEnded),
         2 => any::<bool>().prop_map(Step::DiskWorks),
@@ -75,11 +89,13 @@ struct Watched {
     written: u64,
     next_id: u64,
     revoking_at_server: bool,
+    /// An attempt to open the session runs.
+    opening: bool,
 }
 
 impl Watched {
     fn event(&mut self, event: Event, may_drop_grant: bool) -> Result<(), TestCaseError> {
-        let had_grant = self.state.refresh_token().is_some();
+        let had_grant = self.has_grant();
         let degraded = self.is_degraded();
         let tick = matches!(event, Event::Tick { .. });
         let mut effects = self.state.handle(event, self.now, Chance::from_bits(u64::MAX / 3));
@@ -94,9 +110,15 @@ impl Watched {
                 }
                 Effect::Redeem { attempt, .. } => {
                     prop_assert!(self.in_flight.is_empty(), "two redemptions in flight");
-                    prop_assert!(!self.is_degraded(), "a degraded session started a rotation");
-                    prop_assert!(self.state.refresh_token().is_some(), "there is nothing to redeem");
+                    let rotates = self.state.refresh_token().is_some();
+                    prop_assert!(!rotates || !self.is_degraded(), "a degraded session started a rotation");
+                    prop_assert!(self.has_grant(), "there is nothing to redeem");
                     self.in_flight.push(attempt);
+                }
+                Effect::Open => {
+                    prop_assert!(!self.opening, "two attempts to open");
+                    prop_assert!(matches!(self.state.phase, Phase::Opening(_)));
+                    self.opening = true;
                 }
                 Effect::Publish => {
                     prop_assert_eq!(
@@ -113,7 +135,7 @@ impl Watched {
             }
         }
         prop_assert!(
-            may_drop_grant || !had_grant || self.state.refresh_token().is_some(),
+            may_drop_grant || !had_grant || self.has_grant(),
             "a grant was dropped without a verdict (degraded before: {})",
             degraded
         );
@@ -126,6 +148,10 @@ impl Watched {
             );
         }
         Ok(())
+    }
+
+    fn has_grant(&self) -> bool {
+        matches!(&self.state.phase, Phase::SignedIn(session) if session.renewable())
     }
 
     fn is_degraded(&self) -> bool {
@@ -168,17 +194,34 @@ impl Watched {
                 let id = self.id();
                 self.event(Event::Answered { attempt, outcome, obtained_at: self.now, id }, fatal)
             }
-            Step::SignIn { refresh, lifetime } => {
+            Step::SignIn { grant, lifetime } => {
                 if matches!(self.state.phase, Phase::Revoking(_)) {
                     return Ok(());
                 }
-                let tokens = tokens("login", refresh.then_some("R"), lifetime);
-                let policy = Policy { keep_alive: true, refresh_idle: None };
-                let id = self.id();
-                let new = NewGrant { tokens, own: own(), obtained_at: self.now, id, policy };
-                self.event(Event::SignIn(Box::new(new)), true)
+                self.opening = false;
+                self.sign_in(grant, lifetime)
             }
-            Step::Revoke => self.event(Event::Revoke, true),
+            Step::Open => {
+                if !matches!(self.state.phase, Phase::SignedOut | Phase::LoginRequired { .. }) {
+                    return Ok(());
+                }
+                self.event(Event::Open { profile: "batch".into() }, false)
+            }
+            Step::Opened(answer) => {
+                if !std::mem::take(&mut self.opening) {
+                    return Ok(());
+                }
+                let event = match Self::outcome(&answer) {
+                    Outcome::Granted(_) => return self.sign_in(Brings::ClientCredentials, 1000),
+                    Outcome::Retry(retry) => NotOpened::Undecided(retry),
+                    Outcome::Refused(refusal) => NotOpened::Refused(refusal),
+                };
+                self.event(Event::NotOpened(event), false)
+            }
+            Step::Revoke => {
+                self.opening = false;
+                self.event(Event::Revoke, true)
+            }
             Step::RevocationEnded => {
                 if !std::mem::take(&mut self.revoking_at_server) {
                     return Ok(());
@@ -191,6 +234,19 @@ impl Watched {
             }
             Step::Stop => self.event(Event::Stop, false),
         }
+    }
+
+    fn sign_in(&mut self, grant: Brings, lifetime: i64) -> Result<(), TestCaseError> {
+        let refresh = (grant == Brings::RefreshToken).then_some("R");
+        let new = NewGrant {
+            tokens: tokens("login", refresh, lifetime),
+            own: own(),
+            obtained_at: self.now,
+            id: self.id(),
+            policy: Policy { keep_alive: true, refresh_idle: None },
+            by_client_credentials: grant == Brings::ClientCredentials,
+        };
+        self.event(Event::SignIn(Box::new(new)), true)
     }
 
     fn outcome(answer: &Answer) -> Outcome {
@@ -246,6 +302,7 @@ proptest! {
             written: 0,
             next_id: 0,
             revoking_at_server: false,
+            opening: false,
         };
         for step in steps {
             watched.step(step)?;

@@ -1,5 +1,6 @@
 //! The state machine, transition by transition.
 
+mod client_credentials;
 mod grants;
 mod renewal;
 mod verdicts;
@@ -69,7 +70,14 @@ impl Machine {
     fn signed_in_with(grant: TokenSet, policy: Policy) -> Self {
         let mut machine = Self::new();
         let own = TokenKey::new(["api"], []);
-        let new = NewGrant { tokens: grant, own, obtained_at: START, id: TokenId(0), policy };
+        let new = NewGrant {
+            tokens: grant,
+            own,
+            obtained_at: START,
+            id: TokenId(0),
+            policy,
+            by_client_credentials: false,
+        };
         machine.event(Event::SignIn(Box::new(new)));
         machine
     }

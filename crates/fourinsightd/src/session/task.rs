@@ -27,13 +27,14 @@ use crate::{
     authority::Failure,
     clock::{Clock, Timestamp},
     http::HttpExchange,
-    login::NewLogin,
+    login::{NewLogin, Opener},
     random,
     revocation::{self, Tokens},
     store::{Slot, Store, StoreError},
     token::{TokenId, TokenSet},
 };
 
+mod opening;
 mod recovery;
 
 /// What every session's task works with.
@@ -54,8 +55,20 @@ pub(crate) enum Start {
     SignedOut,
     /// Its record says nothing to this version: a new login takes its place in the store.
     Unreadable { generation: u64, slot: Slot },
-    /// From its record and its journal slot.
-    Restored { phase: Phase, login: Option<Login>, generation: u64, slot: Slot },
+    /// From its record and its journal slot. `opener` goes before what the record would open it with.
+    Restored { phase: Phase, login: Option<Login>, generation: u64, slot: Slot, opener: Option<Opener> },
+}
+
+impl Start {
+    /// What opens the session again, when its record says that the client's own credentials do.
+    fn opener(&self) -> Option<Opener> {
+        match self {
+            Self::Restored { phase: Phase::Opening(_), login, opener, .. } => {
+                opener.clone().or_else(|| login.as_ref().map(Login::opener))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A deadline further away than this is left to the shared ticker.
@@ -72,11 +85,12 @@ pub(crate) fn prepare(
     environment: Arc<Environment>,
 ) -> (Handle, impl Future<Output = ()> + Send + 'static) {
     let (command_sender, commands) = mpsc::channel(COMMANDS);
+    let opener = start.opener();
     let is_stored = !matches!(start, Start::SignedOut);
     let (state, login, slot) = match start {
         Start::SignedOut => (State::signed_out(), None, Slot::Settled),
         Start::Unreadable { generation, slot } => (State::restored(generation, Phase::SignedOut), None, slot),
-        Start::Restored { phase, login, generation, slot } => {
+        Start::Restored { phase, login, generation, slot, .. } => {
             (State::restored(generation, phase), login.map(Arc::new), slot)
         }
     };
@@ -101,6 +115,8 @@ pub(crate) fn prepare(
         publisher,
         last_used,
         work: None,
+        opener,
+        opening: None,
         redeeming: None,
         revokers: Vec::new(),
         deferred: VecDeque::new(),
@@ -121,11 +137,14 @@ struct Task {
     publisher: watch::Sender<Arc<Snapshot>>,
     last_used: Arc<AtomicU64>,
     work: Option<Work>,
+    /// What opens the session without a person.
+    opener: Option<Opener>,
+    opening: Option<opening::Opening>,
     /// Whose refresh token was redeemed last: a new login, perhaps at another server, may have come meanwhile.
     redeeming: Option<Arc<Login>>,
     /// Who waits for the end of a revocation.
     revokers: Vec<oneshot::Sender<RevokeResponse>>,
-    /// Logins that arrived during a revocation: they begin where it ends.
+    /// Logins, and wishes to open, that arrived during a revocation: they begin where it ends.
     deferred: VecDeque<Command>,
 }
 
@@ -148,6 +167,7 @@ impl Task {
             tokio::select! {
                 biased;
                 finished = finish(&mut self.work) => Box::pin(self.finished(finished)).await,
+                opened = opening::ended(&mut self.opening) => Box::pin(self.opened(opened)).await,
                 Some(command) = self.commands.recv() => Box::pin(self.command(command)).await,
                 Ok(()) = stopping.changed() => Box::pin(self.handle(Event::Stop)).await,
                 Ok(()) = ticks.changed() => Box::pin(self.tick()).await,
@@ -185,14 +205,22 @@ impl Task {
                 // A caller that has gone away needs no answer.
                 let _ = done.send(());
             }
-            command @ Command::SignIn { .. } if matches!(self.state.phase, Phase::Revoking(_)) => {
+            command @ (Command::SignIn { .. } | Command::Open { .. })
+                if matches!(self.state.phase, Phase::Revoking(_)) =>
+            {
                 self.deferred.push_back(command);
             }
             Command::SignIn { login, done } => {
+                (self.opener, self.opening) = (None, None);
                 self.sign_in(*login).await;
                 let _ = done.send(());
             }
+            Command::Open { opener, done } => {
+                let opened = self.open(*opener).await;
+                let _ = done.send(opened);
+            }
             Command::Revoke { done } => {
+                (self.opener, self.opening) = (None, None);
                 self.revokers.push(done);
                 self.handle(Event::Revoke).await;
             }
@@ -214,6 +242,7 @@ impl Task {
             obtained_at: new.obtained_at,
             id: TokenId(random::bits()),
             policy: login.policy(),
+            by_client_credentials: new.by_client_credentials,
         };
         self.login = Some(Arc::new(login));
         tracing::info!(session = %self.key, "signed in");
@@ -244,6 +273,10 @@ impl Task {
         let mut unsettled = false;
         while let Some(effect) = effects.pop_front() {
             match effect {
+                Effect::Open => self.start_opening(),
+                Effect::Redeem { key, attempt } if self.state.by_client_credentials() => {
+                    self.redeem_client_credentials(key, attempt);
+                }
                 Effect::Redeem { key, attempt } => self.redeem(key, attempt),
                 Effect::Persist => {
                     let event = self.persist().await;

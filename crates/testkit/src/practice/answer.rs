@@ -42,6 +42,10 @@ impl Refusal {
         Self::bad("invalid_target", description)
     }
 
+    pub(super) fn unauthorized_client(description: &'static str) -> Self {
+        Self::bad("unauthorized_client", description)
+    }
+
     pub(super) fn unsupported_grant_type(description: &'static str) -> Self {
         Self::bad("unsupported_grant_type", description)
     }

@@ -5,6 +5,21 @@ use percent_encoding::percent_decode_str;
 
 use super::{answer::Refusal, ledger::Entry, settings::Settings};
 
+/// A way in which a client proves itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// `client_secret_basic`: form-encoded first (RFC 6749 section 2.3.1).
+    Basic,
+    /// HTTP Basic without form-encoding first.
+    BasicRaw,
+    /// `client_secret_post`.
+    Post,
+    /// A public client's `client_id`.
+    None,
+    /// The secret in the body, and no `client_id` anywhere.
+    SecretOnly,
+}
+
 /// A client registration (RFC 6749 section 2).
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -14,6 +29,8 @@ pub struct Client {
     pub name: String,
     /// Its secret; `None` makes it a public client.
     pub secret: Option<String>,
+    /// The ways in which it may prove itself; any other is refused though its secret be right.
+    pub accepts: Vec<ClientAuthentication>,
     /// Its redirect URIs, compared byte for byte but for a loopback URI's port (RFC 8252 section 7.3).
     pub redirect_uris: Vec<String>,
 }
@@ -25,6 +42,7 @@ impl Client {
             id: "practice-client".to_owned(),
             name: "Practice client".to_owned(),
             secret: None,
+            accepts: vec![ClientAuthentication::None],
             redirect_uris: usual_redirect_uris(),
         }
     }
@@ -36,8 +54,15 @@ impl Client {
             id: "practice confidential".to_owned(),
             name: "Confidential practice client".to_owned(),
             secret: Some("s3cr3t: of~the+practice/client=100%&more".to_owned()),
+            accepts: vec![ClientAuthentication::Basic, ClientAuthentication::Post],
             redirect_uris: usual_redirect_uris(),
         }
+    }
+
+    /// The confidential client, proving itself in these ways only.
+    #[must_use]
+    pub fn accepting(self, ways: &[ClientAuthentication]) -> Self {
+        Self { accepts: ways.to_vec(), ..self }
     }
 
     /// Whether this client may be answered at this redirect URI.
@@ -49,37 +74,71 @@ impl Client {
     }
 }
 
-/// Finds the client that a request to the token or revocation endpoint comes from, and lets it prove itself:
-/// `client_secret_basic`, `client_secret_post`, or `none` for a public client.
+/// Finds the client that a request to the token or revocation endpoint comes from, and lets it prove itself in one
+/// of the ways that it is registered for.
 pub(super) fn authenticate<'a>(settings: &'a Settings, request: &Entry) -> Result<&'a Client, Refusal> {
-    let basic = basic(request)?;
-    let used_header = basic.is_some();
+    let header = basic(request)?;
+    let used_header = header.is_some();
     let refuse = |description| Refusal::invalid_client(description, used_header);
-    let (id, secret) = if let Some((id, secret)) = basic {
-        if request.form.get("client_secret").is_some() {
-            return Err(Refusal::invalid_request("more than one way of client authentication"));
+    let (id, secret) = (request.form.get("client_id"), request.form.get("client_secret"));
+    if used_header && secret.is_some() {
+        return Err(Refusal::invalid_request("more than one way of client authentication"));
+    }
+    let clients = &settings.clients;
+    let known = |id: &str| clients.iter().find(|client| client.id == id);
+    let (client, proofs) = match (&header, id, secret) {
+        (Some(raw), id, _) => {
+            let decoded = raw.decoded();
+            let client = decoded.as_ref().and_then(|(id, _)| known(id)).or_else(|| known(&raw.id));
+            if client.zip(id).is_some_and(|(client, id)| client.id != id) {
+                return Err(Refusal::invalid_request("client_id and the Authorization header differ"));
+            }
+            let encoded = decoded.map(|(_, secret)| (ClientAuthentication::Basic, secret));
+            let raw = (ClientAuthentication::BasicRaw, raw.secret.clone());
+            (client, encoded.into_iter().chain([raw]).collect())
         }
-        if request.form.get("client_id").is_some_and(|other| other != id) {
-            return Err(Refusal::invalid_request("client_id and the Authorization header differ"));
+        (None, Some(id), Some(secret)) => (known(id), vec![(ClientAuthentication::Post, secret.to_owned())]),
+        (None, Some(id), None) => (known(id), vec![]),
+        (None, None, Some(secret)) => {
+            let client = clients.iter().find(|client| client.secret.as_deref() == Some(secret));
+            (client, vec![(ClientAuthentication::SecretOnly, secret.to_owned())])
         }
-        (id, Some(secret))
-    } else {
-        let id = request.form.get("client_id").ok_or_else(|| refuse("no client authentication"))?;
-        (id.to_owned(), request.form.get("client_secret").map(str::to_owned))
+        (None, None, None) => return Err(refuse("no client authentication")),
     };
-    let client =
-        settings.clients.iter().find(|client| client.id == id).ok_or_else(|| refuse("unknown client"))?;
-    match (&client.secret, secret) {
-        (Some(expected), Some(given)) if *expected == given => Ok(client),
-        (Some(_), Some(_)) => Err(refuse("wrong client secret")),
-        (Some(_), None) => Err(refuse("this client has a secret, and must send it")),
-        (None, Some(_)) => Err(refuse("this client is public and has no secret")),
-        (None, None) => Ok(client),
+    let client = client.ok_or_else(|| refuse("unknown client"))?;
+    let Some(expected) = client.secret.as_ref().filter(|_| !proofs.is_empty()) else {
+        return if client.secret.is_none() && !proofs.is_empty() {
+            Err(refuse("this client is public and has no secret"))
+        } else if client.accepts.contains(&ClientAuthentication::None) {
+            Ok(client)
+        } else {
+            Err(refuse("this client has a secret, and must send it"))
+        };
+    };
+    let mut right = proofs.iter().filter(|(_, given)| given == expected).map(|(way, _)| way).peekable();
+    if right.peek().is_none() {
+        Err(refuse("wrong client secret"))
+    } else if right.any(|way| client.accepts.contains(way)) {
+        Ok(client)
+    } else {
+        Err(refuse("this client is registered for another way of authentication"))
     }
 }
 
-/// Identifier and secret of an `Authorization: Basic` header, both form-decoded.
-fn basic(request: &Entry) -> Result<Option<(String, String)>, Refusal> {
+/// The pair of an `Authorization: Basic` header, as it stands there.
+struct Pair {
+    id: String,
+    secret: String,
+}
+
+impl Pair {
+    /// Both halves form-decoded; `None` when they are no form encoding.
+    fn decoded(&self) -> Option<(String, String)> {
+        Some((form_decoded(&self.id)?, form_decoded(&self.secret)?))
+    }
+}
+
+fn basic(request: &Entry) -> Result<Option<Pair>, Refusal> {
     let Some(value) = request.header("authorization") else { return Ok(None) };
     let malformed = || Refusal::invalid_client("malformed Authorization header", true);
     let (scheme, encoded) = value.split_once(' ').ok_or_else(malformed)?;
@@ -89,7 +148,7 @@ fn basic(request: &Entry) -> Result<Option<(String, String)>, Refusal> {
     let bytes = STANDARD.decode(encoded.trim()).map_err(|_| malformed())?;
     let text = String::from_utf8(bytes).map_err(|_| malformed())?;
     let (id, secret) = text.split_once(':').ok_or_else(malformed)?;
-    Ok(Some((form_decoded(id).ok_or_else(malformed)?, form_decoded(secret).ok_or_else(malformed)?)))
+    Ok(Some(Pair { id: id.to_owned(), secret: secret.to_owned() }))
 }
 
 fn form_decoded(text: &str) -> Option<String> {

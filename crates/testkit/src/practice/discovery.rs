@@ -25,7 +25,7 @@ pub(super) async fn metadata(State(site): State<Site>) -> Json<Value> {
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
     });
-    let mut grants = vec!["authorization_code", "refresh_token"];
+    let mut grants = vec!["authorization_code", "refresh_token", "client_credentials"];
     if settings.legacy {
         grants.extend(["password", "implicit"]);
         document["response_types_supported"] = json!(["code", "token"]);

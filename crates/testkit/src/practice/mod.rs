@@ -62,7 +62,7 @@ mod tests;
 mod timeline;
 mod token;
 
-pub use clients::Client;
+pub use clients::{Client, ClientAuthentication};
 pub use fault::{Answer, Gate};
 pub use ledger::{Ledger, SecretKind};
 pub use rotation::{AccessToken, Verdict};

@@ -1,4 +1,5 @@
-//! The token endpoint: exchanges a code, redeems a refresh token, answers the polls of the device flow.
+//! The token endpoint: exchanges a code, redeems a refresh token, answers the polls of the device flow, takes client
+//! credentials.
 
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ fn redeem(site: &Site, entry: &Entry) -> Result<Value, Refusal> {
         Some("authorization_code") => exchange_code(site, client, entry),
         Some("refresh_token") => refresh(site, client, entry),
         Some("password") if site.practice.settings().legacy => password(site, client, entry),
+        Some("client_credentials") => client_credentials(site, client, entry),
         Some(device::GRANT_TYPE) => device::poll(site, client, entry),
         Some(_) => Err(Refusal::unsupported_grant_type("grant_type is none of the metadata's")),
         None => Err(Refusal::invalid_request("grant_type is missing, or the body is not form-encoded")),
@@ -206,6 +208,30 @@ pub(super) fn issue_implicitly(
     };
     let (_, access_token) = issue(site, state, family, &wish);
     (access_token, site.practice.settings().access_token_life)
+}
+
+/// RFC 6749 section 4.4: an access token for the client itself, and nothing beside it.
+fn client_credentials(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal> {
+    if client.secret.is_none() {
+        return Err(Refusal::unauthorized_client("a public client has no credentials to sign in with"));
+    }
+    let settings = site.practice.settings();
+    let scope = words(entry.form.get("scope"));
+    let for_people = ["openid", "profile", "email", "offline_access"];
+    if scope.iter().any(|word| !settings.scopes.contains(word) || for_people.contains(&word.as_str())) {
+        return Err(Refusal::invalid_scope("a client has no such scope of its own"));
+    }
+    let audience = narrowed_audience(entry, &[])?;
+    let mut guard = site.practice.state();
+    let state = &mut *guard;
+    let family = state.families.begin(Grant {
+        client_id: client.id.clone(),
+        subject: client.id.clone(),
+        scope: scope.clone(),
+        resources: vec![],
+        signed_in_at: site.practice.shared.timeline.unix_now(),
+    });
+    Ok(issue(site, state, family, &Wish { scope, audience, nonce: None, refresh_token: None }).0)
 }
 
 /// What an answer is to hold beside the access token.

@@ -67,6 +67,7 @@ struct Ready {
     issuer: String,
     public_client: Client,
     confidential_client: Client,
+    clients_by_authentication: BTreeMap<String, Client>,
     oracle_client: Client,
 }
 
@@ -106,6 +107,11 @@ impl Provider {
     /// A client with a secret, with loopback redirect URIs.
     pub fn confidential_client(&self) -> &Client {
         &self.ready.confidential_client
+    }
+
+    /// A client that may prove itself in this one way only, `basic` or `post`, and sign in as itself too.
+    pub fn client_by(&self, authentication: &str) -> Option<&Client> {
+        self.ready.clients_by_authentication.get(authentication)
     }
 
     /// One of its endpoints, by path: `auth`, `token`, `token/introspection`, `token/revocation`, `me`.

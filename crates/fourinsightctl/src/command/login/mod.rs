@@ -1,6 +1,7 @@
 //! `login`: whether there is anything to do, the wait, and what came of it.
 
 mod answers;
+mod client_secret;
 mod device;
 mod difference;
 mod paste;
@@ -20,7 +21,7 @@ use crate::{
 };
 
 pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
-    let request = request(options);
+    let request = request(options)?;
     if !options.force
         && let Some(session) = signed_in(context, options)?
     {
@@ -30,15 +31,18 @@ pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
     finish(context, &ended.attempt, ended.said.as_deref())
 }
 
-fn request(options: &Login) -> LoginRequest {
-    LoginRequest {
+fn request(options: &Login) -> Result<LoginRequest, Failure> {
+    let client_secret = options.client_secret_stdin.then(client_secret::read).transpose()?;
+    Ok(LoginRequest {
         session: options.key.clone(),
         profile: options.profile.clone(),
         flow: options.flow.clone(),
         scope: cli::join_scopes(&options.scopes),
         resource: options.resources.clone(),
         force: options.force,
-    }
+        client_id: options.client_id.clone(),
+        client_secret,
+    })
 }
 
 /// The session, if somebody is signed in. Starts the daemon, which may know a session from before.
@@ -107,7 +111,7 @@ fn finish(context: &Context, attempt: &LoginStatus, said: Option<&str>) -> Resul
     if context.json {
         output::json_to_stdout(attempt)?;
     } else {
-        say("Signed in", attempt.identity.as_ref(), attempt.session.as_str())?;
+        say_of("Signed in", attempt)?;
     }
     Ok(Exit::Done)
 }
@@ -121,6 +125,14 @@ fn failed(attempt: &LoginStatus) -> Failure {
             "look at its log, then run `fourinsightctl login` again",
         ),
     }
+}
+
+fn say_of(what: &str, attempt: &LoginStatus) -> Result<(), Failure> {
+    if attempt.flow == "client_credentials" {
+        let line = format!("{what} as the client itself, session {}.\n", attempt.session);
+        return output::to_stdout(line.as_bytes());
+    }
+    say(what, attempt.identity.as_ref(), attempt.session.as_str())
 }
 
 fn say(what: &str, identity: Option<&Identity>, key: &str) -> Result<(), Failure> {

@@ -22,6 +22,8 @@ const LENGTH_LIMIT: u64 = 64 << 10;
 pub(super) enum Unreadable {
     #[error("{}", .0.kind())]
     Io(#[from] io::Error),
+    #[error("it was kept in memory only")]
+    Forgotten,
     #[error("it is not set")]
     Unset,
     #[error("it is not text")]
@@ -43,6 +45,7 @@ pub(super) async fn read(source: &SecretSource) -> Result<SecretString, Unreadab
             let value = std::env::var_os(name).ok_or(Unreadable::Unset)?;
             first_line(&Zeroizing::new(value.into_encoded_bytes()))
         }
+        SecretSource::Brought(brought) => brought.secret().cloned().ok_or(Unreadable::Forgotten),
         SecretSource::Command(words) => first_line(&from_command(words, COMMAND_LIMIT).await?),
     }
 }

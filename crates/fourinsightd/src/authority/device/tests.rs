@@ -69,7 +69,7 @@ async fn a_client_that_proves_itself_in_a_header_field_is_named_in_the_form_too(
     std::fs::write(&path, "s3cr3t\n").unwrap();
     let registration = Registration {
         client_secret: Some(SecretSource::File(path)),
-        client_auth: ClientAuth::Basic,
+        client_auth: ClientAuth::Basic.into(),
         ..registration()
     };
     let fake = Fake::default().answer(200, ANSWER);
@@ -212,4 +212,18 @@ fn every_other_clear_error_ends_the_polling_and_everything_unclear_does_not() {
         assert!(matches!(polled(status, body), Poll::Retry(_)), "{status} {body}");
     }
     assert!(matches!(polled(200, r#"{"access_token":"a","token_type":"bearer"}"#), Poll::Granted(_)));
+}
+
+#[tokio::test]
+async fn the_device_flow_has_its_own_way_of_client_authentication() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "s3cr3t").unwrap();
+    let mut registration = registration();
+    registration.client_secret = Some(SecretSource::File(file.path().into()));
+    registration.client_auth.device = ClientAuth::SecretOnly;
+    let fake = Fake::default().answer(400, r#"{"error":"authorization_pending"}"#);
+    poll(&fake, &registration, &"d3vice".into(), &[]).await.unwrap();
+    let form = &fake.seen()[0].form;
+    assert!(form.contains(&("client_secret".to_owned(), "s3cr3t".to_owned())), "{form:?}");
+    assert!(form.iter().all(|(name, _)| name != "client_id"), "{form:?}");
 }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
-    authority::{ClientAuth, fake::Fake},
+    authority::fake::Fake,
     http::Route,
-    profile::{Endpoints, Flow, Parameters, SecretSource},
+    profile::{ClientAuth, Endpoints, Flow, Parameters, PerRequest, SecretSource},
 };
 
 const ISSUER: &str = "https://id.example.com";
@@ -16,6 +16,7 @@ fn profile() -> Profile {
         endpoints: Endpoints::default(),
         client_id: "abc".into(),
         client_secret: None,
+        client_auth: PerRequest::default(),
         flow: Flow::Browser,
         scopes: Vec::new(),
         resources: Vec::new(),
@@ -55,7 +56,7 @@ async fn metadata_becomes_a_registration() {
     assert_eq!(registration.revocation_endpoint.unwrap(), format!("{ISSUER}/r"));
     assert_eq!(registration.userinfo_endpoint.unwrap(), format!("{ISSUER}/u"));
     assert!(registration.iss_in_callback);
-    assert_eq!(registration.client_auth, ClientAuth::None);
+    assert_eq!(registration.client_auth, ClientAuth::None.into());
     assert_eq!(found.warnings, [""; 0]);
     assert_eq!(fake.seen()[0].url, format!("{ISSUER}/.well-known/openid-configuration"));
 }
@@ -179,7 +180,8 @@ async fn the_metadata_chooses_how_the_client_proves_itself() {
     ] {
         let fake = Fake::default().answer(200, &metadata(more));
         let profile = Profile { client_secret: secret.clone(), ..profile() };
-        assert_eq!(discover(&fake, &profile).await.unwrap().registration.client_auth, client_auth, "{more}");
+        let chosen = discover(&fake, &profile).await.unwrap().registration.client_auth;
+        assert_eq!(chosen, PerRequest::all(client_auth), "{more}");
     }
 }
 
@@ -189,4 +191,29 @@ async fn a_server_without_s256_is_warned_about() {
     assert_eq!(discover(&fake, &profile()).await.unwrap().warnings.len(), 1);
     let fake = Fake::default().answer(200, &metadata(r#","code_challenge_methods_supported":["S256"]"#));
     assert_eq!(discover(&fake, &profile()).await.unwrap().warnings.len(), 0);
+}
+
+#[tokio::test]
+async fn the_profile_goes_before_the_metadata_and_revocation_has_its_own_list() {
+    let lists = r#","token_endpoint_auth_methods_supported":["client_secret_post"],
+        "revocation_endpoint_auth_methods_supported":["client_secret_basic"]"#;
+    let fake = Fake::default().answer(200, &metadata(lists));
+    let profile = Profile {
+        client_secret: Some(SecretSource::Env("X".into())),
+        client_auth: PerRequest { refresh: Some(ClientAuth::SecretOnly), ..PerRequest::default() },
+        ..profile()
+    };
+    let chosen = discover(&fake, &profile).await.unwrap().registration.client_auth;
+    assert_eq!((chosen.code, chosen.refresh), (ClientAuth::Post, ClientAuth::SecretOnly));
+    assert_eq!((chosen.device, chosen.revoke), (ClientAuth::Post, ClientAuth::Basic));
+}
+
+#[tokio::test]
+async fn client_credentials_need_no_authorization_endpoint() {
+    let bare = format!(r#"{{"issuer":"{ISSUER}","token_endpoint":"{ISSUER}/t"}}"#);
+    let by_client = Profile { flow: Flow::ClientCredentials, ..profile() };
+    let found = discover(&Fake::default().answer(200, &bare), &by_client).await.unwrap();
+    assert_eq!(found.registration.authorization_endpoint, None);
+    let failure = discover(&Fake::default().answer(200, &bare), &profile()).await.unwrap_err();
+    assert!(failure.description.contains("authorization_endpoint"), "{failure:?}");
 }

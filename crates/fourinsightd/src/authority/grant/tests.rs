@@ -5,10 +5,11 @@ use http::Method;
 use super::*;
 use crate::{
     authority::{
-        ClientAuth, Parameters,
+        Parameters,
         fake::{Fake, registration},
+        revoke::{Revocable, revoke},
     },
-    profile::SecretSource,
+    profile::{ClientAuth, PerRequest, SecretSource},
 };
 
 fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
@@ -73,25 +74,48 @@ async fn a_refresh_of_another_key_names_its_scopes_and_resources() {
 }
 
 #[tokio::test]
-async fn the_registration_says_how_the_client_proves_itself() {
+async fn each_kind_of_request_proves_the_client_in_its_own_way() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "s3cr3t\n").unwrap();
-    let mut registration = registration();
-    registration.client_secret = Some(SecretSource::File(file.path().into()));
-    let has = |form: &[(String, String)], name: &str| form.iter().any(|(found, _)| found == name);
-    for (client_auth, in_header, id_in_form, secret_in_form) in [
-        (ClientAuth::Basic, true, false, false),
-        (ClientAuth::Post, false, true, true),
-        (ClientAuth::None, false, true, false),
-    ] {
-        registration.client_auth = client_auth;
+    std::fs::write(file.path(), "s3~cr3t\n").unwrap();
+    let sent = |client_auth: ClientAuth| match client_auth {
+        ClientAuth::Basic => (Some("Basic YWJjOnMzJTdFY3IzdA=="), None, None),
+        ClientAuth::BasicRaw => (Some("Basic YWJjOnMzfmNyM3Q="), None, None),
+        ClientAuth::Post => (None, Some("abc"), Some("s3~cr3t")),
+        ClientAuth::None => (None, Some("abc"), None),
+        ClientAuth::SecretOnly => (None, None, Some("s3~cr3t")),
+    };
+    let others = [ClientAuth::None, ClientAuth::Basic];
+    for (client_auth, kind) in
+        ClientAuth::WORDS.iter().flat_map(|(_, method)| (0..3).map(|kind| (*method, kind)))
+    {
+        let other = others[usize::from(client_auth == ClientAuth::None)];
+        let mut registration = registration();
+        registration.client_secret = Some(SecretSource::File(file.path().into()));
+        registration.client_auth = PerRequest::all(other);
         let fake = Fake::default().answer(200, "{}");
-        refresh(&fake, &registration, &RefreshToken::new("R"), None).await.unwrap();
+        match kind {
+            0 => {
+                registration.client_auth.code = client_auth;
+                let (code, verifier) = ("c0de".into(), "v3rifier".into());
+                redeem_code(&fake, &registration, &code, &verifier, "http://127.0.0.1:1/", &[])
+                    .await
+                    .unwrap();
+            }
+            1 => {
+                registration.client_auth.refresh = client_auth;
+                refresh(&fake, &registration, &RefreshToken::new("R"), None).await.unwrap();
+            }
+            _ => {
+                registration.client_auth.revoke = client_auth;
+                revoke(&fake, &registration, Revocable::Refresh(&RefreshToken::new("R"))).await;
+            }
+        }
         let seen = fake.seen().remove(0);
-        let authorization = seen.headers.get("authorization");
-        assert_eq!(authorization.is_some_and(|field| field == "Basic YWJjOnMzY3IzdA=="), in_header);
-        assert_eq!(has(&seen.form, "client_id"), id_in_form, "{client_auth:?}");
-        assert_eq!(has(&seen.form, "client_secret"), secret_in_form, "{client_auth:?}");
+        let authorization = seen.headers.get("authorization").map(|field| field.to_str().unwrap());
+        let field =
+            |name: &str| seen.form.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
+        let found = (authorization, field("client_id"), field("client_secret"));
+        assert_eq!(found, sent(client_auth), "{client_auth:?}, kind {kind}");
     }
 }
 
@@ -110,7 +134,7 @@ async fn without_the_client_secret_nothing_is_sent() {
     let fake = Fake::default();
     let mut registration = registration();
     registration.client_secret = Some(SecretSource::File("/nonexistent/secret".into()));
-    registration.client_auth = ClientAuth::Basic;
+    registration.client_auth = ClientAuth::Basic.into();
     let retry = refresh(&fake, &registration, &RefreshToken::new("R"), None).await.unwrap_err();
     assert!(!retry.ambiguous);
     assert_eq!(retry.failure.error, "client_secret_unreadable");

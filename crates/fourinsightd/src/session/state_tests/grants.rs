@@ -12,6 +12,7 @@ fn a_login_is_published_after_it_is_durable_and_redeems_nothing() {
         obtained_at: START,
         id: TokenId(0),
         policy,
+        by_client_credentials: false,
     };
     let effects = machine.state.handle(Event::SignIn(Box::new(new)), START, Chance::from_bits(0));
     assert!(matches!(effects.as_slice(), [Effect::Persist]), "{effects:?}");
@@ -34,6 +35,7 @@ fn a_refresh_answer_without_a_refresh_token_keeps_the_old_one_and_a_login_never_
         obtained_at: machine.now,
         id: TokenId(9),
         policy,
+        by_client_credentials: false,
     };
     machine.event(Event::SignIn(Box::new(new)));
     assert_eq!(machine.refresh_secret(), None);
@@ -82,6 +84,7 @@ fn an_answer_from_before_a_new_login_is_discarded() {
         obtained_at: machine.now,
         id: TokenId(9),
         policy,
+        by_client_credentials: false,
     };
     machine.event(Event::SignIn(Box::new(new)));
     assert_eq!(redeemed(&machine.request(&own(), Some(seconds(5000)))), None, "the old one still runs");

@@ -265,3 +265,21 @@ async fn the_test_can_revoke_behind_everyones_back() {
     assert_eq!(visitor.practice.verdict(other.text("access_token")), Verdict::Revoked);
     assert_eq!(visitor.practice.verdict("never issued"), Verdict::Unknown);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_confidential_client_signs_in_as_itself_and_a_public_one_cannot() {
+    let visitor = Visitor::new(Settings::default());
+    let client = Client::confidential();
+    let grant = [("grant_type", "client_credentials"), ("scope", "api")];
+    let proof = [("client_id", &*client.id), ("client_secret", client.secret.as_deref().unwrap())];
+    let reply = visitor.post("/token", &[&grant[..], &proof].concat()).await;
+    assert_eq!((reply.status.as_u16(), reply.text("scope")), (200, "api"));
+    assert!(reply.body.get("refresh_token").is_none() && reply.body.get("id_token").is_none());
+    let issued = visitor.practice.access_token(reply.text("access_token")).unwrap();
+    assert_eq!((issued.client_id.as_str(), issued.subject.as_str()), (&*client.id, &*client.id));
+
+    let public = [&grant[..], &[("client_id", "practice-client")]].concat();
+    visitor.post("/token", &public).await.assert_error(400, "unauthorized_client");
+    let personal = [&[grant[0], ("scope", "openid")][..], &proof].concat();
+    visitor.post("/token", &personal).await.assert_error(400, "invalid_scope");
+}

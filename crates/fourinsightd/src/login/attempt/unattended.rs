@@ -1,0 +1,37 @@
+//! An attempt that waits for no person.
+
+use std::sync::Arc;
+
+use fourinsight_ipc::message::LoginState;
+
+use super::Attempt;
+use crate::{
+    authority::revoke::{self, Revocable},
+    http::HttpExchange,
+    login::{SignIn, failure, opener::Opener},
+};
+
+impl Attempt {
+    /// Opens the session and signs it in.
+    pub(in crate::login) async fn open(
+        self: Arc<Self>,
+        opener: Opener,
+        exchange: Arc<dyn HttpExchange>,
+        sessions: Arc<dyn SignIn>,
+    ) {
+        let _guard = self.guard();
+        let login = match opener.run(&*exchange, &self.clock).await {
+            Ok(login) => login,
+            Err(why) => return self.fail(failure::client_credentials(&why)),
+        };
+        if !self.commit() {
+            let token = Revocable::Access(&login.tokens.access_token);
+            revoke::revoke(&*exchange, &login.registration, token).await;
+            return;
+        }
+        match sessions.sign_in(&self.session, login).await {
+            Ok(()) => self.end(&mut self.phase(), |status| status.state = LoginState::Succeeded),
+            Err(error) => self.fail(error.into()),
+        }
+    }
+}

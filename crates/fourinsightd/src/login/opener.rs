@@ -1,0 +1,129 @@
+//! Opens a session by client credentials: finds the server if that has not been done, and signs the client in as
+//! itself. Nobody is asked, so it can be tried again at any time.
+
+use crate::{
+    authority::{Failure, Outcome, Refusal, Registration, Retry, client_credentials, discovery},
+    clock::Clock,
+    http::HttpExchange,
+    profile::{Profile, SecretSource},
+};
+
+use super::NewLogin;
+
+/// What opens one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Opener {
+    target: Target,
+    /// The profile's name.
+    profile: String,
+    scopes: Vec<String>,
+    resources: Vec<String>,
+    keep_alive: bool,
+}
+
+/// Where the client signs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Target {
+    /// By a profile, whose server is found each time.
+    Profile(Box<Profile>),
+    /// At a server found before.
+    Registration(Box<Registration>),
+}
+
+/// Why a session could not be opened.
+#[derive(Debug)]
+pub(crate) enum NotOpened {
+    /// Nothing was decided: it may work later.
+    Undecided(Retry),
+    /// The server said no.
+    Refused(Refusal),
+}
+
+impl Opener {
+    /// For a session that the configuration declares.
+    pub(crate) fn declared(profile: &Profile) -> Self {
+        Self {
+            profile: profile.name.clone(),
+            scopes: profile.scopes.clone(),
+            resources: profile.resources.clone(),
+            keep_alive: profile.keep_alive,
+            target: Target::Profile(Box::new(profile.clone())),
+        }
+    }
+
+    /// For a login whose server has been found.
+    pub(crate) fn found(
+        profile: String,
+        registration: Registration,
+        scopes: Vec<String>,
+        resources: Vec<String>,
+        keep_alive: bool,
+    ) -> Self {
+        let target = Target::Registration(Box::new(registration));
+        Self { target, profile, scopes, resources, keep_alive }
+    }
+
+    /// The name of its profile.
+    pub(crate) fn profile(&self) -> &str {
+        &self.profile
+    }
+
+    /// Opens the session: what it returns is for [`SignIn`](super::SignIn).
+    pub(crate) async fn run(
+        &self,
+        exchange: &dyn HttpExchange,
+        clock: &Clock,
+    ) -> Result<NewLogin, NotOpened> {
+        let registration = match &self.target {
+            Target::Profile(profile) => discover(exchange, profile).await?,
+            Target::Registration(registration) => (**registration).clone(),
+        };
+        let obtained_at = clock.now();
+        tracing::trace!(profile = self.profile, "signing the client in as itself");
+        let scopes = self.scopes.iter().map(String::as_str);
+        let resources = self.resources.iter().map(String::as_str);
+        let unix_now = clock.unix_now();
+        let outcome = client_credentials::redeem(exchange, &registration, scopes, resources, unix_now).await;
+        let tokens = match outcome {
+            Outcome::Granted(tokens) => *tokens,
+            Outcome::Retry(retry) => return Err(NotOpened::Undecided(retry)),
+            Outcome::Refused(refusal) => return Err(NotOpened::Refused(refusal)),
+        };
+        for warning in &tokens.warnings {
+            tracing::warn!(profile = self.profile, warning, "the server's answer to a login is odd");
+        }
+        Ok(NewLogin {
+            profile: self.profile.clone(),
+            registration,
+            scopes: self.scopes.clone(),
+            resources: self.resources.clone(),
+            tokens,
+            obtained_at,
+            refresh_idle: None,
+            keep_alive: self.keep_alive,
+            by_client_credentials: true,
+        })
+    }
+}
+
+/// Whether a process brought the client secret of this registration.
+pub(crate) fn is_brought(registration: &Registration) -> bool {
+    matches!(registration.client_secret, Some(SecretSource::Brought(_)))
+}
+
+async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<Registration, NotOpened> {
+    match discovery::discover(exchange, profile).await {
+        Ok(discovered) => {
+            for warning in &discovered.warnings {
+                tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
+            }
+            Ok(discovered.registration)
+        }
+        // Even a wrong document is no verdict: what stands before the server today may be gone tomorrow.
+        Err(failure) => Err(undecided(failure)),
+    }
+}
+
+fn undecided(failure: Failure) -> NotOpened {
+    NotOpened::Undecided(Retry { after: None, ambiguous: false, failure })
+}

@@ -1,0 +1,98 @@
+//! Logins without a person: the client signs in as itself (RFC 6749 section 4.4).
+
+use std::{sync::Arc, time::Duration};
+
+use fourinsight_ipc::{
+    ErrorBody, ErrorCode, SessionKey,
+    message::{LoginRequest, LoginState, LoginStatus},
+};
+
+use super::{
+    Logins, Plan,
+    attempt::{self, Attempt},
+    authorize,
+    awaits::Awaits,
+    opener::Opener,
+};
+use crate::profile::{Brought, Flow, Profile, SecretSource};
+
+/// How long the answer to a request waits for the outcome.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Puts what the request brings into the profile.
+pub(super) fn bring(request: &LoginRequest, profile: &mut Profile) -> Result<(), ErrorBody> {
+    let invalid = |what: &str, next: &str| Err(ErrorBody::new(ErrorCode::InvalidRequest, what).hint(next));
+    let brings = request.client_id.is_some() || request.client_secret.is_some();
+    if profile.flow != Flow::ClientCredentials {
+        return match brings {
+            _ if profile.client_id.is_empty() => {
+                invalid("The profile has no client_id.", "add it to the profile, or log in by its own flow")
+            }
+            true => invalid(
+                "Only the flow client_credentials takes a client_id and a client_secret.",
+                "leave them out, or log in by that flow",
+            ),
+            false => Ok(()),
+        };
+    }
+    match (&request.client_id, &request.client_secret) {
+        // The secret in the configuration is for the client that is named beside it.
+        (Some(_), None) => {
+            return invalid(
+                "A client_id was brought without its client_secret.",
+                "bring both, or neither and let the profile say them",
+            );
+        }
+        (client_id, Some(secret)) => {
+            if let Some(client_id) = client_id {
+                profile.client_id.clone_from(client_id);
+            }
+            profile.client_secret = Some(SecretSource::Brought(Brought::new(secret.clone())));
+        }
+        (None, None) => {}
+    }
+    let printable = profile.client_id.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if profile.client_id.is_empty() || !printable {
+        return invalid(
+            "The flow client_credentials needs a client_id in printable ASCII.",
+            "add client_id to the profile, or bring it with its client_secret",
+        );
+    }
+    if profile.client_secret.is_none() {
+        return invalid(
+            "The flow client_credentials needs a client secret.",
+            "add client_secret to the profile, or bring one with --client-secret-stdin",
+        );
+    }
+    Ok(())
+}
+
+impl Logins {
+    /// Begins an attempt that needs nobody, and waits a few seconds for its end.
+    pub(super) async fn begin_unattended(
+        &self,
+        session: SessionKey,
+        plan: Plan,
+    ) -> Result<LoginStatus, ErrorBody> {
+        let Plan { profile, wish, note } = plan;
+        let registration = self.discover(&profile).await?;
+        let turn = self.turn.lock().await;
+        self.make_room(&session, 0).await?;
+        let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
+        status.note = note;
+        let (name, clock) = (profile.name.clone(), self.clock.clone());
+        let deadline = clock.now() + attempt::LIFE;
+        let (attempt, _inbox) = Attempt::new(clock, name, deadline, Awaits::Nothing, String::new(), status);
+        let opener =
+            Opener::found(profile.name, registration, wish.scopes, wish.resources, profile.keep_alive);
+        self.enter(&attempt);
+        drop(turn);
+        let mut changes = attempt.watch();
+        let (exchange, sessions) = (Arc::clone(&self.exchange), Arc::clone(&self.sessions));
+        tokio::spawn(Arc::clone(&attempt).open(opener, exchange, sessions));
+        let ended = changes.wait_for(|status| status.state != LoginState::Pending);
+        // Still pending after that: the caller goes on asking.
+        let _ = tokio::time::timeout(WAIT, ended).await;
+        Ok(attempt.status())
+    }
+}

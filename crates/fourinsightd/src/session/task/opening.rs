@@ -1,0 +1,105 @@
+//! Sessions that the client's own credentials open and renew.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use super::{Finished, Task};
+use crate::{
+    authority::{Refusal, Retry, client_credentials},
+    login::{NewLogin, NotOpened, Opener, is_brought},
+    random,
+    session::{Opened, event::Event, state::Phase},
+    token::{TokenId, TokenKey},
+};
+
+/// A session that is being opened.
+pub(super) type Opening = Pin<Box<dyn Future<Output = Result<NewLogin, NotOpened>> + Send>>;
+
+impl Task {
+    /// Has the session opened as the configuration says now. One that is open keeps serving meanwhile.
+    pub(super) async fn open(&mut self, opener: Opener) -> Opened {
+        let same = self.opener.as_ref() == Some(&opener);
+        match &self.state.phase {
+            Phase::SignedIn(session) if session.needs_disk() || self.secret_was_brought() => {
+                return Opened::Taken;
+            }
+            Phase::SignedIn(session) if same && session.backoff.is_none() => return Opened::Already,
+            Phase::Opening(opening) if same && opening.backoff.is_none() => return Opened::Already,
+            Phase::SignedIn(_) => {
+                self.opener = Some(opener);
+                self.start_opening();
+            }
+            _ => {
+                let profile = opener.profile().to_owned();
+                (self.opener, self.opening) = (Some(opener), None);
+                self.handle(Event::Open { profile }).await;
+            }
+        }
+        Opened::Begun
+    }
+
+    /// Begins an attempt at the server.
+    pub(super) fn start_opening(&mut self) {
+        let Some(opener) = self.opener.clone() else { return };
+        let environment = Arc::clone(&self.environment);
+        self.opening =
+            Some(Box::pin(async move { opener.run(&*environment.exchange, &environment.clock).await }));
+    }
+
+    /// An attempt has ended.
+    pub(super) async fn opened(&mut self, opened: Result<NewLogin, NotOpened>) {
+        self.opening = None;
+        match opened {
+            Ok(login) => self.sign_in(login).await,
+            Err(why) if matches!(self.state.phase, Phase::Opening(_)) => {
+                self.handle(Event::NotOpened(why)).await;
+            }
+            Err(
+                NotOpened::Undecided(Retry { failure, .. }) | NotOpened::Refused(Refusal { failure, .. }),
+            ) => {
+                tracing::error!(session = %self.key, error = %failure.error,
+                    "the session goes on as it was opened before, because its changed profile does not work: {}",
+                    failure.description);
+                // Reading the configuration again tries again.
+                self.opener = None;
+            }
+        }
+    }
+
+    /// Asks for the next token of this key; nothing is spent, so nothing is journalled.
+    pub(super) fn redeem_client_credentials(&mut self, key: TokenKey, attempt: u64) {
+        let Some(login) = self.login.clone() else { return };
+        self.redeeming = Some(Arc::clone(&login));
+        let environment = Arc::clone(&self.environment);
+        self.work = Some(Box::pin(async move {
+            let obtained_at = environment.clock.now();
+            let unix_now = environment.clock.unix_now();
+            let own = key == login.own_key();
+            tracing::trace!(own, "redeeming the client credentials");
+            // What the login asked for is asked for in its words; a key has lost their order, and some of them.
+            let (scopes, resources): (Vec<&str>, Vec<&str>) = if own {
+                (
+                    login.scopes.iter().map(String::as_str).collect(),
+                    login.resources.iter().map(String::as_str).collect(),
+                )
+            } else {
+                (key.scopes().collect(), key.resources().collect())
+            };
+            let (exchange, registration) = (&*environment.exchange, &login.registration);
+            let outcome =
+                client_credentials::redeem(exchange, registration, scopes, resources, unix_now).await;
+            Finished::Redeemed(Event::Answered { attempt, outcome, obtained_at, id: TokenId(random::bits()) })
+        }));
+    }
+
+    fn secret_was_brought(&self) -> bool {
+        self.login.as_ref().is_some_and(|login| is_brought(&login.registration))
+    }
+}
+
+/// Completes when the attempt under way ends; never when there is none.
+pub(super) async fn ended(opening: &mut Option<Opening>) -> Result<NewLogin, NotOpened> {
+    match opening {
+        Some(opening) => opening.await,
+        None => std::future::pending().await,
+    }
+}
