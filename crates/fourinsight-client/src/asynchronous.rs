@@ -4,7 +4,9 @@ use std::{fmt, io, mem, sync::Arc, time::Duration};
 
 use fourinsight_ipc::{
     Endpoint, LocationOptions, Locations, SessionKey,
-    message::{Health, LoginRequest, LoginStatus, Rejection, RevokeResponse, SessionStatus, Version},
+    message::{
+        Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionStatus, Version,
+    },
     platform::AsyncStream,
 };
 use secrecy::SecretString;
@@ -123,6 +125,11 @@ impl AsyncClient {
     /// Answers a login with what the person pasted: the callback URL, or the bare code.
     pub async fn respond_to_login(&self, id: &str, pasted: SecretString) -> Result<LoginStatus, Error> {
         self.call(&calls::respond_to_login(id, pasted)).await
+    }
+
+    /// Answers a login with whatever it waits for: a paste, a password, or the answer to its question.
+    pub async fn answer_login(&self, id: &str, response: &LoginResponse) -> Result<LoginStatus, Error> {
+        self.call(&calls::answer_login(id, response)).await
     }
 
     /// Ends a login that nobody wants any more.

@@ -114,8 +114,14 @@ pub(crate) fn login(id: &str, wait: Duration) -> Request<LoginStatus> {
 
 /// `POST /v1/logins/{id}/response`
 pub(crate) fn respond_to_login(id: &str, pasted: SecretString) -> Request<LoginStatus> {
-    let length = pasted.expose_secret().len();
-    let body = json(&LoginResponse { pasted }, length);
+    answer_login(id, &LoginResponse::pasted(pasted))
+}
+
+/// `POST /v1/logins/{id}/response`
+pub(crate) fn answer_login(id: &str, response: &LoginResponse) -> Request<LoginStatus> {
+    let length = |secret: &Option<SecretString>| secret.as_ref().map_or(0, |text| text.expose_secret().len());
+    let username = response.username.as_ref().map_or(0, String::len);
+    let body = json(response, length(&response.pasted) + length(&response.password) + username);
     post(&format!("{}/response", login_path(id)), &body, AFTER_THE_SERVER)
 }
 
@@ -171,7 +177,7 @@ fn request<A: DeserializeOwned>(
 
 /// A body with room from the start for a secret of this length, each of whose bytes may take six (`\u0000`).
 fn json(body: &impl Serialize, secret_length: usize) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(64 + 6 * secret_length));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(128 + 6 * secret_length));
     serde_json::to_writer(&mut *bytes, body)
         .expect("the messages are plain structs with string keys, and a Vec takes every write");
     bytes

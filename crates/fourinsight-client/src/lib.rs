@@ -49,8 +49,9 @@ pub use fourinsight_ipc::{
     key::InvalidSessionKey,
     location::LocationError,
     message::{
-        Durability, Expiry, Health, Identity, LoginRequest, LoginState, LoginStatus, Problem, Revocation,
-        RevokeResponse, SessionState, SessionStatus, TokenResponse, Version,
+        Confirm, Confirmation, Durability, Expiry, Health, Identity, LoginRequest, LoginResponse, LoginState,
+        LoginStatus, Problem, Revocation, RevokeResponse, SessionState, SessionStatus, TokenResponse,
+        Version, Wanted,
     },
     platform::NotTrusted,
 };

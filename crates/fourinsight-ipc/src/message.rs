@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{ErrorBody, SessionKey};
 
+mod answer;
+
+pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
+
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -231,6 +235,15 @@ pub struct LoginStatus {
     /// What the person opens in a browser (RFC 6749 section 4.1.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_uri: Option<String>,
+    /// What the person has to bring, when the login cannot go on without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Wanted>,
+    /// A question that the person must answer before the login goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
+    /// What a person should know before they sign in this way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// What the person opens on any device, and enters the code at (RFC 8628 section 3.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification_uri: Option<String>,
@@ -261,6 +274,9 @@ impl LoginStatus {
             state: LoginState::Pending,
             expires_at,
             authorization_uri: None,
+            wanted: None,
+            confirmation: None,
+            warning: None,
             verification_uri: None,
             verification_uri_complete: None,
             user_code: None,
@@ -290,16 +306,6 @@ pub enum LoginState {
     /// A state that a newer daemon knows and this client does not.
     #[serde(other)]
     Unknown,
-}
-
-/// Body of `POST /v1/logins/{id}/response`: what the person pasted. A secret.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct LoginResponse {
-    /// The callback URL, or the bare code.
-    #[serde(serialize_with = "expose")]
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
-    pub pasted: SecretString,
 }
 
 /// `200` of `DELETE /v1/sessions/{key}`.
@@ -403,11 +409,5 @@ mod tests {
         assert_eq!(json, r#"{"session":"default","force":false,"client_secret":"s3cr3t"}"#);
         let read: LoginRequest = serde_json::from_str(&json).unwrap();
         assert!(read.client_secret.is_some_and(|secret| secret.expose_secret() == "s3cr3t"));
-    }
-
-    #[test]
-    fn a_pasted_answer_is_hidden_from_debug() {
-        let response = LoginResponse { pasted: "http://127.0.0.1/?code=s3cr3t".into() };
-        assert!(!format!("{response:?}").contains("s3cr3t"));
     }
 }

@@ -86,6 +86,11 @@ pub(crate) enum Command {
 /// opens. When the browser cannot come back to this machine in the end, copy the address of its
 /// last page, paste it here, and press Enter.
 ///
+/// With the flow "paste" nothing listens on this machine: paste what the browser ends on, or the
+/// text that the page shows. What you paste then, and a password, is not shown while you type.
+/// A page's text is held against the endpoints that the profile allows, and you confirm whom it
+/// signs in (with yes or no) before anything is saved.
+///
 /// The flow "device" opens nothing and needs no browser on this machine: it shows an address and a
 /// code, also as a QR code, and waits until you have entered the code there, on any device. Check
 /// the page's host before you enter it, and enter no code that you did not ask for.
@@ -105,9 +110,13 @@ pub(crate) struct Login {
     /// The profile of the configuration file to sign in with, instead of its default_profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// The way to sign in, instead of the profile's: browser, device or client_credentials
-    #[arg(long, value_name = "FLOW")]
+    /// The way to sign in, instead of the profile's: browser, paste, device, client_credentials, or
+    /// (only with allow_legacy = true in the profile) password or implicit
+    #[arg(long, value_name = "FLOW", verbatim_doc_comment)]
     pub(crate) flow: Option<String>,
+    /// Whose password to sign in with, for the flow password; asked for when left out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) username: Option<String>,
     /// Sign in again even when signed in, and have the server really ask
     #[arg(long)]
     pub(crate) force: bool,
@@ -262,6 +271,8 @@ Files: the daemon reads ~/.config/fourinsight/config.toml on Linux; `fourinsight
 const LOGIN_NOTES: &str = "\
 With --json, prints the login attempt once it has succeeded, or the session when it is already signed in.
 While it waits it reads standard input for a pasted address; give it </dev/null inside a loop that reads lines.
+What a flow needs is read from standard input, a line each: what is pasted, then yes for each question; or the user
+name (unless --username names it), then the password. Neither is ever taken from the command line.
 
 Examples:
   fourinsightctl login
@@ -270,7 +281,9 @@ Examples:
   fourinsightctl login --flow device --timeout 15m
   fourinsightctl login batch --profile batch --flow client_credentials
   pass show batch | fourinsightctl login batch --flow client_credentials --client-secret-stdin
-  fourinsightctl login work --force";
+  fourinsightctl login work --force
+  fourinsightctl login work --flow paste
+  pass show work | fourinsightctl login --flow password --username ada";
 
 const TOKEN_NOTES: &str = "\
 Examples:

@@ -10,7 +10,7 @@ use fourinsight_ipc::{ErrorBody, SessionKey};
 use tokio::task::JoinSet;
 
 use crate::{
-    login::{NewLogin, Opener, SignIn},
+    login::{Known, NewLogin, Opener, SignIn},
     session::{Environment, Handle, Opened, Start, prepare, record},
     store::Loaded,
 };
@@ -106,6 +106,17 @@ impl Broker {
 }
 
 impl SignIn for Broker {
+    fn known(&self, session: &SessionKey) -> Known {
+        let Some(snapshot) = self.session(session).map(|session| session.snapshot()) else {
+            return Known::default();
+        };
+        let login = snapshot.login.as_ref();
+        Known {
+            pinned_endpoint: login.and_then(|login| login.registration.pinned_endpoint.clone()),
+            person: snapshot.person.clone(),
+        }
+    }
+
     fn sign_in<'a>(
         &'a self,
         session: &'a SessionKey,

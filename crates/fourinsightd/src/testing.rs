@@ -305,6 +305,7 @@ pub(crate) fn registration() -> Registration {
         issuer: Some(ISSUER.to_owned()),
         authorization_endpoint: Some(endpoint("authorize")),
         token_endpoint: endpoint("token"),
+        pinned_endpoint: None,
         device_authorization_endpoint: Some(endpoint("device_authorization")),
         revocation_endpoint: Some(endpoint("revoke")),
         userinfo_endpoint: Some(endpoint("userinfo")),

@@ -21,6 +21,10 @@ use nix::unistd::{Uid, geteuid};
 use super::{DetachedSpawn, FirstLine, SpawnOutcome, first_line};
 use crate::{Endpoint, location::LocationError};
 
+mod terminal;
+
+pub use terminal::HiddenInput;
+
 /// A blocking connection to the daemon.
 pub type Stream = UnixStream;
 

@@ -31,10 +31,12 @@ use crate::{Endpoint, location::LocationError};
 
 mod pipe;
 mod process;
+mod terminal;
 mod user;
 
 pub use pipe::Stream;
 pub use process::{has_ended, stop_event, terminate};
+pub use terminal::HiddenInput;
 use user::Sid;
 
 /// The longest name of a pipe, in characters.

@@ -33,7 +33,7 @@ pub(super) async fn begin(
     Ok((StatusCode::CREATED, Json(api.logins.begin(request).await?)))
 }
 
-/// Shows a login, waiting for its end if asked to.
+/// Shows a login, waiting for its end, or for its next question, if asked to.
 #[utoipa::path(
     get,
     path = "/v1/logins/{id}",
@@ -50,14 +50,17 @@ pub(super) async fn show(
 ) -> Result<Json<LoginStatus>, ApiError> {
     let query = Query::read(uri.query(), &["wait"])?;
     let mut attempt = api.logins.watch(&id).ok_or_else(ApiError::no_such_login)?;
-    let ended = attempt.wait_for(|status| status.state != LoginState::Pending);
+    let asked = attempt.borrow().confirmation.clone();
+    let ended = attempt.wait_for(|status| {
+        status.state != LoginState::Pending || status.confirmation.is_some() && status.confirmation != asked
+    });
     // Whether it ended, the wait ended, or the daemon is stopping: the answer is what is known now.
     let _ = tokio::time::timeout(query.wait.unwrap_or_default(), ended).await;
     let status = attempt.borrow().clone();
     Ok(Json(status))
 }
 
-/// Answers a login with what the person pasted.
+/// Answers a login with what the person brought: a paste, a password, or the answer to its question.
 #[utoipa::path(
     post,
     path = "/v1/logins/{id}/response",
@@ -72,7 +75,7 @@ pub(super) async fn respond(
     Body(response): Body<LoginResponse>,
 ) -> Result<Json<LoginStatus>, ApiError> {
     Query::read(uri.query(), &[])?;
-    Ok(Json(api.logins.respond(&id, response.pasted).await?))
+    Ok(Json(api.logins.respond(&id, response).await?))
 }
 
 /// Cancels a login.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{Failure, Registration, client_auth, json::Object};
 use crate::{
     http::{HttpExchange, HttpRequest, is_confidential},
-    profile::{Flow, Profile},
+    profile::{Endpoints, Profile},
 };
 
 /// How long one metadata document may take.
@@ -33,7 +33,7 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         None => Metadata::default(),
         Some(issuer) => match fetch(exchange, profile, issuer).await {
             Ok(document) => Metadata::read(&document, issuer, &mut warnings)?,
-            Err(Missing::NotThere(failure)) if by_hand.suffice(profile.flow) => {
+            Err(Missing::NotThere(failure)) if is_enough(profile) => {
                 warnings.push(failure.description);
                 Metadata::default()
             }
@@ -65,21 +65,24 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         );
         Failure::new("invalid_metadata", &text)
     };
-    let start = match profile.flow {
-        Flow::Browser => Some(("authorization_endpoint", &authorization_endpoint)),
-        Flow::Device => Some(("device_authorization_endpoint", &device_authorization_endpoint)),
-        Flow::ClientCredentials => None,
+    let found = Endpoints {
+        authorization: authorization_endpoint,
+        token: token_endpoint,
+        device_authorization: device_authorization_endpoint,
+        revocation: revocation_endpoint,
+        userinfo: userinfo_endpoint,
     };
-    if let Some((name, None)) = start {
+    if let Some(name) = profile.needed_endpoints().iter().find(|name| found.named(name).is_none()) {
         return Err(missing(name));
     }
     let registration = Registration {
         issuer: profile.issuer.clone(),
-        authorization_endpoint,
-        token_endpoint: token_endpoint.ok_or_else(|| missing("token_endpoint"))?,
-        device_authorization_endpoint,
-        revocation_endpoint,
-        userinfo_endpoint,
+        authorization_endpoint: found.authorization,
+        token_endpoint: found.token.unwrap_or_default(),
+        pinned_endpoint: None,
+        device_authorization_endpoint: found.device_authorization,
+        revocation_endpoint: found.revocation,
+        userinfo_endpoint: found.userinfo,
         iss_in_callback: metadata.iss_in_callback,
         client_id: profile.client_id.clone(),
         client_secret: profile.client_secret.clone(),
@@ -97,6 +100,11 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         route: profile.route.clone(),
     };
     Ok(Discovered { registration, warnings })
+}
+
+/// Whether the endpoints named by hand do for a flow.
+fn is_enough(profile: &Profile) -> bool {
+    profile.needed_endpoints().iter().all(|name| profile.endpoints.named(name).is_some())
 }
 
 /// Whether requests that carry secrets may go to this endpoint.

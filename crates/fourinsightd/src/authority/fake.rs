@@ -69,6 +69,7 @@ pub(super) fn registration() -> Registration {
         issuer: Some("https://id.example.com".to_owned()),
         authorization_endpoint: Some(endpoint("authorize")),
         token_endpoint: endpoint("token"),
+        pinned_endpoint: None,
         device_authorization_endpoint: Some(endpoint("device")),
         revocation_endpoint: Some(endpoint("revoke")),
         userinfo_endpoint: Some(endpoint("userinfo")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{
-    Registration, Retry,
+    Failure, Registration, Retry,
     request::{self, Form},
     response::RawAnswer,
 };
@@ -37,7 +37,51 @@ pub async fn redeem_code(
     for resource in resources {
         form.push("resource", resource);
     }
-    let endpoint = &registration.token_endpoint;
+    let endpoint = token_endpoint(registration)?;
+    let extra = &registration.code_params;
+    let kind = RequestKind::Code;
+    request::post(exchange, registration, kind, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+}
+
+/// Exchanges a code that a page handed out by itself: there was no redirect URI and no code challenge.
+///
+/// An error means that there was no response, or that the request could not be made.
+pub async fn redeem_packaged_code(
+    exchange: &dyn HttpExchange,
+    registration: &Registration,
+    code: &SecretString,
+) -> Result<RawAnswer, Retry> {
+    let mut form = Form::default();
+    form.push("grant_type", "authorization_code");
+    form.push_secret("code", code);
+    let endpoint = token_endpoint(registration)?;
+    let extra = &registration.code_params;
+    let kind = RequestKind::Code;
+    request::post(exchange, registration, kind, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+}
+
+/// Exchanges a person's password for tokens (RFC 6749 section 4.3.2).
+///
+/// An error means that there was no response, or that the request could not be made.
+pub async fn redeem_password(
+    exchange: &dyn HttpExchange,
+    registration: &Registration,
+    username: &str,
+    password: &SecretString,
+    scopes: &[String],
+    resources: &[String],
+) -> Result<RawAnswer, Retry> {
+    let mut form = Form::default();
+    form.push("grant_type", "password");
+    form.push("username", username);
+    form.push_secret("password", password);
+    if !scopes.is_empty() {
+        form.push("scope", &scopes.join(" "));
+    }
+    for resource in resources {
+        form.push("resource", resource);
+    }
+    let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
     request::post(exchange, registration, RequestKind::Code, endpoint, form, extra, TIME_LIMIT)
         .await
@@ -66,11 +110,27 @@ pub async fn refresh(
             form.push("resource", resource);
         }
     }
-    let endpoint = &registration.token_endpoint;
+    let endpoint = token_endpoint(registration)?;
     let extra = &registration.refresh_params;
     request::post(exchange, registration, RequestKind::Refresh, endpoint, form, extra, TIME_LIMIT)
         .await
         .map(RawAnswer::from)
+}
+
+/// The token endpoint, unless it is not the one that was allowed when a package named it.
+fn token_endpoint(registration: &Registration) -> Result<&str, Retry> {
+    let endpoint = registration.token_endpoint.as_str();
+    match &registration.pinned_endpoint {
+        Some(pinned) if pinned.url().as_deref() != Some(endpoint) => Err(Retry {
+            after: None,
+            ambiguous: false,
+            failure: Failure::new(
+                "endpoint_not_allowed",
+                "the session's token endpoint is not the one that was allowed; nothing was sent; log in again",
+            ),
+        }),
+        _ => Ok(endpoint),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`discovery`] | finds the server's endpoints (OpenID Connect Discovery, RFC 8414) |
+//! | [`allowed`] | which token endpoints a pasted package may name |
 //! | [`client_auth`] | proves which client is asking (RFC 6749 section 2.3) |
 //! | [`grant`] | redeems a code or a refresh token: one request, one raw answer |
 //! | [`client_credentials`] | the client as itself: one request, judged at once |
@@ -25,6 +26,7 @@ use crate::{
     token::TokenSet,
 };
 
+pub mod allowed;
 pub mod client_auth;
 pub mod client_credentials;
 pub mod device;
@@ -52,8 +54,12 @@ pub struct Registration {
     pub issuer: Option<String>,
     /// RFC 6749 section 3.1.
     pub authorization_endpoint: Option<String>,
-    /// RFC 6749 section 3.2.
+    /// RFC 6749 section 3.2. Empty where nothing is redeemed there: for the implicit grant, and until a package
+    /// has named it.
     pub token_endpoint: String,
+    /// The allowed entry that a pasted token endpoint was held against; checked again at each use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned_endpoint: Option<allowed::PinnedEndpoint>,
     /// RFC 8628 section 3.1, where the server has one.
     #[serde(default)]
     pub device_authorization_endpoint: Option<String>,

@@ -4,15 +4,12 @@ use url::Url;
 
 use super::{ConfigError, client_auth, table::Table};
 use crate::{
-    authority::discovery::is_endpoint,
+    authority::{allowed::AllowedEndpoint, discovery::is_endpoint},
     http::{Route, is_loopback},
-    profile::{Endpoints, Flow, Parameters, Profile, SecretSource},
+    profile::{Endpoints, Flow, Parameters, Profile, REDIRECT_URI, ResponseMode, SecretSource},
 };
 
-/// Where the browser comes back to when the profile does not say: any free port.
-const REDIRECT_URI: &str = "http://127.0.0.1:0/callback";
-
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 26] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -26,6 +23,9 @@ const KEYS: [&str; 23] = [
     "scopes",
     "resources",
     "redirect_uri",
+    "response_mode",
+    "allowed_token_endpoints",
+    "allow_legacy",
     "authorize_params",
     "code_params",
     "refresh_params",
@@ -39,21 +39,18 @@ const KEYS: [&str; 23] = [
 ];
 
 /// Keys that later versions bring.
-const LATER_KEYS: [&str; 10] = [
+const LATER_KEYS: [&str; 7] = [
     "preset",
-    "response_mode",
-    "allowed_token_endpoints",
     "client_certificate",
     "client_key",
     "client_assertion",
     "assertion_audience",
-    "allow_legacy",
     "resource_style",
     "rotation",
 ];
 
 /// Flows that later versions bring.
-const LATER_FLOWS: [&str; 4] = ["paste", "certificate", "password", "implicit"];
+const LATER_FLOWS: [&str; 1] = ["certificate"];
 
 pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError> {
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
@@ -62,17 +59,9 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
     table.check_keys(&KEYS, &LATER_KEYS)?;
     let issuer = issuer(table)?;
     let endpoints = endpoints(table)?;
-    let flow = flow(table)?;
-    if issuer.is_none() && !endpoints.suffice(flow) {
-        let by_hand = match flow {
-            Flow::Browser => "`authorization_endpoint` and `token_endpoint`",
-            Flow::Device => "`device_authorization_endpoint` and `token_endpoint`",
-            Flow::ClientCredentials => "`token_endpoint`",
-        };
-        let what = format!("the profile has no issuer; add `issuer`, or {by_hand}");
-        return Err(table.error("", &what));
-    }
-    Ok(Profile {
+    let allow_legacy = table.flag("allow_legacy")?.unwrap_or(false);
+    let flow = flow(table, allow_legacy)?;
+    let profile = Profile {
         name: name.to_owned(),
         issuer,
         endpoints,
@@ -82,7 +71,10 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
         flow,
         scopes: scopes(table)?,
         resources: resources(table)?,
-        redirect_uri: redirect_uri(table)?,
+        redirect_uri: redirect_uri(table, flow)?,
+        response_mode: response_mode(table)?,
+        allowed_token_endpoints: allowed_token_endpoints(table)?,
+        allow_legacy,
         authorize_params: parameters(table, "authorize_params", &AUTHORIZE_PARAMETERS)?,
         code_params: parameters(
             table,
@@ -100,7 +92,19 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
         route: route(table)?,
         refresh_idle: refresh_idle(table)?,
         keep_alive: table.flag("keep_alive")?.unwrap_or(true),
-    })
+    };
+    check_endpoints(table, &profile)?;
+    Ok(profile)
+}
+
+/// Without an issuer to ask, the endpoints that the flow needs must be there.
+fn check_endpoints(table: &Table<'_>, profile: &Profile) -> Result<(), ConfigError> {
+    let needed = profile.needed_endpoints();
+    if profile.issuer.is_some() || needed.iter().all(|name| profile.endpoints.named(name).is_some()) {
+        return Ok(());
+    }
+    let instead = needed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+    Err(table.error("", &format!("the profile has no issuer; add `issuer`, or {instead}")))
 }
 
 fn issuer(table: &Table<'_>) -> Result<Option<String>, ConfigError> {
@@ -173,19 +177,52 @@ fn client_secret(table: &Table<'_>) -> Result<Option<SecretSource>, ConfigError>
     }
 }
 
-fn flow(table: &Table<'_>) -> Result<Flow, ConfigError> {
-    let Some(name) = table.text("flow")? else {
+fn flow(table: &Table<'_>, allow_legacy: bool) -> Result<Flow, ConfigError> {
+    let Some(text) = table.text("flow")? else {
         return Ok(Flow::Browser);
     };
-    Flow::named(&name).ok_or_else(|| {
-        let known = Flow::ALL.map(|flow| format!("\"{}\"", flow.name())).join(" or ");
-        match LATER_FLOWS.iter().find(|later| **later == name) {
-            Some(later) => table.error(
-                "flow",
-                &format!("flow {later} is not supported by this version yet; use {known} or remove it"),
-            ),
-            None => table.error("flow", &format!("flow must be {known}; correct it or remove it")),
+    match Flow::named(&text) {
+        Some(flow) if flow.legacy_warning().is_some() && !allow_legacy => {
+            let what = format!(
+                "flow {} is legacy, and RFC 9700 advises against it; use another, or add allow_legacy = true",
+                flow.name()
+            );
+            Err(table.error("flow", &what))
         }
+        Some(flow) => Ok(flow),
+        None => {
+            let known = Flow::ALL.map(|flow| format!("\"{}\"", flow.name())).join(", ");
+            let what = if LATER_FLOWS.contains(&text.as_str()) {
+                format!("flow {text} is not supported by this version yet; use one of {known}")
+            } else {
+                format!("flow must be one of {known}; correct it or remove it")
+            };
+            Err(table.error("flow", &what))
+        }
+    }
+}
+
+fn response_mode(table: &Table<'_>) -> Result<ResponseMode, ConfigError> {
+    match table.text("response_mode")?.as_deref() {
+        None | Some("query") => Ok(ResponseMode::Query),
+        Some("form_post") => Ok(ResponseMode::FormPost),
+        Some(_) => Err(table.error(
+            "response_mode",
+            "response_mode must be \"query\" or \"form_post\"; correct it or remove it",
+        )),
+    }
+}
+
+fn allowed_token_endpoints(table: &Table<'_>) -> Result<Vec<AllowedEndpoint>, ConfigError> {
+    const KEY: &str = "allowed_token_endpoints";
+    let entries = table.texts(KEY)?.unwrap_or_default();
+    let allowed = entries.iter().map(|entry| AllowedEndpoint::parse(entry)).collect::<Option<Vec<_>>>();
+    allowed.ok_or_else(|| {
+        table.error(
+            KEY,
+            "allowed_token_endpoints must be https URLs, or http to a loopback host, without user name, query and \
+             fragment, with at most one {tenant} as a whole segment of the path; correct them",
+        )
     })
 }
 
@@ -211,25 +248,29 @@ fn resources(table: &Table<'_>) -> Result<Vec<String>, ConfigError> {
     Err(table.error("resources", "a resource is an absolute URI without fragment; correct resources"))
 }
 
-fn redirect_uri(table: &Table<'_>) -> Result<String, ConfigError> {
-    let Some(text) = table.text("redirect_uri")? else {
+fn redirect_uri(table: &Table<'_>, flow: Flow) -> Result<String, ConfigError> {
+    const KEY: &str = "redirect_uri";
+    let Some(text) = table.text(KEY)? else {
         return Ok(REDIRECT_URI.to_owned());
     };
-    let usable = Url::parse(&text).is_ok_and(|url| {
-        url.scheme() == "http"
-            && is_loopback(&url)
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    let url = Url::parse(&text).ok().filter(|url| {
+        is_plain && url.username().is_empty() && url.password().is_none() && url.fragment().is_none()
     });
-    if usable && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(text);
+    if flow == Flow::Browser {
+        if url.is_some_and(|url| url.scheme() == "http" && is_loopback(&url) && url.query().is_none()) {
+            return Ok(text);
+        }
+        return Err(table.error(
+            KEY,
+            "redirect_uri must be http to 127.0.0.1, [::1] or localhost, without query or fragment; correct it",
+        ));
     }
-    Err(table.error(
-        "redirect_uri",
-        "redirect_uri must be http to 127.0.0.1, [::1] or localhost, without query or fragment; correct it",
-    ))
+    match url {
+        Some(_) => Ok(text),
+        None => Err(table
+            .error(KEY, "redirect_uri must be an absolute URI without user name or fragment; correct it")),
+    }
 }
 
 /// What the daemon itself says in an authorization request.

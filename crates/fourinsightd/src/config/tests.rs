@@ -1,7 +1,10 @@
 //! Good files, and bad ones: where, what, and never a value.
 
 use super::*;
-use crate::profile::{ClientAuth, Endpoints, Flow, PerRequest, SecretSource};
+use crate::{
+    authority::allowed::AllowedEndpoint,
+    profile::{ClientAuth, Endpoints, Flow, PerRequest, ResponseMode, SecretSource},
+};
 
 const PATH: &str = "/etc/fourinsight/config.toml";
 
@@ -24,6 +27,9 @@ flow = "browser"
 scopes = ["openid", "offline_access"]
 resources = ["https://api.example.com/"]
 redirect_uri = "http://localhost:53000"
+response_mode = "form_post"
+allowed_token_endpoints = ["https://id.example.com/{tenant}/token"]
+allow_legacy = true
 token_endpoint = "https://id.example.com/by-hand"
 revocation_endpoint = "http://127.0.0.1:8080/revoke"
 userinfo_endpoint = "https://id.example.com/userinfo"
@@ -63,6 +69,11 @@ keep_alive = false
         scopes: vec!["openid".into(), "offline_access".into()],
         resources: vec!["https://api.example.com/".into()],
         redirect_uri: "http://localhost:53000".into(),
+        response_mode: ResponseMode::FormPost,
+        allowed_token_endpoints: vec![
+            AllowedEndpoint::parse("https://id.example.com/{tenant}/token").unwrap(),
+        ],
+        allow_legacy: true,
         authorize_params: text("prompt", "consent"),
         code_params: text("a", "1"),
         device_params: text("d", "4"),
@@ -111,6 +122,36 @@ fn endpoints_by_hand_do_without_an_issuer() {
 }
 
 #[test]
+fn each_flow_needs_its_own_endpoints_and_redirect_uri() {
+    let profile = |lines: &str| parse(&format!("[profiles.a]\nclient_id = \"x\"\n{lines}\n"));
+    let (page, token) = ("authorization_endpoint = \"https://h/a\"", "token_endpoint = \"https://h/t\"");
+    let allowed = "allowed_token_endpoints = [\"https://h/t\"]";
+    let legacy = "allow_legacy = true\nflow";
+    for (lines, accepted) in [
+        (format!("flow = \"paste\"\n{page}"), false),
+        (format!("flow = \"paste\"\n{page}\n{token}"), true),
+        (format!("flow = \"paste\"\n{page}\n{allowed}"), true),
+        (format!("flow = \"paste\"\n{allowed}"), false),
+        (format!("{legacy} = \"password\"\n{token}"), true),
+        (format!("{legacy} = \"password\"\n{page}"), false),
+        (format!("{legacy} = \"implicit\"\n{page}"), true),
+        (format!("{legacy} = \"implicit\"\n{token}"), false),
+    ] {
+        assert_eq!(profile(&lines).is_ok(), accepted, "{lines}");
+    }
+    for uri in ["https://app.example/cb?x=1", "com.example.app:/cb", "urn:ietf:wg:oauth:2.0:oob", "http://h/"]
+    {
+        let line = format!("issuer = \"https://h\"\nredirect_uri = \"{uri}\"\n");
+        assert!(profile(&line).is_err(), "{uri}: nothing can listen there");
+        assert_eq!(profile(&format!("{line}flow = \"paste\"")).unwrap().profiles["a"].redirect_uri, uri);
+    }
+    for uri in ["callback", "https://u:p@app.example/", "https://app.example/#x", ""] {
+        let line = format!("issuer = \"https://h\"\nredirect_uri = \"{uri}\"\nflow = \"paste\"");
+        assert!(profile(&line).unwrap_err().what.contains("an absolute URI"), "{uri}");
+    }
+}
+
+#[test]
 fn of_several_profiles_none_is_the_default_unless_named() {
     let two = with("[profiles.other]\nissuer = \"https://o.example.com\"\nclient_id = \"x\"");
     assert_eq!(parse(&two).unwrap().default_profile, None);
@@ -139,8 +180,15 @@ fn errors_name_the_line_and_what_to_do() {
         ("code_params = { client_secret = \"s3cr3t\" }", "must not hold a client secret"),
         ("authorize_params = { state = \"s3cr3t\" }", "must not set state"),
         ("refresh_params = { n = 1 }", "refresh_params must be a table of strings"),
-        ("flow = \"paste\"", "flow paste is not supported by this version yet"),
-        ("flow = \"s3cr3t\"", "flow must be \"browser\" or \"device\" or \"client_credentials\""),
+        ("flow = \"certificate\"", "flow certificate is not supported by this version yet"),
+        ("flow = \"s3cr3t\"", "flow must be one of \"browser\", \"paste\", \"device\""),
+        ("flow = \"password\"", "RFC 9700"),
+        ("flow = \"implicit\"", "allow_legacy = true"),
+        ("response_mode = \"s3cr3t\"", "response_mode must be \"query\" or \"form_post\""),
+        ("allowed_token_endpoints = \"s3cr3t\"", "must be a list of strings"),
+        ("allowed_token_endpoints = [\"http://s3cr3t.example/token\"]", "must be https URLs"),
+        ("allowed_token_endpoints = [\"https://h/{tenant}/{tenant}\"]", "at most one {tenant}"),
+        ("allow_legacy = \"s3cr3t\"", "allow_legacy must be true or false"),
         ("device_params = { scope = \"s3cr3t\" }", "device_params must not set scope"),
         ("device_poll_params = { device_code = \"s3cr3t\" }", "must not set device_code"),
         (

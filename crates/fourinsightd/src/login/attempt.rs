@@ -8,7 +8,8 @@
 //!
 //! Whoever brings the first answer, browser or person, moves the attempt out of `Waiting`, so an answer counts
 //! once. From then on the exchange runs to its end: a code is spent by being sent. An attempt that is cancelled
-//! meanwhile gives back what it was granted instead of signing in.
+//! meanwhile gives back what it was granted instead of signing in. While it is `Redeeming`, an attempt may ask its
+//! person a question and wait for the answer.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -23,6 +24,8 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::{
     NewLogin,
+    authorize::AnswerMode,
+    awaits::Awaits,
     callback::{Answer, Expected, NotTheAnswer},
     failure::{self, LoginFailure},
     loopback,
@@ -31,7 +34,10 @@ use super::{
 };
 use crate::clock::{Clock, Timestamp};
 
+mod confirmation;
 mod unattended;
+
+use confirmation::Question;
 
 /// How long a person may take when the server does not say.
 pub(super) const LIFE: Duration = Duration::from_mins(10);
@@ -50,13 +56,13 @@ pub(super) struct Attempt {
     pub(super) id: String,
     pub(super) session: SessionKey,
     pub(super) profile: String,
-    /// What comes back through the redirect URI; nothing does in a flow without one.
-    pub(super) expected: Option<Expected>,
+    pub(super) awaits: Awaits,
     /// Where the browser is sent with its answer, away from the address that holds the code.
     pub(super) page_path: String,
     clock: Clock,
     deadline: Timestamp,
     phase: Mutex<Phase>,
+    question: Mutex<Option<Question>>,
     refused: Mutex<Option<NotTheAnswer>>,
     shown: OnceLock<ErrorBody>,
     status: watch::Sender<LoginStatus>,
@@ -93,7 +99,7 @@ impl Attempt {
         clock: Clock,
         profile: String,
         deadline: Timestamp,
-        expected: Option<Expected>,
+        awaits: Awaits,
         page_path: String,
         mut status: LoginStatus,
     ) -> (Arc<Self>, Inbox) {
@@ -104,11 +110,12 @@ impl Attempt {
             id: status.id.clone(),
             session: status.session.clone(),
             profile,
-            expected,
+            awaits,
             page_path,
             clock,
             deadline,
             phase: Mutex::new(Phase::Waiting(sender)),
+            question: Mutex::default(),
             refused: Mutex::default(),
             shown: OnceLock::new(),
             status: watch::Sender::new(status),
@@ -136,7 +143,7 @@ impl Attempt {
 
     /// The port that its listener has or had.
     pub(super) fn port(&self) -> Option<u16> {
-        self.expected.as_ref().map(|expected| expected.redirect_uri.port())
+        self.awaits.port()
     }
 
     /// When it ended.
@@ -216,7 +223,7 @@ impl Attempt {
     /// Carries the attempt through to its end and its page.
     pub(super) async fn run(
         self: Arc<Self>,
-        listener: Listener,
+        listener: Option<Listener>,
         inbox: Inbox,
         redemption: Redemption,
         proof: Proof,
@@ -231,10 +238,15 @@ impl Attempt {
         };
         let signing_in = async {
             if let Some(answer) = self.wait(answer).await {
-                self.finish(answer, &redemption, &proof).await;
+                self.finish(answer, redemption, &proof).await;
             }
         };
-        tokio::join!(loopback::serve(listener, &self, done, closed), signing_in);
+        if let Some(listener) = listener {
+            tokio::join!(loopback::serve(listener, &self, done, closed), signing_in);
+        } else {
+            closed.send_replace(true);
+            signing_in.await;
+        }
     }
 
     /// Ends an attempt whose task stops before it has ended.
@@ -277,15 +289,19 @@ impl Attempt {
         answer.await.ok()
     }
 
-    async fn finish(&self, answer: Answer, redemption: &Redemption, proof: &Proof) {
-        let code = match answer {
-            Answer::Code(code) => code,
-            Answer::Error(error) => return self.fail(failure::authorization(&error)),
-        };
-        let granted = redemption.redeem(&code, proof, &self.clock).await;
-        drop(code);
+    async fn finish(&self, answer: Answer, mut redemption: Redemption, proof: &Proof) {
+        if !self.may_send(&answer, proof).await {
+            return self.fail(confirmation::declined("Nothing was sent.").into());
+        }
+        redemption.pin(&answer);
+        let granted = redemption.redeem(&answer, proof, &self.clock).await;
+        drop(answer);
         match granted {
-            Ok(login) => self.sign_in(login, redemption).await,
+            Ok(login) if self.may_save(&login, proof).await => self.sign_in(login, &redemption).await,
+            Ok(login) => {
+                self.fail(confirmation::declined("Nothing was saved.").into());
+                redemption.give_back(&login.tokens).await;
+            }
             Err(failure) => self.fail(failure),
         }
     }
@@ -298,7 +314,7 @@ impl Attempt {
         let person = login.tokens.person.as_ref();
         let identity =
             person.map(|person| Identity { sub: person.subject.clone(), name: person.name.clone() });
-        let note = login.tokens.refresh_token.is_none().then(|| no_refresh_token(&login.scopes));
+        let note = login.tokens.refresh_token.is_none().then(|| self.no_refresh_token(&login.scopes));
         match redemption.sessions.sign_in(&self.session, login).await {
             Ok(()) => self.end(&mut self.phase(), |status| {
                 status.state = LoginState::Succeeded;
@@ -347,6 +363,7 @@ impl Attempt {
         *phase = Phase::Ended { at: self.clock.now() };
         self.status.send_modify(|status| {
             change(status);
+            status.confirmation = None;
             let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
             if let (LoginState::Expired, Some(why)) = (status.state, refused) {
                 status.note = Some(format!("An answer came but was not taken: {why}."));
@@ -368,6 +385,18 @@ impl Attempt {
         tokio::time::sleep(GRACE).await;
     }
 
+    fn no_refresh_token(&self, scopes: &[String]) -> String {
+        let implicit = |expected: &Expected| expected.mode == AnswerMode::Fragment;
+        let next = if self.awaits.callback().is_some_and(implicit) {
+            "nothing can renew it, because the implicit grant gives no refresh token"
+        } else if scopes.iter().any(|scope| scope == "offline_access") {
+            "offline_access was asked for, so ask the server's administrator to allow this client refresh tokens"
+        } else {
+            "if the server offers it, add offline_access to the scopes of the profile and log in again"
+        };
+        format!("The server gave no refresh token: this session ends with its access token; {next}.")
+    }
+
     fn phase(&self) -> MutexGuard<'_, Phase> {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -380,15 +409,6 @@ impl Drop for EndGuard<'_> {
     fn drop(&mut self) {
         self.0.fail(failure::broken().into());
     }
-}
-
-fn no_refresh_token(scopes: &[String]) -> String {
-    let next = if scopes.iter().any(|scope| scope == "offline_access") {
-        "offline_access was asked for, so ask the server's administrator to allow this client refresh tokens"
-    } else {
-        "if the server offers it, add offline_access to the scopes of the profile and log in again"
-    };
-    format!("The server gave no refresh token: this session ends with its access token; {next}.")
 }
 
 /// The answer was brought too late.

@@ -16,6 +16,19 @@ pub(super) struct Wish {
     pub(super) resources: Vec<String>,
     /// Ask the person again even if the server remembers them.
     pub(super) force: bool,
+    /// What comes back, and how.
+    pub(super) answer: AnswerMode,
+}
+
+/// What comes back from the authorization endpoint, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AnswerMode {
+    /// A code, in the redirect URI's query.
+    Query,
+    /// A code, in a form that the browser posts.
+    FormPost,
+    /// An access token, in the redirect URI's fragment: the implicit grant.
+    Fragment,
 }
 
 /// An authorization request, and what its answer and the code's exchange must match.
@@ -24,8 +37,8 @@ pub(super) struct AuthorizationRequest {
     pub(super) uri: String,
     /// 256 random bits that the answer must carry.
     pub(super) state: SecretString,
-    /// Proves at the exchange that the code was issued for this attempt.
-    pub(super) code_verifier: SecretString,
+    /// Proves at the exchange that the code was issued for this attempt; the implicit grant exchanges nothing.
+    pub(super) code_verifier: Option<SecretString>,
     /// What the ID token must carry; only a request for one sends it.
     pub(super) nonce: Option<String>,
 }
@@ -52,12 +65,22 @@ pub(super) fn request(
     let client = BasicClient::new(ClientId::new(registration.client_id.clone()))
         .set_auth_uri(auth_url)
         .set_redirect_uri(back);
-    let (challenge, code_verifier) = PkceCodeChallenge::new_random_sha256();
-    let nonce = wish.scopes.iter().any(|scope| scope == "openid").then(|| random(16));
+    let with_code = wish.answer != AnswerMode::Fragment;
+    let nonce = (with_code && wish.scopes.iter().any(|scope| scope == "openid")).then(|| random(16));
     let mut request = client
         .authorize_url(|| CsrfToken::new_random_len(32))
-        .set_pkce_challenge(challenge)
         .add_scopes(wish.scopes.iter().cloned().map(Scope::new));
+    let mut code_verifier = None;
+    if with_code {
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        request = request.set_pkce_challenge(challenge);
+        code_verifier = Some(verifier.into_secret().into());
+    } else {
+        request = request.use_implicit_flow();
+    }
+    if wish.answer == AnswerMode::FormPost {
+        request = request.add_extra_param("response_mode", "form_post");
+    }
     for resource in &wish.resources {
         request = request.add_extra_param("resource", resource.clone());
     }
@@ -71,12 +94,7 @@ pub(super) fn request(
         request = request.add_extra_param(name.clone(), value.clone());
     }
     let (uri, state) = request.url();
-    Ok(AuthorizationRequest {
-        uri: uri.into(),
-        state: state.into_secret().into(),
-        code_verifier: code_verifier.into_secret().into(),
-        nonce,
-    })
+    Ok(AuthorizationRequest { uri: uri.into(), state: state.into_secret().into(), code_verifier, nonce })
 }
 
 /// URL-safe text that carries so many random bytes.
@@ -98,7 +116,7 @@ const RESERVED: [&str; 10] = [
     "state",
 ];
 
-fn no_endpoint() -> ErrorBody {
+pub(super) fn no_endpoint() -> ErrorBody {
     ErrorBody::new(ErrorCode::InvalidRequest, "The server names no address where a person could sign in.")
         .hint("set authorization_endpoint in the profile")
 }
@@ -123,6 +141,7 @@ pub(super) mod tests {
             issuer: Some("https://id.example".to_owned()),
             authorization_endpoint: Some("https://id.example/authorize?tenant=a%20b".to_owned()),
             token_endpoint: "https://id.example/token".to_owned(),
+            pinned_endpoint: None,
             device_authorization_endpoint: None,
             revocation_endpoint: None,
             userinfo_endpoint: None,
@@ -145,6 +164,7 @@ pub(super) mod tests {
             scopes: scopes.iter().map(ToString::to_string).collect(),
             resources: vec!["https://r1/".to_owned(), "https://r2/".to_owned()],
             force: false,
+            answer: AnswerMode::Query,
         }
     }
 
@@ -178,10 +198,12 @@ pub(super) mod tests {
         }
         assert_eq!(values(&pairs, "resource"), ["https://r1/", "https://r2/"]);
         assert!(values(&pairs, "prompt").is_empty());
-        let challenge =
-            ring::digest::digest(&ring::digest::SHA256, request.code_verifier.expose_secret().as_bytes());
+        let challenge = ring::digest::digest(
+            &ring::digest::SHA256,
+            request.code_verifier.as_ref().unwrap().expose_secret().as_bytes(),
+        );
         assert_eq!(values(&pairs, "code_challenge"), [BASE64_URL_SAFE_NO_PAD.encode(challenge)]);
-        assert!(!request.uri.contains(request.code_verifier.expose_secret()));
+        assert!(!request.uri.contains(request.code_verifier.as_ref().unwrap().expose_secret()));
     }
 
     #[test]
@@ -190,7 +212,9 @@ pub(super) mod tests {
         for _ in 0..50 {
             let (request, _) = asked(&registration(), &wish(&["openid"]));
             let state = BASE64_URL_SAFE_NO_PAD.decode(request.state.expose_secret()).unwrap();
-            let verifier = BASE64_URL_SAFE_NO_PAD.decode(request.code_verifier.expose_secret()).unwrap();
+            let verifier = BASE64_URL_SAFE_NO_PAD
+                .decode(request.code_verifier.as_ref().unwrap().expose_secret())
+                .unwrap();
             assert_eq!((state.len(), verifier.len()), (32, 32));
             assert!(seen.insert(state) && seen.insert(verifier));
             assert!(seen.insert(request.nonce.unwrap().into_bytes()));

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::redirect_uri::RedirectUri;
+use super::{authorize::AnswerMode, redirect_uri::RedirectUri};
+use crate::authority::allowed::PinnedEndpoint;
 
 /// What an attempt waits for.
 #[derive(Debug)]
@@ -22,13 +23,21 @@ pub(super) struct Expected {
     pub(super) iss_promised: bool,
     /// The authorization request carried a code challenge (RFC 7636).
     pub(super) pkce: bool,
+    /// What comes back, and how.
+    pub(super) mode: AnswerMode,
 }
 
-/// The server's answer to an authorization request.
+/// What an attempt waited for: the server's answer to an authorization request, or what the person brought instead.
 #[derive(Debug)]
 pub(super) enum Answer {
     /// The authorization code.
     Code(SecretString),
+    /// A code that a page handed out by itself, with the token endpoint that it named and that is allowed.
+    Package { code: SecretString, endpoint: PinnedEndpoint },
+    /// The access token of the implicit grant: what counts of the fragment, form-encoded.
+    Token(SecretString),
+    /// A user name and its password.
+    Password { username: String, password: SecretString },
     /// The server, or the person, said no.
     Error(AuthorizationError),
 }
@@ -48,6 +57,9 @@ pub(super) enum NotTheAnswer {
     /// No `code` and no `error`, or both.
     #[error("it holds neither an authorization code nor an error")]
     Incomplete,
+    /// No `access_token` and no `error`, or both.
+    #[error("it holds neither an access token nor an error")]
+    NoToken,
     /// A parameter occurs twice (RFC 6749 section 3.1).
     #[error("one of its parameters occurs twice")]
     Repeated,
@@ -71,29 +83,63 @@ impl NotTheAnswer {
 
 /// Reads the parameters of a callback.
 pub(super) fn read(expected: &Expected, parameters: &str) -> Result<Answer, NotTheAnswer> {
+    let found = checked(expected, parameters)?;
+    match (found.code, found.error) {
+        (Some(code), None) if !code.is_empty() => Ok(Answer::Code(code.into_owned().into())),
+        (None, Some(error)) => refused(&error, found.description).ok_or(NotTheAnswer::Incomplete),
+        _ => Err(NotTheAnswer::Incomplete),
+    }
+}
+
+/// Reads the fragment of a callback that holds an access token (RFC 6749 section 4.2.2).
+pub(super) fn read_fragment(expected: &Expected, fragment: &str) -> Result<Answer, NotTheAnswer> {
+    let found = checked(expected, fragment)?;
+    match (found.access_token, found.error) {
+        (Some(token), None) if !token.is_empty() => {
+            // An ID token from a front channel counts for nothing, and a refresh token has no business there.
+            let rest =
+                [("token_type", found.token_type), ("expires_in", found.expires_in), ("scope", found.scope)];
+            let longest = 64 + 3 * (fragment.len() + token.len());
+            let mut form = url::form_urlencoded::Serializer::new(String::with_capacity(longest));
+            form.append_pair("access_token", &token);
+            for (name, value) in rest.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+                form.append_pair(name, value);
+            }
+            Ok(Answer::Token(form.finish().into()))
+        }
+        (None, Some(error)) => refused(&error, found.description).ok_or(NotTheAnswer::NoToken),
+        _ => Err(NotTheAnswer::NoToken),
+    }
+}
+
+/// The parameters, once they have proved that they answer this attempt.
+fn checked<'a>(expected: &Expected, parameters: &'a str) -> Result<Parameters<'a>, NotTheAnswer> {
     let found = Parameters::read(parameters)?;
     let state = found.state.as_deref().unwrap_or_default();
     if !bool::from(state.as_bytes().ct_eq(expected.state.expose_secret().as_bytes())) {
         return Err(NotTheAnswer::OtherAttempt);
     }
     match (found.iss.as_deref(), expected.issuer.as_deref()) {
-        (Some(iss), Some(issuer)) if iss != issuer => return Err(NotTheAnswer::OtherIssuer),
-        (None, _) if expected.iss_promised => return Err(NotTheAnswer::NoIssuer),
-        _ => {}
+        (Some(iss), Some(issuer)) if iss != issuer => Err(NotTheAnswer::OtherIssuer),
+        (None, _) if expected.iss_promised => Err(NotTheAnswer::NoIssuer),
+        _ => Ok(found),
     }
-    match (found.code, found.error) {
-        (Some(code), None) if !code.is_empty() => Ok(Answer::Code(code.into_owned().into())),
-        (None, Some(error)) if !error.is_empty() => Ok(Answer::Error(AuthorizationError {
-            error: error.into_owned(),
-            description: found.description.map(Cow::into_owned),
-        })),
-        _ => Err(NotTheAnswer::Incomplete),
-    }
+}
+
+fn refused(error: &str, description: Option<Cow<'_, str>>) -> Option<Answer> {
+    (!error.is_empty()).then(|| {
+        let description = description.map(Cow::into_owned);
+        Answer::Error(AuthorizationError { error: error.to_owned(), description })
+    })
 }
 
 #[derive(Default)]
 struct Parameters<'a> {
     code: Option<Cow<'a, str>>,
+    access_token: Option<Cow<'a, str>>,
+    token_type: Option<Cow<'a, str>>,
+    expires_in: Option<Cow<'a, str>>,
+    scope: Option<Cow<'a, str>>,
     state: Option<Cow<'a, str>>,
     iss: Option<Cow<'a, str>>,
     error: Option<Cow<'a, str>>,
@@ -106,6 +152,10 @@ impl<'a> Parameters<'a> {
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             let place = match name.as_ref() {
                 "code" => &mut found.code,
+                "access_token" => &mut found.access_token,
+                "token_type" => &mut found.token_type,
+                "expires_in" => &mut found.expires_in,
+                "scope" => &mut found.scope,
                 "state" => &mut found.state,
                 "iss" => &mut found.iss,
                 "error" => &mut found.error,
@@ -132,6 +182,7 @@ pub(super) mod tests {
             issuer: Some("https://id.example".to_owned()),
             iss_promised: false,
             pkce: true,
+            mode: AnswerMode::Query,
         }
     }
 
@@ -192,5 +243,31 @@ pub(super) mod tests {
         assert_eq!(read(&expected, "state=S&error=access_denied").unwrap_err(), NotTheAnswer::NoIssuer);
         assert!(read(&expected, "state=S&code=C&iss=https%3A%2F%2Fid.example").is_ok());
         assert!(read(&expected, "state=S&error=access_denied&iss=https%3A%2F%2Fid.example").is_ok());
+    }
+
+    #[test]
+    fn of_a_fragment_only_what_counts_is_kept() {
+        let fragment = "access_token=a%2Bb%26&token_type=bearer&expires_in=60&scope=x+y&state=S&id_token=i&refresh_token=r";
+        match read_fragment(&expected(), fragment) {
+            Ok(Answer::Token(form)) => {
+                assert_eq!(
+                    form.expose_secret(),
+                    "access_token=a%2Bb%26&token_type=bearer&expires_in=60&scope=x+y"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(read_fragment(&expected(), "error=access_denied&state=S"), Ok(Answer::Error(_))));
+        for (fragment, why) in [
+            ("access_token=a", NotTheAnswer::OtherAttempt),
+            ("access_token=a&state=T", NotTheAnswer::OtherAttempt),
+            ("access_token=a&access_token=b&state=S", NotTheAnswer::Repeated),
+            ("access_token=&state=S", NotTheAnswer::NoToken),
+            ("code=c&state=S", NotTheAnswer::NoToken),
+            ("access_token=a&error=x&state=S", NotTheAnswer::NoToken),
+            ("access_token=a&state=S&iss=https://evil.example", NotTheAnswer::OtherIssuer),
+        ] {
+            assert_eq!(read_fragment(&expected(), fragment).unwrap_err(), why, "{fragment}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     Logins, NewLogin, Plan,
     attempt::{Attempt, Inbox},
     authorize,
+    awaits::Awaits,
     failure::{self, LoginFailure},
     redemption::Redemption,
 };
@@ -64,7 +65,7 @@ impl Logins {
         };
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = asked_at + authorization.life;
-        let (attempt, inbox) = Attempt::new(clock, name, deadline, None, String::new(), status);
+        let (attempt, inbox) = Attempt::new(clock, name, deadline, Awaits::Nothing, String::new(), status);
         let redemption = self.redemption(profile, registration, wish);
         let begun = self.enter(&attempt);
         tokio::spawn(polls.run(attempt, inbox, redemption));

@@ -1,7 +1,8 @@
 //! The redirect listener: where the browser brings the answer (RFC 8252 section 7.3).
 //!
 //! It listens on loopback literals only, answers one exact host and path, and says nothing that came from the
-//! request. A request that is not the answer gets a plain refusal and changes nothing. The answer itself is
+//! request. Where the login asked for it, the answer may also come as a form that another site's page posts: that is
+//! what this mode is for, so who sent the browser is not judged; `state` is. A request that is not the answer gets a plain refusal and changes nothing. The answer itself is
 //! answered with a redirect to a path that holds no code; that path waits for the outcome and shows the page, once.
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, to_bytes},
     extract::{Request, State},
     response::Response,
 };
@@ -32,6 +33,7 @@ use tokio::{
 
 use super::{
     attempt::{Attempt, too_late},
+    authorize::AnswerMode,
     callback::{self, Expected},
     page,
     sockets::Listener,
@@ -51,6 +53,10 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The largest head: a code is short, but other programs' cookies for this host come with it.
 const HEAD_SIZE: usize = 64 * 1024;
+
+/// The largest form that is read, and how long it may take.
+const FORM_SIZE: usize = 64 * 1024;
+const FORM_TIME: Duration = Duration::from_secs(10);
 
 /// Serves the attempt until `stop` is ready; then closes the sockets, says so, and lets connections that are being
 /// answered finish.
@@ -120,11 +126,11 @@ async fn serve_connection(stream: TcpStream, router: Router) {
 }
 
 async fn respond(State(attempt): State<Arc<Attempt>>, request: Request) -> Response {
-    let uri = request.uri();
-    let Some(expected) = &attempt.expected else {
+    let Some(expected) = attempt.awaits.callback() else {
         return refusal(StatusCode::NOT_FOUND, "There is nothing here.\n");
     };
     let redirect_uri = &expected.redirect_uri;
+    let uri = request.uri();
     if uri.authority().is_some() || !has_host(request.headers(), redirect_uri.authority()) {
         return refusal(StatusCode::BAD_REQUEST, "This is not the address of this page.\n");
     }
@@ -132,16 +138,41 @@ async fn respond(State(attempt): State<Arc<Attempt>>, request: Request) -> Respo
     if !is_callback && uri.path() != attempt.page_path {
         return refusal(StatusCode::NOT_FOUND, "There is nothing here.\n");
     }
-    if request.method() != Method::GET {
-        let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "This page can only be read.\n");
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
-        return response;
+    let takes_forms = is_callback && expected.mode == AnswerMode::FormPost;
+    match *request.method() {
+        Method::GET if is_callback => callback(&attempt, expected, uri.query().unwrap_or_default()),
+        Method::GET => outcome(&attempt).await,
+        Method::POST if takes_forms => form(&attempt, expected, request).await,
+        _ => {
+            let mut response =
+                refusal(StatusCode::METHOD_NOT_ALLOWED, "This page cannot be asked that way.\n");
+            let allowed = HeaderValue::from_static(if takes_forms { "GET, POST" } else { "GET" });
+            response.headers_mut().insert(header::ALLOW, allowed);
+            response
+        }
     }
-    if is_callback {
-        callback(&attempt, expected, uri.query().unwrap_or_default())
-    } else {
-        outcome(&attempt).await
+}
+
+/// An answer as a form; only its body counts, never the address.
+async fn form(attempt: &Attempt, expected: &Expected, request: Request) -> Response {
+    if !is_form(request.headers()) {
+        return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This page takes forms only.\n");
     }
+    match timeout(FORM_TIME, to_bytes(request.into_body(), FORM_SIZE)).await {
+        Ok(Ok(body)) => match std::str::from_utf8(&body) {
+            Ok(parameters) => callback(attempt, expected, parameters),
+            Err(_) => refusal(StatusCode::BAD_REQUEST, "This is not what this page waits for.\n"),
+        },
+        Ok(Err(_)) => refusal(StatusCode::PAYLOAD_TOO_LARGE, "This form is too large, or broke off.\n"),
+        Err(_) => refusal(StatusCode::REQUEST_TIMEOUT, "This form took too long.\n"),
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    let kind = kinds.next().and_then(|kind| kind.to_str().ok()).and_then(|kind| kind.split(';').next());
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+        && kinds.next().is_none()
 }
 
 fn callback(attempt: &Attempt, expected: &Expected, parameters: &str) -> Response {

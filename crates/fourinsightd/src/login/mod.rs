@@ -5,11 +5,13 @@
 //! | `authorize` | writes the address that the person opens |
 //! | `redirect_uri` | says where the browser comes back to |
 //! | `sockets`, `loopback` | listen there, and answer what comes |
-//! | `pasted` | reads what the person pastes when nothing can come back |
+//! | `prepare` | makes an attempt ready, by its flow |
+//! | `awaits` | what an attempt waits for |
+//! | `pasted`, `package` | read what the person pastes when nothing can come back |
 //! | `callback` | judges an answer, whoever brings it |
-//! | `redemption` | turns the code into tokens |
+//! | `redemption` | turns the answer into tokens |
 //! | `device` | has the person enter a code elsewhere instead, and polls (RFC 8628) |
-//! | `attempt` | carries one attempt from the answer to the session |
+//! | `attempt` | carries one attempt from the answer to the session, and asks its person where that is needed |
 //! | `unattended`, `opener` | logins that need no person: by client credentials |
 //! | `page`, `failure` | tell how it ended |
 //!
@@ -25,37 +27,38 @@ use std::{
 
 use fourinsight_ipc::{
     ErrorBody, ErrorCode, SessionKey,
-    message::{LoginRequest, LoginState, LoginStatus},
+    message::{LoginRequest, LoginResponse, LoginState, LoginStatus},
 };
-use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 
 use self::{
     attempt::Attempt,
-    authorize::Wish,
-    callback::Expected,
-    redemption::{Proof, Redemption},
-    redirect_uri::{NotLoopback, RedirectUri},
-    sockets::Listener,
+    authorize::{AnswerMode, Wish},
+    prepare::Prepared,
+    redemption::Redemption,
+    redirect_uri::RedirectUri,
 };
 use crate::{
-    authority::{Registration, discovery},
+    authority::{Registration, allowed::PinnedEndpoint, discovery},
     clock::{Clock, Timestamp},
     config::{Config, ConfigFile},
     http::HttpExchange,
-    profile::{Flow, Profile},
-    token::TokenSet,
+    profile::{Flow, Profile, ResponseMode},
+    token::{Person, TokenSet},
 };
 
 mod attempt;
 mod authorize;
+mod awaits;
 mod callback;
 mod device;
 mod failure;
 mod loopback;
 mod opener;
+mod package;
 mod page;
 mod pasted;
+mod prepare;
 mod redemption;
 mod redirect_uri;
 mod sockets;
@@ -78,8 +81,20 @@ pub struct Logins {
 
 /// Where a successful login goes.
 pub trait SignIn: Send + Sync {
+    /// What the session was signed in with before.
+    fn known(&self, session: &SessionKey) -> Known;
+
     /// Signs the session in; returns when that is durable.
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a>;
+}
+
+/// What a session was signed in with before, as far as a new login must know it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The token endpoint that a package named.
+    pub pinned_endpoint: Option<PinnedEndpoint>,
+    /// Who is signed in.
+    pub person: Option<Person>,
 }
 
 /// What [`SignIn::sign_in`] returns.
@@ -141,44 +156,35 @@ impl Logins {
     pub async fn begin(&self, request: LoginRequest) -> Result<LoginStatus, ErrorBody> {
         let plan = self.plan(&request)?;
         match plan.profile.flow {
-            Flow::Browser => self.begin_in_browser(request.session, plan).await,
             Flow::Device => self.begin_on_device(request.session, plan).await,
             Flow::ClientCredentials => self.begin_unattended(request.session, plan).await,
+            Flow::Browser | Flow::Paste | Flow::Password | Flow::Implicit => {
+                self.begin_with_answer(request.session, plan).await
+            }
         }
     }
 
-    /// Binds the listener, then writes the address to open.
-    async fn begin_in_browser(&self, session: SessionKey, plan: Plan) -> Result<LoginStatus, ErrorBody> {
+    /// Begins an attempt that ends with an answer, which a browser or the person brings.
+    async fn begin_with_answer(&self, session: SessionKey, plan: Plan) -> Result<LoginStatus, ErrorBody> {
         let Plan { profile, wish, note } = plan;
-        let wanted = RedirectUri::parse(&profile.redirect_uri).map_err(bad_redirect_uri)?;
         let registration = self.discover(&profile).await?;
 
         let _turn = self.turn.lock().await;
-        self.make_room(&session, wanted.port()).await?;
-        let listener =
-            Listener::bind(wanted.host(), wanted.port()).map_err(|error| self.name_owner(&wanted, error))?;
-        let redirect_uri = wanted.with_port(listener.port()).map_err(bad_redirect_uri)?;
-        let asked = authorize::request(&registration, &redirect_uri, &wish)?;
+        let prepared = self.prepare(&session, &profile, &registration, &wish).await?;
+        let Prepared { awaits, listener, authorization_uri, proof } = prepared;
 
         let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
-        status.authorization_uri = Some(asked.uri);
+        status.authorization_uri = authorization_uri;
+        status.wanted = awaits.wanted();
+        status.warning = profile.flow.legacy_warning().map(str::to_owned);
         status.note = note;
-        let proof = Proof {
-            redirect_uri: redirect_uri.as_str().to_owned(),
-            code_verifier: asked.code_verifier,
-            nonce: asked.nonce,
-        };
-        let expected = Expected {
-            redirect_uri,
-            state: asked.state,
-            issuer: registration.issuer.clone(),
-            iss_promised: registration.iss_in_callback,
-            pkce: true,
-        };
+        if let Some(warning) = &status.warning {
+            tracing::warn!(profile = profile.name, "{warning}");
+        }
         let page_path = format!("/done/{}", authorize::random(16));
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = clock.now() + attempt::LIFE;
-        let (attempt, inbox) = Attempt::new(clock, name, deadline, Some(expected), page_path, status);
+        let (attempt, inbox) = Attempt::new(clock, name, deadline, awaits, page_path, status);
         let redemption = self.redemption(profile, registration, wish);
         let begun = self.enter(&attempt);
         tokio::spawn(attempt.run(listener, inbox, redemption, proof));
@@ -220,23 +226,26 @@ impl Logins {
         self.attempts().get(id).map(|attempt| attempt.watch())
     }
 
-    /// Hands in what the person pasted. Wrong input is an error and ends nothing; after the right one the outcome
-    /// is waited for, a few seconds at most.
-    pub async fn respond(&self, id: &str, pasted: SecretString) -> Result<LoginStatus, ErrorBody> {
+    /// Hands in what the person brought. Wrong input is an error and ends nothing; after the right one the outcome,
+    /// or the next question, is waited for, a few seconds at most.
+    pub async fn respond(&self, id: &str, response: LoginResponse) -> Result<LoginStatus, ErrorBody> {
         let attempt = self.attempts().get(id).map(Arc::clone).ok_or_else(|| {
             ErrorBody::new(ErrorCode::NotFound, "There is no such login attempt.").hint("run the login again")
         })?;
         if !attempt.is_pending() {
             return Err(attempt::too_late());
         }
-        let expected = attempt.expected.as_ref().ok_or_else(takes_no_paste)?;
-        let answer = pasted::read(expected, pasted.expose_secret())?;
-        drop(pasted);
-        if !attempt.answer(answer, false) {
+        let taken = match (&response.confirmation, response.accepted) {
+            (Some(question), Some(accepted)) => attempt.settle(question, accepted),
+            _ => attempt.answer(attempt.awaits.read(&response)?, false),
+        };
+        drop(response);
+        if !taken {
             return Err(attempt::too_late());
         }
         let mut changes = attempt.watch();
-        let ended = changes.wait_for(|status| status.state != LoginState::Pending);
+        let ended =
+            changes.wait_for(|status| status.state != LoginState::Pending || status.confirmation.is_some());
         // Still pending after that: the caller goes on asking.
         let _ = tokio::time::timeout(PASTE_WAIT, ended).await;
         Ok(attempt.status())
@@ -268,7 +277,7 @@ impl Logins {
             }
         };
         if let Some(name) = request.flow.as_deref() {
-            profile.flow = Flow::named(name).ok_or_else(unknown_flow)?;
+            profile.flow = chosen_flow(name, &profile)?;
         }
         unattended::bring(request, &mut profile)?;
         let wish = wish(request, &profile)?;
@@ -378,20 +387,27 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
             resources.push(resource.clone());
         }
     }
-    Ok(Wish { scopes, resources, force: request.force })
+    let answer = match (profile.flow, profile.response_mode) {
+        (Flow::Implicit, _) => AnswerMode::Fragment,
+        (Flow::Browser, ResponseMode::FormPost) => AnswerMode::FormPost,
+        _ => AnswerMode::Query,
+    };
+    Ok(Wish { scopes, resources, force: request.force, answer })
 }
 
-fn unknown_flow() -> ErrorBody {
-    let known = Flow::ALL.map(Flow::name).join(", ");
-    ErrorBody::new(ErrorCode::InvalidRequest, "This version has no such flow.")
-        .hint(format!("leave the flow out, or use one of: {known}"))
-}
-
-fn takes_no_paste() -> ErrorBody {
-    ErrorBody::new(ErrorCode::InvalidRequest, "This login takes no paste.").hint("wait for its end")
-}
-
-fn bad_redirect_uri(error: NotLoopback) -> ErrorBody {
-    ErrorBody::new(ErrorCode::InvalidRequest, format!("The profile's {error}."))
-        .hint("use http://127.0.0.1:0/callback, or the redirect URI that the client is registered with")
+/// The flow that the request names instead of the profile's.
+fn chosen_flow(name: &str, profile: &Profile) -> Result<Flow, ErrorBody> {
+    let refused = |what: String| ErrorBody::new(ErrorCode::InvalidRequest, what);
+    match Flow::named(name) {
+        None => {
+            let known = Flow::ALL.map(Flow::name).join(", ");
+            Err(refused("There is no such flow.".to_owned())
+                .hint(format!("use one of {known}, or leave it out")))
+        }
+        Some(flow) if flow.legacy_warning().is_some() && !profile.allow_legacy => {
+            let what = format!("The flow {} is legacy, and RFC 9700 advises against it.", flow.name());
+            Err(refused(what).hint("use another flow, or add allow_legacy = true to the profile"))
+        }
+        Some(flow) => Ok(flow),
+    }
 }

@@ -1,11 +1,13 @@
-//! From an authorization code (RFC 6749 section 4.1.3), or from tokens already granted, to a login and its person.
+//! From an attempt's answer (RFC 6749 section 4), or from tokens already granted, to a login and its person.
 
 use std::sync::Arc;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 use super::{
-    NewLogin, SignIn,
+    Known, NewLogin, SignIn,
+    callback::Answer,
     failure::{self, LoginFailure},
 };
 use crate::{
@@ -31,33 +33,36 @@ pub(super) struct Redemption {
     pub(super) keep_alive: bool,
 }
 
-/// What proves that a code is this attempt's, and what its answer must say.
+/// What proves that an answer is this attempt's, and what the server and the person must say to it.
+#[derive(Default)]
 pub(super) struct Proof {
     pub(super) redirect_uri: String,
-    pub(super) code_verifier: SecretString,
+    /// What a code is exchanged with, where the authorization request carried a challenge.
+    pub(super) code_verifier: Option<SecretString>,
     pub(super) nonce: Option<String>,
+    /// What the session was signed in with before: its person need not confirm that again.
+    pub(super) known: Known,
 }
 
 impl Redemption {
-    /// Redeems the code, and asks who signed in where the answer does not say.
+    /// Takes the token endpoint that a package named, and that is allowed.
+    pub(super) fn pin(&mut self, answer: &Answer) {
+        if let Answer::Package { endpoint, .. } = answer {
+            self.registration.token_endpoint = endpoint.url().unwrap_or_default();
+            self.registration.pinned_endpoint = Some(endpoint.clone());
+        }
+    }
+
+    /// Redeems the answer, and asks who signed in where the server's words do not say.
     pub(super) async fn redeem(
         &self,
-        code: &SecretString,
+        answer: &Answer,
         proof: &Proof,
         clock: &Clock,
     ) -> Result<NewLogin, LoginFailure> {
-        let (exchange, registration) = (&*self.exchange, &self.registration);
+        let registration = &self.registration;
         let obtained_at = clock.now();
-        let answer = grant::redeem_code(
-            exchange,
-            registration,
-            code,
-            &proof.code_verifier,
-            &proof.redirect_uri,
-            &self.resources,
-        )
-        .await
-        .map_err(|retry| failure::retry(&retry))?;
+        let answer = self.ask(answer, proof).await?;
         let expected = Expected::Login { nonce: proof.nonce.as_deref() };
         let tokens = match response::judge(&answer, registration, expected, clock.unix_now()) {
             Outcome::Granted(tokens) => *tokens,
@@ -68,6 +73,32 @@ impl Redemption {
             }
         };
         Ok(self.accept(tokens, obtained_at).await)
+    }
+
+    /// The server's raw answer; the implicit grant has brought it already.
+    async fn ask(&self, answer: &Answer, proof: &Proof) -> Result<RawAnswer, LoginFailure> {
+        let (exchange, registration, resources) = (&*self.exchange, &self.registration, &self.resources);
+        let answer = match answer {
+            Answer::Error(error) => return Err(failure::authorization(error)),
+            Answer::Code(code) => {
+                let Some(verifier) = &proof.code_verifier else { return Err(failure::broken().into()) };
+                let redirect_uri = &proof.redirect_uri;
+                grant::redeem_code(exchange, registration, code, verifier, redirect_uri, resources).await
+            }
+            Answer::Package { code, .. } => grant::redeem_packaged_code(exchange, registration, code).await,
+            Answer::Password { username, password } => {
+                let scopes = &self.scopes;
+                grant::redeem_password(exchange, registration, username, password, scopes, resources).await
+            }
+            Answer::Token(form) => Ok(RawAnswer {
+                status: 200,
+                content_type: Some("application/x-www-form-urlencoded".to_owned()),
+                date: None,
+                retry_after: None,
+                body: Zeroizing::new(form.expose_secret().as_bytes().to_vec()),
+            }),
+        };
+        answer.map_err(|retry| failure::retry(&retry))
     }
 
     /// Makes a login of what was granted, and asks who signed in where the answer did not say.

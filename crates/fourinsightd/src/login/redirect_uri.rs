@@ -7,12 +7,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Position, Url};
 
-/// A redirect URI to a loopback address of this machine.
+/// A redirect URI: to a loopback address of this machine where a browser is waited for, else to anywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RedirectUri {
     text: String,
     url: Url,
-    host: LoopbackHost,
+    /// Where it is listened at.
+    host: Option<LoopbackHost>,
 }
 
 /// How a redirect URI names this machine.
@@ -46,16 +47,32 @@ impl RedirectUri {
             && url.password().is_none()
             && url.fragment().is_none()
             && authority_range(text).is_some();
-        if plain { Ok(Self { text: text.to_owned(), url, host }) } else { Err(NotLoopback) }
+        if plain { Ok(Self { text: text.to_owned(), url, host: Some(host) }) } else { Err(NotLoopback) }
     }
 
-    /// The port to listen on; 0 stands for any free one.
+    /// Takes the profile's text for a login at which nobody listens: whatever the server has registered.
+    ///
+    /// A port of 0 is replaced by one of those that are nobody's in particular, so that the browser ends on an
+    /// address that cannot be shown, and that the person can copy.
+    pub(super) fn for_pasting(text: &str) -> Option<Self> {
+        let anywhere = |text: String| Url::parse(&text).ok().map(|url| Self { text, url, host: None });
+        match Self::parse(text) {
+            Ok(loopback) => {
+                let port =
+                    PRIVATE_PORTS + u16::from_be_bytes(crate::random::bytes()) % (u16::MAX - PRIVATE_PORTS);
+                anywhere(loopback.with_port(port).ok()?.text)
+            }
+            Err(NotLoopback) => anywhere(text.to_owned()),
+        }
+    }
+
+    /// The port to listen on; 0 stands for any free one, or for none.
     pub(super) fn port(&self) -> u16 {
-        self.url.port_or_known_default().unwrap_or(80)
+        if self.host.is_none() { 0 } else { self.url.port_or_known_default().unwrap_or(80) }
     }
 
-    /// How it names this machine.
-    pub(super) fn host(&self) -> LoopbackHost {
+    /// How it names this machine, where it is listened at.
+    pub(super) fn host(&self) -> Option<LoopbackHost> {
         self.host
     }
 
@@ -85,6 +102,11 @@ impl RedirectUri {
         self.url.path()
     }
 
+    /// The scheme that an address here begins with.
+    pub(super) fn scheme(&self) -> &str {
+        self.url.scheme()
+    }
+
     /// Whether an address leads here, whatever its parameters are.
     pub(super) fn leads_here(&self, other: &Url) -> bool {
         other[..Position::AfterPath] == self.url[..Position::AfterPath]
@@ -103,6 +125,9 @@ impl LoopbackHost {
         }
     }
 }
+
+/// The first of the ports that are assigned to nobody (RFC 6335 section 6).
+const PRIVATE_PORTS: u16 = 49_152;
 
 /// Where host and port stand in the text as written.
 fn authority_range(text: &str) -> Option<std::ops::Range<usize>> {
@@ -142,6 +167,24 @@ mod tests {
             let uri = RedirectUri::parse(text).unwrap();
             assert_eq!((uri.authority(), uri.path(), uri.port()), (authority, path, port), "{text}");
         }
+    }
+
+    #[test]
+    fn for_pasting_any_uri_will_do_and_nobody_listens() {
+        for text in [
+            "https://app.example/cb?x=1",
+            "com.example.app:/cb",
+            "urn:ietf:wg:oauth:2.0:oob",
+            "http://localhost:53000",
+        ] {
+            let uri = RedirectUri::for_pasting(text).unwrap();
+            assert_eq!((uri.as_str(), uri.port(), uri.host()), (text, 0, None));
+        }
+        let uri = RedirectUri::for_pasting("http://127.0.0.1:0/callback").unwrap();
+        let port = uri.url.port().unwrap();
+        assert!(port >= PRIVATE_PORTS);
+        assert_eq!((uri.as_str(), uri.port()), (format!("http://127.0.0.1:{port}/callback").as_str(), 0));
+        assert_eq!(RedirectUri::for_pasting("callback"), None);
     }
 
     #[test]

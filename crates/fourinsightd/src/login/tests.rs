@@ -11,7 +11,7 @@ use std::{
 
 use fourinsight_ipc::{
     ErrorBody, SessionKey,
-    message::{LoginRequest, LoginState, LoginStatus},
+    message::{LoginRequest, LoginResponse, LoginState, LoginStatus},
 };
 use http::HeaderMap;
 use tokio::{
@@ -22,7 +22,7 @@ use tokio::{
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Logins, NewLogin, SignIn, SignInFuture};
+use super::{Known, Logins, NewLogin, SignIn, SignInFuture};
 use crate::{
     clock::Clock,
     config::ConfigFile,
@@ -30,7 +30,10 @@ use crate::{
 };
 
 mod answers;
+mod by_hand;
 mod device;
+mod form_post;
+mod hostile;
 mod lifecycle;
 mod listener;
 mod requests;
@@ -248,7 +251,7 @@ impl HttpExchange for Server {
         Box::pin(async move {
             let (status, body) = match path.as_str() {
                 "/.well-known/openid-configuration" => (200, self.metadata.lock().unwrap().clone()),
-                "/token" => {
+                path if path.ends_with("/token") => {
                     let _open = self.gate.acquire().await.unwrap();
                     let prepared = self.tokens.lock().unwrap().pop_front();
                     prepared.unwrap_or_else(|| (200, GRANTED.to_owned()))
@@ -268,6 +271,7 @@ impl HttpExchange for Server {
 #[derive(Default)]
 struct Sessions {
     logins: Mutex<Vec<(SessionKey, NewLogin)>>,
+    known: Mutex<Known>,
     refuses: AtomicBool,
     broken: AtomicBool,
 }
@@ -287,6 +291,10 @@ impl Sessions {
 }
 
 impl SignIn for Sessions {
+    fn known(&self, _session: &SessionKey) -> Known {
+        self.known.lock().unwrap().clone()
+    }
+
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a> {
         Box::pin(async move {
             assert!(!self.broken.load(Ordering::Relaxed), "a defect, made on purpose");

@@ -11,6 +11,7 @@ use super::{
     Logins, Plan,
     attempt::{self, Attempt},
     authorize,
+    awaits::Awaits,
     opener::Opener,
 };
 use crate::profile::{Brought, Flow, Profile, SecretSource};
@@ -81,7 +82,7 @@ impl Logins {
         status.note = note;
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = clock.now() + attempt::LIFE;
-        let (attempt, _inbox) = Attempt::new(clock, name, deadline, None, String::new(), status);
+        let (attempt, _inbox) = Attempt::new(clock, name, deadline, Awaits::Nothing, String::new(), status);
         let opener =
             Opener::found(profile.name, registration, wish.scopes, wish.resources, profile.keep_alive);
         self.enter(&attempt);

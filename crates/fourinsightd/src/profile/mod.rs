@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::http::Route;
+use crate::{authority::allowed::AllowedEndpoint, http::Route};
 
 mod brought;
 mod client_auth;
@@ -36,6 +36,12 @@ pub struct Profile {
     pub resources: Vec<String>,
     /// Where the browser comes back to, as registered; port 0 stands for any free one.
     pub redirect_uri: String,
+    /// How the answer to an authorization request comes back to a listener.
+    pub response_mode: ResponseMode,
+    /// Token endpoints that a pasted package may name.
+    pub allowed_token_endpoints: Vec<AllowedEndpoint>,
+    /// Whether the flows that RFC 9700 advises against may be used.
+    pub allow_legacy: bool,
     /// Added to the authorization request.
     pub authorize_params: Parameters,
     /// Added to the code's exchange.
@@ -75,14 +81,39 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// Whether a login by this flow works without the server's metadata.
-    pub fn suffice(&self, flow: Flow) -> bool {
-        let start = match flow {
-            Flow::Browser => self.authorization.is_some(),
-            Flow::Device => self.device_authorization.is_some(),
-            Flow::ClientCredentials => true,
+    /// The endpoint of this name in the configuration.
+    /// The endpoint of this name in the configuration.
+    pub fn named(&self, name: &str) -> Option<&str> {
+        let endpoint = match name {
+            "authorization_endpoint" => &self.authorization,
+            "token_endpoint" => &self.token,
+            "device_authorization_endpoint" => &self.device_authorization,
+            "revocation_endpoint" => &self.revocation,
+            "userinfo_endpoint" => &self.userinfo,
+            _ => return None,
         };
-        start && self.token.is_some()
+        endpoint.as_deref()
+    }
+}
+
+/// Where the browser comes back to when the profile does not say: any free port.
+pub const REDIRECT_URI: &str = "http://127.0.0.1:0/callback";
+
+impl Profile {
+    /// Whether a person brings a package that names the token endpoint, and no redirect URI is registered.
+    pub fn takes_packages_only(&self) -> bool {
+        !self.allowed_token_endpoints.is_empty() && self.redirect_uri == REDIRECT_URI
+    }
+
+    /// The endpoints that a login by this profile cannot begin without, by their names in the configuration.
+    pub fn needed_endpoints(&self) -> &'static [&'static str] {
+        match self.flow {
+            Flow::Paste if !self.allowed_token_endpoints.is_empty() => &["authorization_endpoint"],
+            Flow::Browser | Flow::Paste => &["authorization_endpoint", "token_endpoint"],
+            Flow::Device => &["device_authorization_endpoint", "token_endpoint"],
+            Flow::Password | Flow::ClientCredentials => &["token_endpoint"],
+            Flow::Implicit => &["authorization_endpoint"],
+        }
     }
 }
 
@@ -91,29 +122,65 @@ impl Endpoints {
 pub enum Flow {
     /// Authorization code with PKCE through a browser and a loopback redirect (RFC 8252).
     Browser,
+    /// The person pastes what the browser ends on, or what a page shows; nothing listens.
+    Paste,
     /// A code that the person enters on any device (RFC 8628).
     Device,
     /// The client as itself, without a person (RFC 6749 section 4.4).
     ClientCredentials,
+    /// The person's password (RFC 6749 section 4.3); legacy.
+    Password,
+    /// An access token from the authorization endpoint, pasted (RFC 6749 section 4.2); legacy.
+    Implicit,
 }
 
 impl Flow {
     /// Every flow.
-    pub const ALL: [Self; 3] = [Self::Browser, Self::Device, Self::ClientCredentials];
+    pub const ALL: [Self; 6] =
+        [Self::Browser, Self::Paste, Self::Device, Self::ClientCredentials, Self::Password, Self::Implicit];
 
-    /// Its name in the configuration and on the wire.
-    pub const fn name(self) -> &'static str {
+    /// The flow's name in the configuration and on the command line.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Browser => "browser",
+            Self::Paste => "paste",
             Self::Device => "device",
             Self::ClientCredentials => "client_credentials",
+            Self::Password => "password",
+            Self::Implicit => "implicit",
         }
     }
 
-    /// The flow of this name.
+    /// The flow of a name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|flow| flow.name() == name)
     }
+
+    /// Why this flow is only there for who insists.
+    pub fn legacy_warning(self) -> Option<&'static str> {
+        match self {
+            Self::Password => Some(
+                "The flow password hands your password to this program; RFC 9700 section 2.4 says that it must not \
+                 be used. Prefer browser, paste or another flow as soon as the server offers one.",
+            ),
+            Self::Implicit => Some(
+                "The flow implicit sends the access token through the browser's address bar; RFC 9700 section 2.1.2 \
+                 advises against it, and nothing can renew the token. Prefer browser or paste as soon as the server \
+                 offers one.",
+            ),
+            Self::Browser | Self::Paste | Self::Device | Self::ClientCredentials => None,
+        }
+    }
+}
+
+/// How the answer to an authorization request comes back to a listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResponseMode {
+    /// In the redirect URI's query.
+    #[default]
+    Query,
+    /// As a form that the browser posts (OAuth 2.0 Form Post Response Mode).
+    FormPost,
 }
 
 /// Where a client secret is read, at each use. Never written with the secret itself.

@@ -96,6 +96,7 @@ fn registration(server: &str) -> Registration {
         issuer: None,
         authorization_endpoint: Some(endpoint("authorize")),
         token_endpoint: endpoint("token"),
+        pinned_endpoint: None,
         device_authorization_endpoint: None,
         revocation_endpoint: Some(endpoint("revoke")),
         userinfo_endpoint: None,

@@ -27,8 +27,9 @@ practice-server: the practice authorization server on 127.0.0.1
                             file that is removed when stdin ends or at Ctrl-C
   --access-token-life D     90, 90s, 5m, 8h (an hour when left out)
   --refresh-token-life D    how long a refresh token lives unused (for ever when left out)
-  --no-id-tokens, --no-userinfo, --no-revocation, --no-iss
+  --no-id-tokens, --no-userinfo, --no-revocation, --no-iss, --no-legacy
                             turn an ability off
+  --tenant NAME             packages of the page /auth name the token endpoint of this tenant
   --print-config            when ready, print a config.toml for fourinsightd instead of the line of JSON
 
 When it is ready it prints one line of JSON: issuer, client_id, ca_file (or null) and config, the text of a
@@ -106,6 +107,15 @@ impl Options {
                 "--no-userinfo" => settings.userinfo = false,
                 "--no-revocation" => settings.revocation = false,
                 "--no-iss" => settings.iss_in_callback = false,
+                "--no-legacy" => settings.legacy = false,
+                "--tenant" => {
+                    let name = value()?;
+                    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+                    if name.is_empty() || !name.bytes().all(is_plain) {
+                        return Err("--tenant needs letters, digits, hyphens and dots".to_owned());
+                    }
+                    settings.package.tenant = Some(name);
+                }
                 "--print-config" => options.print_config = true,
                 "--help" | "-h" => return Ok(None),
                 _ => return Err(format!("unknown argument {argument:?}")),
@@ -209,9 +219,15 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for line in
-            ["--prot 1", "--port", "--port x", "--port 70000", "--access-token-life soon", "--ca-file x"]
-        {
+        for line in [
+            "--prot 1",
+            "--port",
+            "--port x",
+            "--port 70000",
+            "--tenant a/b",
+            "--access-token-life soon",
+            "--ca-file x",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
         assert!(parse("--help").unwrap().is_none());

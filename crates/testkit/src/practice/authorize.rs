@@ -6,6 +6,7 @@ use axum::{
     http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
+use serde_json::json;
 use url::form_urlencoded::Serializer;
 
 use super::{
@@ -16,19 +17,43 @@ use super::{
     settings::{Settings, User},
     site::{Endpoint, Site},
     timeline::Moment,
+    token,
 };
 
 /// A request that was found good and waits for its person's decision.
 #[derive(Clone)]
 pub(super) struct AuthorizationRequest {
     pub(super) client_id: String,
-    pub(super) redirect_uri: String,
+    /// Absent where the server's own page asks, which shows the code.
+    pub(super) redirect_uri: Option<String>,
     pub(super) scope: Vec<String>,
     pub(super) resources: Vec<String>,
     pub(super) nonce: Option<String>,
-    pub(super) code_challenge: String,
+    /// Absent where no code is exchanged, or the server's own page asks.
+    pub(super) code_challenge: Option<String>,
+    mode: Mode,
     state: Option<String>,
     login_hint: Option<String>,
+}
+
+/// What is sent back, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Query,
+    FormPost,
+    /// An access token: the implicit grant.
+    Fragment,
+}
+
+impl Mode {
+    /// How a request wants to be answered, as far as it says so; also where it is refused.
+    fn of(query: &Parameters) -> Self {
+        match (query.get("response_type"), query.get("response_mode")) {
+            (Some("token"), _) => Self::Fragment,
+            (_, Some("form_post")) => Self::FormPost,
+            _ => Self::Query,
+        }
+    }
 }
 
 /// An authorization code as the server remembers it.
@@ -54,29 +79,49 @@ enum Problem {
 pub(super) async fn show(State(site): State<Site>, Extension(entry): Extension<Entry>) -> Response {
     let settings = site.practice.settings();
     match judge(settings, &entry.query) {
-        Ok(request) => {
-            let form = fresh_secret();
-            let client = settings.clients.iter().find(|client| client.id == request.client_id);
-            let html = page::login(&page::Login {
-                client: client.map_or(request.client_id.as_str(), |client| &client.name),
-                scope: &request.scope,
-                resources: &request.resources,
-                users: &settings.users,
-                chosen: request.login_hint.as_deref(),
-                action: Endpoint::Authorization.paths()[0],
-                user_code: None,
-                form: &form,
-            });
-            site.practice.state().login_forms.insert(form, request);
-            (page::HEADERS, Html(html)).into_response()
-        }
+        Ok(request) => show_login(&site, request),
         Err(Problem::Shown(text)) => shown(text),
         Err(Problem::Returned { error, description }) => {
             let redirect_uri = entry.query.get("redirect_uri").unwrap_or_default();
             let parameters = [("error", error), ("error_description", description)];
-            back(&site, redirect_uri, entry.query.get("state"), &parameters)
+            back(&site, redirect_uri, Mode::of(&entry.query), entry.query.get("state"), &parameters)
         }
     }
+}
+
+/// `GET /auth`: the login page of the page that hands out packages. Its request is the server's own.
+pub(super) async fn show_package_login(State(site): State<Site>) -> Response {
+    let page = &site.practice.settings().package;
+    let request = AuthorizationRequest {
+        client_id: page.client_id.clone(),
+        redirect_uri: None,
+        scope: page.scope.clone(),
+        resources: Vec::new(),
+        nonce: None,
+        code_challenge: None,
+        mode: Mode::Query,
+        state: None,
+        login_hint: None,
+    };
+    show_login(&site, request)
+}
+
+fn show_login(site: &Site, request: AuthorizationRequest) -> Response {
+    let settings = site.practice.settings();
+    let form = fresh_secret();
+    let client = settings.clients.iter().find(|client| client.id == request.client_id);
+    let html = page::login(&page::Login {
+        client: client.map_or(request.client_id.as_str(), |client| &client.name),
+        scope: &request.scope,
+        resources: &request.resources,
+        users: &settings.users,
+        chosen: request.login_hint.as_deref(),
+        action: Endpoint::Authorization.paths()[0],
+        user_code: None,
+        form: &form,
+    });
+    site.practice.state().login_forms.insert(form, request);
+    (page::HEADERS, Html(html)).into_response()
 }
 
 /// `POST`: the person's decision. Each login page can be answered once, and only by who was shown it.
@@ -93,12 +138,34 @@ pub(super) async fn decide(State(site): State<Site>, Extension(entry): Extension
     let Some(request) = site.practice.state().login_forms.remove(form) else {
         return shown("This login page was answered before, or is not ours. Start the login again.");
     };
-    if let Some(user) = allowed_by {
-        let code = issue_code(&site, &request, user);
-        back(&site, &request.redirect_uri, request.state.as_deref(), &[("code", &code)])
-    } else {
-        let parameters = [("error", "access_denied"), ("error_description", "the person declined")];
-        back(&site, &request.redirect_uri, request.state.as_deref(), &parameters)
+    let state = request.state.as_deref();
+    match (&request.redirect_uri, allowed_by) {
+        (None, None) => shown("You have declined. Nothing was handed out."),
+        (None, Some(user)) => {
+            let code = issue_code(&site, &request, user);
+            let package = json!({ "endpoint": site.package_endpoint(), "code": code }).to_string();
+            (page::HEADERS, Html(page::package(&package))).into_response()
+        }
+        (Some(redirect_uri), None) => {
+            let parameters = [("error", "access_denied"), ("error_description", "the person declined")];
+            back(&site, redirect_uri, request.mode, state, &parameters)
+        }
+        (Some(redirect_uri), Some(user)) if request.mode == Mode::Fragment => {
+            let scope = request.scope.join(" ");
+            let (access_token, life) = token::issue_implicitly(&site, &request, user);
+            let life = life.as_secs().to_string();
+            let parameters = [
+                ("access_token", access_token.as_str()),
+                ("token_type", "Bearer"),
+                ("expires_in", &life),
+                ("scope", &scope),
+            ];
+            back(&site, redirect_uri, request.mode, state, &parameters)
+        }
+        (Some(redirect_uri), Some(user)) => {
+            let code = issue_code(&site, &request, user);
+            back(&site, redirect_uri, request.mode, state, &[("code", &code)])
+        }
     }
 }
 
@@ -133,21 +200,29 @@ fn judge(settings: &Settings, query: &Parameters) -> Result<AuthorizationRequest
     if query.repeats_any() {
         return problem("invalid_request", "a parameter came twice");
     }
-    if query.get("response_type") != Some("code") {
-        return problem("unsupported_response_type", "response_type must be code");
+    let mode = Mode::of(query);
+    match query.get("response_type") {
+        Some("code") => {}
+        Some("token") if settings.legacy => {}
+        _ => return problem("unsupported_response_type", "response_type must be one of the metadata's"),
     }
-    if query.get("response_mode").is_some_and(|mode| mode != "query") {
-        return problem("invalid_request", "response_mode must be query");
+    let default = if mode == Mode::Fragment { "fragment" } else { "query" };
+    let may_post = mode == Mode::FormPost;
+    if query.get("response_mode").is_some_and(|said| said != default && !(may_post && said == "form_post")) {
+        return problem("invalid_request", "response_mode does not fit the response_type, or is unknown");
     }
     if query.get("request").is_some() {
         return problem("request_not_supported", "request objects are not supported");
     }
-    if query.get("code_challenge_method") != Some("S256") {
-        return problem("invalid_request", "PKCE with code_challenge_method S256 is required");
+    let code_challenge = query.get("code_challenge").filter(|text| text.len() == 43).map(str::to_owned);
+    if mode != Mode::Fragment {
+        if query.get("code_challenge_method") != Some("S256") {
+            return problem("invalid_request", "PKCE with code_challenge_method S256 is required");
+        }
+        if code_challenge.is_none() {
+            return problem("invalid_request", "code_challenge must be a base64url SHA-256");
+        }
     }
-    let Some(code_challenge) = query.get("code_challenge").filter(|text| text.len() == 43) else {
-        return problem("invalid_request", "code_challenge must be a base64url SHA-256");
-    };
     if query.get("prompt") == Some("none") {
         return problem("login_required", "nobody is signed in without being asked");
     }
@@ -162,11 +237,12 @@ fn judge(settings: &Settings, query: &Parameters) -> Result<AuthorizationRequest
     let owned = |name| query.get(name).map(str::to_owned);
     Ok(AuthorizationRequest {
         client_id: client.id.clone(),
-        redirect_uri: redirect_uri.to_owned(),
+        redirect_uri: Some(redirect_uri.to_owned()),
         scope,
         resources,
         nonce: owned("nonce"),
-        code_challenge: code_challenge.to_owned(),
+        code_challenge,
+        mode,
         state: owned("state"),
         login_hint: owned("login_hint"),
     })
@@ -187,17 +263,27 @@ fn shown(text: &str) -> Response {
 }
 
 /// Sends the browser back. The redirect URI is extended as text, not parsed and written anew.
-fn back(site: &Site, redirect_uri: &str, state: Option<&str>, parameters: &[(&str, &str)]) -> Response {
-    let mut query = Serializer::new(String::new());
-    query.extend_pairs(parameters);
-    if let Some(state) = state {
-        query.append_pair("state", state);
+fn back(
+    site: &Site,
+    redirect_uri: &str,
+    mode: Mode,
+    state: Option<&str>,
+    parameters: &[(&str, &str)],
+) -> Response {
+    let issuer = site.practice.settings().iss_in_callback.then_some(&*site.issuer);
+    let own = [("state", state), ("iss", issuer)];
+    let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let parameters: Vec<_> = parameters.iter().copied().chain(own).collect();
+    if mode == Mode::FormPost {
+        return (page::form_headers(), Html(page::form(redirect_uri, &parameters))).into_response();
     }
-    if site.practice.settings().iss_in_callback {
-        query.append_pair("iss", &site.issuer);
-    }
-    let separator = if redirect_uri.contains('?') { '&' } else { '?' };
-    let location = format!("{redirect_uri}{separator}{}", query.finish());
+    let separator = match mode {
+        Mode::Fragment => '#',
+        _ if redirect_uri.contains('?') => '&',
+        _ => '?',
+    };
+    let query = Serializer::new(String::new()).extend_pairs(parameters).finish();
+    let location = format!("{redirect_uri}{separator}{query}");
     let headers = [(header::LOCATION, location.as_str()), (header::CACHE_CONTROL, "no-store")];
     (StatusCode::SEE_OTHER, [(header::REFERRER_POLICY, "no-referrer")], headers).into_response()
 }
@@ -235,7 +321,8 @@ mod tests {
             assert!(matches!(judged(shown), Err(Problem::Shown(_))), "{shown:?}");
         }
         for (expected, changes) in [
-            ("unsupported_response_type", &[("response_type", "token")] as &[_]),
+            ("unsupported_response_type", &[("response_type", "id_token")] as &[_]),
+            ("invalid_request", &[("response_type", "token"), ("response_mode", "form_post")]),
             ("invalid_request", &[("code_challenge_method", "plain")]),
             ("invalid_request", &[("code_challenge_method", "")]),
             ("invalid_request", &[("code_challenge", "")]),
@@ -250,6 +337,20 @@ mod tests {
             let Err(Problem::Returned { error, .. }) = judged(changes) else { panic!("{changes:?}") };
             assert_eq!(error, expected, "{changes:?}");
         }
+    }
+
+    #[test]
+    fn the_implicit_grant_is_there_only_where_it_is_offered() {
+        let changes = [("response_type", "token"), ("code_challenge", "")];
+        assert_eq!(judged(&changes).unwrap().mode, Mode::Fragment);
+        let pairs = GOOD.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut query = Parameters(pairs.filter(|(name, _)| name != "response_type").collect());
+        query.0.push(("response_type".to_owned(), "token".to_owned()));
+        let strict = Settings { legacy: false, ..Settings::default() };
+        assert!(matches!(
+            judge(&strict, &query),
+            Err(Problem::Returned { error: "unsupported_response_type", .. })
+        ));
     }
 
     #[test]

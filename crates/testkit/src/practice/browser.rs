@@ -19,6 +19,33 @@ impl Practice {
         self.visit(authorization_uri, username, "allow").await
     }
 
+    /// Opens the page that hands out packages, signs in as this user: the text that the page shows.
+    pub async fn sign_in_for_package(&self, page_uri: &str, username: &str) -> anyhow::Result<String> {
+        let page = self.decide(page_uri, username, "allow").await?.page()?;
+        let (_, rest) = page.split_once("id=package").context("the page shows no package")?;
+        let text =
+            rest.split_once('>').and_then(|(_, rest)| rest.split_once('<')).context("a broken page")?.0;
+        Ok(unescaped(text))
+    }
+
+    /// The same as [`Self::sign_in`] for a request with `response_mode=form_post`: where the browser posts, and the
+    /// form's body.
+    pub async fn sign_in_for_form(
+        &self,
+        authorization_uri: &str,
+        username: &str,
+    ) -> anyhow::Result<(Url, String)> {
+        let page = self.decide(authorization_uri, username, "allow").await?.page()?;
+        let (_, rest) = page.split_once("method=post action=\"").context("the page posts nothing")?;
+        let (action, rest) = rest.split_once('"').context("a broken page")?;
+        let fields = rest.split("<input type=hidden name=\"").skip(1).filter_map(|field| {
+            let (name, rest) = field.split_once("\" value=\"")?;
+            Some((unescaped(name), unescaped(rest.split_once('"')?.0)))
+        });
+        let body = Serializer::new(String::new()).extend_pairs(fields).finish();
+        Ok((Url::parse(&unescaped(action))?, body))
+    }
+
     /// The same, but the person denies.
     pub async fn deny(&self, authorization_uri: &str) -> anyhow::Result<Url> {
         self.visit(authorization_uri, "", "deny").await
@@ -49,29 +76,43 @@ impl Practice {
     }
 
     async fn visit(&self, authorization_uri: &str, username: &str, decision: &str) -> anyhow::Result<Url> {
-        let uri = Url::parse(authorization_uri).context("the authorization URI does not parse")?;
+        match self.decide(authorization_uri, username, decision).await? {
+            Visit::SentTo(callback) => Ok(callback),
+            Visit::Shown(page) => bail!("the login page asked again: {page}"),
+        }
+    }
+
+    /// Opens an address and fills in its login page; where that leads.
+    async fn decide(&self, uri: &str, username: &str, decision: &str) -> anyhow::Result<Visit> {
+        let uri = Url::parse(uri).context("the authorization URI does not parse")?;
         let router = self.router(&uri.origin().ascii_serialization());
         let target = format!("{}?{}", uri.path(), uri.query().unwrap_or_default());
         let page = match fetch(&router, Request::get(target).body(Body::empty())?).await? {
-            Visit::SentTo(callback) => return Ok(callback),
             Visit::Shown(page) => page,
+            sent @ Visit::SentTo(_) => return Ok(sent),
         };
         let form = hidden_field(&page, "form").with_context(|| format!("no login form: {page}"))?;
         let fields = [("form", form), ("user", username), ("decision", decision)];
         let body = Serializer::new(String::new()).extend_pairs(fields).finish();
-        let post = Request::post(uri.path())
+        let post = Request::post("/authorize")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from(body))?;
-        match fetch(&router, post).await? {
-            Visit::SentTo(callback) => Ok(callback),
-            Visit::Shown(page) => bail!("the login page asked again: {page}"),
-        }
+        fetch(&router, post).await
     }
 }
 
 enum Visit {
     SentTo(Url),
     Shown(String),
+}
+
+impl Visit {
+    fn page(self) -> anyhow::Result<String> {
+        match self {
+            Self::Shown(page) => Ok(page),
+            Self::SentTo(callback) => bail!("the browser was sent to {}", callback.path()),
+        }
+    }
 }
 
 async fn fetch(router: &Router, request: Request<Body>) -> anyhow::Result<Visit> {
@@ -91,4 +132,11 @@ async fn fetch(router: &Router, request: Request<Body>) -> anyhow::Result<Visit>
 fn hidden_field<'a>(page: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = page.split_once(&format!("name={name} value=\""))?;
     rest.split_once('"').map(|(value, _)| value)
+}
+
+fn unescaped(text: &str) -> String {
+    [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'")]
+        .into_iter()
+        .fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain))
+        .replace("&amp;", "&")
 }

@@ -19,18 +19,23 @@ pub(super) async fn metadata(State(site): State<Site>) -> Json<Value> {
         "jwks_uri": site.uri(Endpoint::Jwks),
         "scopes_supported": settings.scopes,
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "response_modes_supported": ["query", "form_post"],
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": authentication,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
     });
-    if settings.device_flow.is_some() {
-        document["device_authorization_endpoint"] = json!(site.uri(Endpoint::DeviceAuthorization));
-        document["grant_types_supported"] =
-            json!(["authorization_code", "refresh_token", device::GRANT_TYPE]);
+    let mut grants = vec!["authorization_code", "refresh_token", "client_credentials"];
+    if settings.legacy {
+        grants.extend(["password", "implicit"]);
+        document["response_types_supported"] = json!(["code", "token"]);
+        document["response_modes_supported"] = json!(["query", "form_post", "fragment"]);
     }
+    if settings.device_flow.is_some() {
+        grants.push(device::GRANT_TYPE);
+        document["device_authorization_endpoint"] = json!(site.uri(Endpoint::DeviceAuthorization));
+    }
+    document["grant_types_supported"] = json!(grants);
     if settings.iss_in_callback {
         document["authorization_response_iss_parameter_supported"] = json!(true);
     }

@@ -57,6 +57,7 @@ pub enum SecretKind {
     RefreshToken,
     IdToken,
     ClientSecret,
+    Password,
 }
 
 /// A rotation that was committed.

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`settings`], [`clients`] | how it behaves, and who is registered |
 //! | `site` | the endpoints, the router, and the recording of every request |
-//! | `authorize`, `page` | the authorization endpoint and its login page |
+//! | `authorize`, `page` | the authorization endpoint and its login page, and the page that hands out packages |
 //! | `token` | the token endpoint |
 //! | `device` | the device flow: user codes, their page, and the polls |
 //! | [`rotation`] | PURE: families of tokens, and what kills them |
@@ -67,7 +67,7 @@ pub use fault::{Answer, Gate};
 pub use ledger::{Ledger, SecretKind};
 pub use rotation::{AccessToken, Verdict};
 pub use serve::{Serving, Transport};
-pub use settings::{DeviceFlow, Rotation, Settings, User};
+pub use settings::{DeviceFlow, PackagePage, Rotation, Settings, User};
 pub use site::Endpoint;
 
 /// A practice authorization server. A clone is another handle on the same server.
@@ -102,6 +102,9 @@ impl Practice {
         let mut ledger = Ledger::default();
         for secret in settings.clients.iter().filter_map(|client| client.secret.as_deref()) {
             ledger.remember(SecretKind::ClientSecret, secret);
+        }
+        for user in &settings.users {
+            ledger.remember(SecretKind::Password, &user.password);
         }
         let state = State {
             ledger,

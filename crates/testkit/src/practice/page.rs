@@ -1,6 +1,8 @@
 //! The pages that a person sees: the login page and its problems. No script, nothing from elsewhere.
 
 use axum::http::{HeaderName, header};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ring::digest::{SHA256, digest};
 
 use super::settings::User;
 
@@ -65,6 +67,45 @@ pub(super) fn login(login: &Login<'_>) -> String {
     )
 }
 
+/// The page that hands out a package for pasting.
+pub(super) fn package(package: &str) -> String {
+    let package = escaped(package);
+    document(
+        "Signed in",
+        &format!(
+            "<h1>Signed in</h1><p>Copy this text, and paste it where you started the sign-in.</p>\
+             <textarea id=package readonly rows=6 cols=40>{package}</textarea>"
+        ),
+    )
+}
+
+/// The page that posts an answer to the redirect URI (OAuth 2.0 Form Post Response Mode), by itself where scripts
+/// run, else by its button.
+pub(super) fn form(redirect_uri: &str, parameters: &[(&str, &str)]) -> String {
+    let fields = parameters.iter().map(|(name, value)| {
+        format!("<input type=hidden name=\"{}\" value=\"{}\">", escaped(name), escaped(value))
+    });
+    let fields = fields.collect::<Vec<_>>().concat();
+    let body = format!(
+        "<h1>Going back</h1><form method=post action=\"{}\">{fields}\
+         <div class=buttons><button>Continue</button></div></form><script>{SCRIPT}</script>",
+        escaped(redirect_uri)
+    );
+    document("Going back", &body)
+}
+
+const SCRIPT: &str = "document.forms[0].submit()";
+
+/// What the page that posts is sent with: its own script may run, and nothing else.
+pub(super) fn form_headers() -> [(HeaderName, String); 4] {
+    let hash = STANDARD.encode(digest(&SHA256, SCRIPT.as_bytes()));
+    HEADERS.map(|(name, value)| {
+        let is_policy = name == header::CONTENT_SECURITY_POLICY;
+        let value = if is_policy { format!("{value}; script-src 'sha256-{hash}'") } else { value.to_owned() };
+        (name, value)
+    })
+}
+
 /// The page that asks for a user code, after an attempt that went wrong if there is a problem.
 pub(super) fn user_code(problem: Option<&str>) -> String {
     let problem = problem.map_or_else(String::new, |text| format!("<p><b>{}</b></p>", escaped(text)));
@@ -99,7 +140,7 @@ fn document(title: &str, body: &str) -> String {
         "<!doctype html><html lang=en><head><meta charset=utf-8>\
          <meta name=viewport content=\"width=device-width,initial-scale=1\"><title>{title}</title>\
          <style>{STYLE}</style></head><body><main><header>Practice authorization server</header>{body}\
-         <footer>A server for tests and demonstrations. Nobody here has a password.</footer></main></body></html>"
+         <footer>A server for tests and demonstrations. This page asks nobody for a password.</footer></main></body></html>"
     )
 }
 
@@ -136,6 +177,7 @@ li{border:1px solid var(--line);border-radius:999px;padding:.1rem .7rem;font-siz
 button{flex:1;padding:.7rem;border:1px solid var(--key);border-radius:10px;background:var(--key);color:#fff;
 font:inherit;font-weight:600;cursor:pointer}
 button.quiet{background:none;color:var(--ink);border-color:var(--line)}
+textarea{width:100%;font:inherit}
 .code{font:600 1.4rem ui-monospace,monospace;letter-spacing:.15em;text-align:center}
 input.code{width:100%;padding:.6rem;border:1px solid var(--line);border-radius:10px;background:none;color:inherit}
 button:focus-visible,.user:focus-within{outline:2px solid var(--key);outline-offset:2px}

@@ -24,6 +24,10 @@ pub struct Settings {
     pub device_flow: Option<DeviceFlow>,
     /// Whether the callback carries `iss` (RFC 9207), and the metadata promises it.
     pub iss_in_callback: bool,
+    /// Whether the password grant and the implicit grant are offered (RFC 9700 advises against both).
+    pub legacy: bool,
+    /// The page that hands out a package for pasting.
+    pub package: PackagePage,
     /// What becomes of a redeemed refresh token.
     pub rotation: Rotation,
     /// Every scope that may be asked for.
@@ -35,6 +39,17 @@ pub struct Settings {
     /// What the server's wall clock shows when the server is made, in Unix seconds; `None`: what this machine's
     /// shows. From then on it follows tokio's time, paused or not.
     pub unix_at_start: Option<u64>,
+}
+
+/// The page at `/auth` that makes its own authorization request, and shows `{"endpoint": …, "code": …}` at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackagePage {
+    /// The client that its codes are for.
+    pub client_id: String,
+    /// The scope that it asks for.
+    pub scope: Vec<String>,
+    /// The tenant in the path of the token endpoint that it names; `None`: the endpoint of the metadata.
+    pub tenant: Option<String>,
 }
 
 /// How the device flow behaves.
@@ -84,6 +99,8 @@ pub struct User {
     pub subject: String,
     /// The name for people.
     pub name: String,
+    /// For the password grant; it holds what only correct form encoding carries over.
+    pub password: String,
 }
 
 impl User {
@@ -93,6 +110,7 @@ impl User {
             username: username.to_owned(),
             subject: format!("subject-of-{username}"),
             name: name.to_owned(),
+            password: format!(" the password~of+{username} & 100% "),
         }
     }
 }
@@ -110,6 +128,12 @@ impl Default for Settings {
             revocation: true,
             device_flow: Some(DeviceFlow::default()),
             iss_in_callback: true,
+            legacy: true,
+            package: PackagePage {
+                client_id: Client::public().id,
+                scope: ["openid", "offline_access"].map(str::to_owned).to_vec(),
+                tenant: None,
+            },
             rotation: Rotation::Strict,
             scopes: ["openid", "profile", "email", "offline_access", "api", "read", "write"]
                 .map(str::to_owned)

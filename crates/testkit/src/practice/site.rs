@@ -21,11 +21,16 @@ use super::{
 /// The longest request body that is read.
 const BODY_LIMIT: usize = 1 << 20;
 
+/// What follows the tenant in the path of a tenant's token endpoint.
+const TENANT_SUFFIX: &str = "/oauth2/v2.0/token";
+
 /// What a client can talk to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// RFC 6749 section 3.1, with the login page.
     Authorization,
+    /// The page that makes its own authorization request and hands out a package.
+    Package,
     /// RFC 6749 section 3.2.
     Token,
     /// RFC 8628 section 3.1.
@@ -45,8 +50,9 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Authorization,
+        Self::Package,
         Self::Token,
         Self::DeviceAuthorization,
         Self::DeviceVerification,
@@ -61,6 +67,7 @@ impl Endpoint {
     pub(super) const fn paths(self) -> &'static [&'static str] {
         match self {
             Self::Authorization => &["/authorize"],
+            Self::Package => &["/auth"],
             Self::Token => &["/token"],
             Self::DeviceAuthorization => &["/device_authorization"],
             Self::DeviceVerification => &["/device"],
@@ -76,6 +83,9 @@ impl Endpoint {
 
     /// The endpoint at a path.
     pub(super) fn at(path: &str) -> Option<Self> {
+        if path.strip_suffix(TENANT_SUFFIX).is_some_and(|start| start.rfind('/') == Some(0)) {
+            return Some(Self::Token);
+        }
         Self::ALL.into_iter().find(|endpoint| endpoint.paths().contains(&path))
     }
 }
@@ -91,6 +101,14 @@ impl Site {
     pub(super) fn uri(&self, endpoint: Endpoint) -> String {
         format!("{}{}", self.issuer, endpoint.paths()[0])
     }
+
+    /// The token endpoint that packages name.
+    pub(super) fn package_endpoint(&self) -> String {
+        match &self.practice.settings().package.tenant {
+            Some(tenant) => format!("{}/{tenant}{TENANT_SUFFIX}", self.issuer),
+            None => self.uri(Endpoint::Token),
+        }
+    }
 }
 
 pub(super) fn router(practice: Practice, issuer: &str) -> Router {
@@ -99,11 +117,15 @@ pub(super) fn router(practice: Practice, issuer: &str) -> Router {
     let path = |endpoint: Endpoint| endpoint.paths()[0];
     let mut router = Router::new()
         .route(path(Endpoint::Authorization), get(authorize::show).post(authorize::decide))
+        .route(path(Endpoint::Package), get(authorize::show_package_login))
         .route(path(Endpoint::Token), post(token::token))
         .route(path(Endpoint::Jwks), get(discovery::jwks))
         .route(path(Endpoint::Api), get(protected::hello));
     for discovery_path in Endpoint::Discovery.paths() {
         router = router.route(discovery_path, get(discovery::metadata));
+    }
+    if let Some(tenant) = &settings.package.tenant {
+        router = router.route(&format!("/{tenant}{TENANT_SUFFIX}"), post(token::token));
     }
     if settings.device_flow.is_some() {
         router = router

@@ -15,12 +15,13 @@ use serde_json::{Value, json};
 use super::{
     State,
     answer::{Refusal, unstored},
-    authorize::{is_resource, words},
+    authorize::{AuthorizationRequest, is_resource, words},
     clients::{Client, authenticate},
     device, fresh_secret,
     id_token::Claims,
     ledger::{Entry, Refresh, SecretKind},
     rotation::{Denied, FamilyId, Grant},
+    settings::User,
     site::Site,
 };
 
@@ -43,11 +44,10 @@ fn redeem(site: &Site, entry: &Entry) -> Result<Value, Refusal> {
     match entry.form.get("grant_type") {
         Some("authorization_code") => exchange_code(site, client, entry),
         Some("refresh_token") => refresh(site, client, entry),
+        Some("password") if site.practice.settings().legacy => password(site, client, entry),
         Some("client_credentials") => client_credentials(site, client, entry),
         Some(device::GRANT_TYPE) => device::poll(site, client, entry),
-        Some(_) => Err(Refusal::unsupported_grant_type(
-            "authorization_code, refresh_token, device_code and client_credentials are supported",
-        )),
+        Some(_) => Err(Refusal::unsupported_grant_type("grant_type is none of the metadata's")),
         None => Err(Refusal::invalid_request("grant_type is missing, or the body is not form-encoded")),
     }
 }
@@ -69,13 +69,17 @@ fn exchange_code(site: &Site, client: &Client, entry: &Entry) -> Result<Value, R
     if code.expires_at <= now {
         return Err(Refusal::invalid_grant("the code is too old"));
     }
-    if entry.form.get("redirect_uri") != Some(&code.request.redirect_uri) {
+    if entry.form.get("redirect_uri") != code.request.redirect_uri.as_deref() {
         return Err(Refusal::invalid_grant("redirect_uri differs from the authorization request's"));
     }
-    let verifier =
-        entry.form.get("code_verifier").ok_or(Refusal::invalid_grant("code_verifier is missing"))?;
-    if !proves(verifier, &code.request.code_challenge) {
-        return Err(Refusal::invalid_grant("code_verifier does not match the code_challenge"));
+    match (&code.request.code_challenge, entry.form.get("code_verifier")) {
+        (Some(challenge), Some(verifier)) if proves(verifier, challenge) => {}
+        (Some(_), Some(_)) => {
+            return Err(Refusal::invalid_grant("code_verifier does not match the code_challenge"));
+        }
+        (Some(_), None) => return Err(Refusal::invalid_grant("code_verifier is missing")),
+        (None, Some(_)) => return Err(Refusal::invalid_grant("there was no code_challenge to verify")),
+        (None, None) => {}
     }
     let request = &code.request;
     let audience = narrowed_audience(entry, &request.resources)?;
@@ -146,6 +150,64 @@ fn refresh(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal
     let (body, access_token) = issue(site, state, family, &wish);
     state.ledger.refreshed(Refresh { at: now, refresh_token: text.to_owned(), successor, access_token });
     Ok(body)
+}
+
+/// RFC 6749 section 4.3.2.
+fn password(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal> {
+    let settings = site.practice.settings();
+    let (Some(username), Some(password)) = (entry.form.get("username"), entry.form.get("password")) else {
+        return Err(Refusal::invalid_request("username or password is missing"));
+    };
+    let user = settings.users.iter().find(|user| user.username == username && user.password == password);
+    let user = user.ok_or(Refusal::invalid_grant("unknown user or wrong password"))?;
+    let scope = words(entry.form.get("scope"));
+    if scope.iter().any(|word| !settings.scopes.contains(word)) {
+        return Err(Refusal::invalid_scope("unknown scope"));
+    }
+    let resources = narrowed_audience(entry, &[])?;
+    let timeline = &site.practice.shared.timeline;
+    let mut guard = site.practice.state();
+    let state = &mut *guard;
+    let family = state.families.begin(Grant {
+        client_id: client.id.clone(),
+        subject: user.subject.clone(),
+        scope: scope.clone(),
+        resources: resources.clone(),
+        signed_in_at: timeline.unix_now(),
+    });
+    let refresh_token = scope.iter().any(|word| word == "offline_access").then(fresh_secret);
+    if let Some(refresh_token) = &refresh_token {
+        let expires_at = settings.refresh_token_life.map(|life| timeline.now() + life);
+        state.families.add_refresh_token(refresh_token, family, expires_at);
+        state.ledger.remember(SecretKind::RefreshToken, refresh_token);
+    }
+    let wish = Wish { scope, audience: resources, nonce: None, refresh_token };
+    Ok(issue(site, state, family, &wish).0)
+}
+
+/// An access token of the implicit grant (RFC 6749 section 4.2.2), and its life.
+pub(super) fn issue_implicitly(
+    site: &Site,
+    request: &AuthorizationRequest,
+    user: &User,
+) -> (String, Duration) {
+    let mut guard = site.practice.state();
+    let state = &mut *guard;
+    let family = state.families.begin(Grant {
+        client_id: request.client_id.clone(),
+        subject: user.subject.clone(),
+        scope: request.scope.clone(),
+        resources: request.resources.clone(),
+        signed_in_at: site.practice.shared.timeline.unix_now(),
+    });
+    let wish = Wish {
+        scope: request.scope.clone(),
+        audience: request.resources.clone(),
+        nonce: None,
+        refresh_token: None,
+    };
+    let (_, access_token) = issue(site, state, family, &wish);
+    (access_token, site.practice.settings().access_token_life)
 }
 
 /// RFC 6749 section 4.4: an access token for the client itself, and nothing beside it.

@@ -1,9 +1,11 @@
 //! `login`: whether there is anything to do, the wait, and what came of it.
 
+mod answers;
 mod client_secret;
 mod device;
 mod difference;
 mod paste;
+mod prompt;
 mod qr;
 mod wait;
 

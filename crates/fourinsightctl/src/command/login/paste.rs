@@ -1,4 +1,4 @@
-//! Reading what the person pastes: the address that the browser ended on, when it could not reach this machine.
+//! Reading what the person types or pastes, a line each.
 
 use std::{
     io::{self, BufRead, Read},
@@ -13,7 +13,8 @@ const LONGEST: usize = 64 * 1024;
 
 /// Hands each line of the input to `take` until it answers `false` or the input ends.
 ///
-/// The lines may hold an authorization code: they are wiped, and printed nowhere.
+/// The lines may hold an authorization code or a password: they are wiped, and printed nowhere. Only their ends are
+/// cut off, because a password may begin or end with a space.
 pub(super) fn each_line(
     mut input: impl BufRead,
     mut take: impl FnMut(Result<SecretString, NotAnAddress>) -> bool,
@@ -32,10 +33,10 @@ pub(super) fn each_line(
             }
             Err(NotAnAddress)
         } else {
-            str::from_utf8(&line).map(str::trim).map_err(|_| NotAnAddress)
+            str::from_utf8(&line).map(|line| line.trim_end_matches(['\r', '\n'])).map_err(|_| NotAnAddress)
         };
         let goes_on = match pasted {
-            Ok("") => true,
+            Ok(text) if text.trim().is_empty() => true,
             Ok(text) => take(Ok(SecretString::from(text))),
             Err(error) => take(Err(error)),
         };
@@ -66,8 +67,8 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_trimmed_and_empty_ones_skipped() {
-        assert_eq!(lines(b" one \r\n\n \ntwo"), [Some("one".to_owned()), Some("two".to_owned())]);
+    fn line_ends_are_cut_off_and_empty_lines_skipped() {
+        assert_eq!(lines(b" one \r\n\n \ntwo"), [Some(" one ".to_owned()), Some("two".to_owned())]);
         assert_eq!(lines(b""), []);
     }
 

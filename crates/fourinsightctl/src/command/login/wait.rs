@@ -5,15 +5,24 @@
 
 use std::{
     io::{self, IsTerminal},
-    sync::mpsc::{self, Receiver, Sender},
+    sync::{
+        PoisonError,
+        mpsc::{self, Receiver, Sender},
+    },
     thread,
     time::Duration,
 };
 
-use fourinsight_client::{Client, Error, LoginRequest, LoginState, LoginStatus};
+use fourinsight_client::{Client, Confirmation, Error, LoginRequest, LoginState, LoginStatus, Wanted};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{device, paste, qr::Ink};
+use fourinsight_ipc::platform::HiddenInput;
+
+use super::{
+    answers::{Answers, OpenQuestion, tell},
+    device, prompt,
+    qr::Ink,
+};
 use crate::{
     browser,
     cli::Login,
@@ -23,7 +32,7 @@ use crate::{
 };
 
 /// How long one question to the daemon waits for news.
-const SLICE: Duration = Duration::from_secs(2);
+pub(super) const SLICE: Duration = Duration::from_secs(2);
 
 /// How often the countdown moves.
 const TICK: Duration = Duration::from_secs(1);
@@ -48,6 +57,12 @@ pub(super) fn until_answered(
         said: None,
         sender: sender.clone(),
         events,
+        wanted: None,
+        question: OpenQuestion::default(),
+        asked: Vec::new(),
+        answered: Vec::new(),
+        input_ended: false,
+        hidden: None,
     };
     let client = client.clone();
     thread::spawn(move || follow(&client, &request, &sender));
@@ -63,11 +78,17 @@ pub(super) struct Ended {
     pub(super) said: Option<String>,
 }
 
-enum Event {
+pub(super) enum Event {
     /// The daemon's news of the attempt, or why there are none. The first is the attempt's beginning.
     News(Result<Box<LoginStatus>, Error>),
-    /// What was pasted was not taken; the attempt goes on.
-    PasteRefused(Failure),
+    /// What was typed or pasted was not taken; the attempt goes on.
+    Refused(Failure),
+    /// What was typed or pasted was taken: as the answer to this question, or to what was wanted.
+    Accepted(Option<String>),
+    /// The user name is known; the password is next.
+    PasswordNext,
+    /// Standard input has ended.
+    InputEnded,
     /// No browser was opened. Only the kind of error counts: a launcher's text quotes the whole address.
     BrowserFailed(io::ErrorKind),
     /// Ctrl-C, or a request to end.
@@ -86,6 +107,16 @@ struct Wait<'a> {
     said: Option<String>,
     sender: Sender<Event>,
     events: Receiver<Event>,
+    /// What only the person can bring.
+    wanted: Option<Wanted>,
+    question: OpenQuestion,
+    /// The questions shown so far; the last one may be open.
+    asked: Vec<String>,
+    /// What has been answered: these questions, and what was wanted.
+    answered: Vec<Option<String>>,
+    input_ended: bool,
+    /// While it is there, the terminal does not show what is typed.
+    hidden: Option<HiddenInput>,
 }
 
 impl Wait<'_> {
@@ -110,10 +141,17 @@ impl Wait<'_> {
                 Event::News(Ok(status)) => {
                     if attempt.is_none() {
                         self.begin(&status);
-                        attempt = Some(status.id);
+                        attempt = Some(status.id.clone());
                     }
+                    self.ask(status.confirmation);
                 }
-                Event::PasteRefused(failure) => output::line_to_stderr(&failure.to_string()),
+                Event::Refused(failure) => output::line_to_stderr(&failure.to_string()),
+                Event::Accepted(what) => self.answered.push(what),
+                Event::PasswordNext => {
+                    self.hidden = HiddenInput::on();
+                    tell(prompt::PASSWORD);
+                }
+                Event::InputEnded => self.input_ended = true,
                 Event::BrowserFailed(io::ErrorKind::InvalidInput) => output::line_to_stderr(
                     "No browser was opened: this is neither an https address nor one of this machine.",
                 ),
@@ -121,6 +159,9 @@ impl Wait<'_> {
                     output::line_to_stderr("No browser was opened: open the address above yourself.");
                 }
                 Event::Interrupted => return self.cancel(attempt, interrupted()),
+            }
+            if self.waits_in_vain() {
+                return self.cancel(attempt, unanswered());
             }
         }
     }
@@ -132,29 +173,49 @@ impl Wait<'_> {
             self.said = Some(note.clone());
         }
         self.expires_at = Timestamp::from_second(status.expires_at).unwrap_or(Timestamp::MAX);
+        self.wanted = status.wanted;
+        if let Some(warning) = &status.warning {
+            output::line_to_stderr(&format!("warning: {}", clean(warning)));
+        }
         let ink = if output::can_colour_stderr() { Ink::Coloured } else { Ink::Plain };
         if let Some(lines) = device::lines(status, output::can_move_the_cursor().then_some(ink)) {
             output::line_to_stderr(&lines.join("\n"));
             return;
         }
-        let Some(uri) = &status.authorization_uri else {
-            output::line_to_stderr("Waiting for the authorization server.");
-            return;
+        match &status.authorization_uri {
+            Some(uri) => self.open(uri),
+            None if status.wanted.is_none() => {
+                output::line_to_stderr("Waiting for the authorization server.");
+                return;
+            }
+            None => {}
+        }
+        let username = self.options.username.clone();
+        // Hidden before anybody is told to type.
+        if status.wanted.is_some_and(|wanted| wanted != Wanted::Password || username.is_some()) {
+            self.hidden = HiddenInput::on();
+        }
+        tell(prompt::to_bring(status.wanted, username.as_deref()));
+        let answers = Answers {
+            client: self.client.clone(),
+            id: status.id.clone(),
+            wanted: status.wanted,
+            username,
+            question: OpenQuestion::clone(&self.question),
+            events: self.sender.clone(),
         };
+        thread::spawn(move || answers.take());
+    }
+
+    fn open(&self, uri: &str) {
         output::line_to_stderr(if self.options.no_browser {
             "Open this address in a browser to sign in:"
         } else {
             "Opening your browser to sign in. If none appears, open this address in one:"
         });
         output::line_to_stderr(&clean(uri));
-        if io::stdin().is_terminal() {
-            output::line_to_stderr(
-                "If the browser cannot come back to this machine in the end, copy the address of\n\
-                 its last page, paste it here, and press Enter.",
-            );
-        }
         if !self.options.no_browser {
-            let (uri, events) = (uri.clone(), self.sender.clone());
+            let (uri, events) = (uri.to_owned(), self.sender.clone());
             thread::spawn(move || {
                 if let Err(error) = browser::open(&uri) {
                     // The wait may be over; then nobody needs to know.
@@ -162,8 +223,26 @@ impl Wait<'_> {
                 }
             });
         }
-        let (client, id, events) = (self.client.clone(), status.id.clone(), self.sender.clone());
-        thread::spawn(move || take_pastes(&client, &id, &events));
+    }
+
+    /// Shows a question once. The answer is typed where it can be seen.
+    fn ask(&mut self, confirmation: Option<Confirmation>) {
+        let Some(question) = confirmation else { return };
+        if !self.asked.contains(&question.id) {
+            self.hidden = None;
+            prompt::ask(&question);
+            self.asked.push(question.id.clone());
+            *self.question.lock().unwrap_or_else(PoisonError::into_inner) = Some(question);
+        }
+    }
+
+    /// Whether only standard input could go on, and it has ended.
+    fn waits_in_vain(&self) -> bool {
+        let is_open = match self.asked.last() {
+            Some(question) => !self.answered.iter().any(|answered| answered.as_ref() == Some(question)),
+            None => self.wanted.is_some() && self.answered.is_empty(),
+        };
+        self.input_ended && is_open
     }
 
     /// Cancels the attempt and reports why, unless it has succeeded at the last moment.
@@ -208,6 +287,14 @@ fn interrupted() -> Failure {
     )
 }
 
+fn unanswered() -> Failure {
+    Failure::new(
+        Exit::Failure,
+        "standard input ended before the login had its answer, and the login attempt was cancelled",
+        "run `fourinsightctl login` on a terminal, or give it one line for each answer: `fourinsightctl login --help`",
+    )
+}
+
 fn report_interruptions(events: Sender<Event>) -> Result<(), Failure> {
     ctrlc::set_handler(move || {
         // Nobody listens once the wait is over and the program about to end.
@@ -228,24 +315,4 @@ fn follow(client: &Client, request: &LoginRequest, events: &Sender<Event>) {
         let Some(id) = pending.filter(|_| heard) else { return };
         news = client.login(&id, SLICE);
     }
-}
-
-/// Posts what is pasted; a wrong paste is reported, and the next one is welcome.
-fn take_pastes(client: &Client, id: &str, events: &Sender<Event>) {
-    let read = paste::each_line(io::stdin().lock(), |pasted| {
-        let event = match pasted {
-            Ok(pasted) => match client.respond_to_login(id, pasted) {
-                Ok(status) => Event::News(Ok(Box::new(status))),
-                Err(error) => Event::PasteRefused(error.into()),
-            },
-            Err(paste::NotAnAddress) => Event::PasteRefused(Failure::new(
-                Exit::Usage,
-                "what was pasted is no address",
-                "paste the whole address that the browser ends on",
-            )),
-        };
-        events.send(event).is_ok()
-    });
-    // Standard input that cannot be read is one that nobody pastes into; the wait for the browser goes on.
-    drop(read);
 }

@@ -282,7 +282,7 @@ async fn a_cancelled_attempt_polls_no_more_and_gives_back_what_it_gets() {
 async fn the_later_login_takes_the_place_of_a_device_login_and_no_paste_answers_one() {
     let world = Device::at(|_| {});
     let begun = world.begin().await;
-    let refused = world.logins.respond(&begun.id, "a-bare-code".into()).await.unwrap_err();
+    let refused = world.logins.respond(&begun.id, LoginResponse::pasted("a-bare-code")).await.unwrap_err();
     assert_eq!(refused.error, ErrorCode::InvalidRequest);
     let browser = LoginRequest { flow: Some("browser".to_owned()), ..LoginRequest::default() };
     let later = world.logins.begin(browser).await.unwrap();
@@ -298,7 +298,7 @@ async fn the_flow_can_be_chosen_at_the_login() {
     assert!(world.logins.begin(request("device")).await.unwrap().user_code.is_some());
     let unknown = world.logins.begin(request("pigeon")).await.unwrap_err();
     assert_eq!(unknown.error, ErrorCode::InvalidRequest);
-    assert!(unknown.hint.unwrap().contains("browser, device"));
+    assert!(unknown.hint.unwrap().contains("browser, paste, device"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -65,7 +65,7 @@ async fn an_attempt_expires_after_ten_minutes_and_is_remembered_for_ten_more() {
     assert_eq!(world.ended(&begun).await.state, LoginState::Expired);
     assert_eq!(clock.now().since(start), Duration::from_mins(10));
     assert!(world.logins.pending().is_empty());
-    let too_late = world.logins.respond(&begun.id, "a-bare-code".into()).await.unwrap_err();
+    let too_late = world.logins.respond(&begun.id, LoginResponse::pasted("a-bare-code")).await.unwrap_err();
     assert_eq!(too_late.error, ErrorCode::InvalidRequest);
     tokio::time::advance(Duration::from_secs(599)).await;
     assert!(world.logins.watch(&begun.id).is_some());
@@ -102,7 +102,7 @@ async fn an_attempt_that_expired_after_a_refused_answer_says_so() {
     let world = World::at(DISCOVERED, clock);
     let begun = world.begin("default").await;
     let pasted = format!("{}?code=x&state={}", begun.redirect_uri, begun.state());
-    let error = world.logins.respond(&begun.id, pasted.into()).await.unwrap_err();
+    let error = world.logins.respond(&begun.id, LoginResponse::pasted(pasted)).await.unwrap_err();
     assert!(error.error_description.contains("does not name the server"), "{error:?}");
     let attempt = Arc::clone(&world.logins.attempts()[&begun.id]);
     attempt.refuse(crate::login::callback::NotTheAnswer::OtherIssuer);
@@ -120,18 +120,18 @@ async fn a_paste_signs_in_and_wrong_pastes_end_nothing() {
         callback("error=access_denied&state=c4nary"),
         format!("http://127.0.0.1:1/callback?code=c4nary&state={}", begun.state()),
     ] {
-        let error = world.logins.respond(&begun.id, wrong.into()).await.unwrap_err();
+        let error = world.logins.respond(&begun.id, LoginResponse::pasted(wrong)).await.unwrap_err();
         assert_eq!(error.error, ErrorCode::InvalidRequest);
         assert!(!format!("{error:?}").contains("c4nary"));
         assert_eq!(world.state(&begun), LoginState::Pending);
     }
     let right = callback(&format!("code=pasted&state={}", begun.state()));
-    let ended = world.logins.respond(&begun.id, right.clone().into()).await.unwrap();
+    let ended = world.logins.respond(&begun.id, LoginResponse::pasted(right.clone())).await.unwrap();
     assert_eq!((ended.state, ended.identity.unwrap().sub.as_str()), (LoginState::Succeeded, "42"));
     assert_eq!(world.server.requests("/token")[0]["code"], "pasted");
-    let error = world.logins.respond(&begun.id, right.into()).await.unwrap_err();
+    let error = world.logins.respond(&begun.id, LoginResponse::pasted(right)).await.unwrap_err();
     assert_eq!(error.error, ErrorCode::InvalidRequest);
-    let error = world.logins.respond("nobody", "x".into()).await.unwrap_err();
+    let error = world.logins.respond("nobody", LoginResponse::pasted("x")).await.unwrap_err();
     assert_eq!(error.error, ErrorCode::NotFound);
     assert_eq!(world.sessions.count(), 1);
 }
@@ -140,7 +140,8 @@ async fn a_paste_signs_in_and_wrong_pastes_end_nothing() {
 async fn a_bare_code_goes_out_with_the_attempts_code_verifier() {
     let world = World::new(BY_HAND);
     let begun = world.begin("default").await;
-    let ended = world.logins.respond(&begun.id, " SplxlOBeZQQYbYS6WxSbIA\n".into()).await.unwrap();
+    let ended =
+        world.logins.respond(&begun.id, LoginResponse::pasted(" SplxlOBeZQQYbYS6WxSbIA\n")).await.unwrap();
     assert_eq!(ended.state, LoginState::Succeeded);
     let [form] = world.server.requests("/token").try_into().unwrap();
     assert_eq!(form["code"], "SplxlOBeZQQYbYS6WxSbIA");
@@ -152,7 +153,7 @@ async fn a_pasted_error_fails_the_attempt() {
     let world = World::new(BY_HAND);
     let begun = world.begin("default").await;
     let pasted = format!("{}?error=invalid_scope&state={}", begun.redirect_uri, begun.state());
-    let ended = world.logins.respond(&begun.id, pasted.into()).await.unwrap();
+    let ended = world.logins.respond(&begun.id, LoginResponse::pasted(pasted)).await.unwrap();
     assert_eq!((ended.state, ended.error.unwrap().error), (LoginState::Failed, ErrorCode::InvalidScope));
 }
 

@@ -113,7 +113,7 @@ async fn one_that_is_cancelled_meanwhile_gives_its_token_back() {
     let held = world.server.gate.acquire().await.unwrap();
     let status = world.logins.begin(bringing(Some("abc"), Some("s3cr3t"))).await.unwrap();
     assert_eq!(status.state, LoginState::Pending, "the answer does not wait for ever");
-    let refused = world.logins.respond(&status.id, "anything".to_owned().into()).await.unwrap_err();
+    let refused = world.logins.respond(&status.id, LoginResponse::pasted("anything")).await.unwrap_err();
     assert!(refused.error_description.contains("takes no paste"), "{refused:?}");
     assert_eq!(world.logins.cancel(&status.id).unwrap().state, LoginState::Cancelled);
     drop(held);

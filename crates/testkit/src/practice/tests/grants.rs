@@ -73,7 +73,7 @@ async fn a_wrong_verifier_redirect_or_client_gets_nothing_and_spends_nothing() {
         ("code_verifier", "", "invalid_grant"),
         ("code", "made up", "invalid_grant"),
         ("code", "", "invalid_request"),
-        ("grant_type", "password", "unsupported_grant_type"),
+        ("grant_type", "made-up", "unsupported_grant_type"),
         ("grant_type", "", "invalid_request"),
     ] {
         let changed = good.map(|(other, kept)| (other, if other == name { value } else { kept }));

@@ -17,6 +17,7 @@ mod device;
 mod faults;
 mod grants;
 mod sockets;
+mod ways_in;
 
 const ISSUER: &str = "https://practice.test";
 const REDIRECT_URI: &str = "http://127.0.0.1:4711/callback";
