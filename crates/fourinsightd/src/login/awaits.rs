@@ -72,7 +72,9 @@ impl Awaits {
                     (None, None) => Err(package::not_a_package()),
                 }
             }
-            (Self::Nothing, _) => Err(invalid("This login takes no paste, and no other answer.", "wait for its end")),
+            (Self::Nothing, _) => {
+                Err(invalid("This login takes no paste, and no other answer.", "wait for its end"))
+            }
             _ => Err(invalid("The answer holds nothing that was pasted.", "send it as pasted")),
         }
     }
