@@ -15,7 +15,8 @@
 //!              │                   │  └────▶ revocation ──▶ authority
 //!              │                   └───────▶ store ──▶ the disk
 //!              └────▶ login ──▶ config, authority ──▶ profile
-//!                       └── hands what it was granted to the broker (`login::SignIn`)
+//!                       ├── hands what it was granted to the broker (`login::SignIn`)
+//!                       └── `login::Opener` opens the sessions that the configuration declares
 //!
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
 //!  clock, token, random, telemetry ── used by all of the above
@@ -40,8 +41,9 @@
 //!
 //! # What comes later
 //!
-//! Further flows (`login/`), presets (`profile/`), other tools' caches (`import/`), audiences renewed before they are
-//! asked for (`session/`), the fault harness (in `testkit`), keyrings (`store/key.rs`).
+//! Certificates and assertions (`authority/client_auth/`), presets (`profile/`), other tools' caches (`import/`),
+//! audiences renewed before they are asked for (`session/`), the fault harness (in `testkit`), keyrings
+//! (`store/key.rs`).
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
