@@ -10,6 +10,7 @@ use fourinsight_ipc::{ErrorBody, SessionKey};
 use tokio::task::JoinSet;
 
 use crate::{
+    history::History,
     login::{Known, NewLogin, Opener, SignIn},
     session::{Environment, Handle, Opened, Start, prepare, record},
     store::Loaded,
@@ -115,6 +116,10 @@ impl SignIn for Broker {
             pinned_endpoint: login.and_then(|login| login.registration.pinned_endpoint.clone()),
             person: snapshot.person.clone(),
         }
+    }
+
+    fn history(&self) -> &History {
+        &self.environment.history
     }
 
     fn sign_in<'a>(

@@ -92,24 +92,22 @@ pub(super) async fn read_secret(source: &SecretSource) -> Result<SecretString, F
             }
         };
         // Own words: the place is shown whole, though a path may look like a token.
-        Failure {
-            error: SECRET_UNREADABLE.to_owned(),
-            description: format!(
+        Failure::ours(
+            SECRET_UNREADABLE,
+            format!(
                 "cannot read the client secret from {place}: {failure}; correct `client_secret` or its source"
             ),
-        }
+        )
     })
 }
 
 /// A process brought the client secret to an earlier run of the daemon.
 pub(crate) fn needed() -> Failure {
-    Failure {
-        error: "client_secret_needed".to_owned(),
-        description:
-            "a process brought this session's client secret, and the daemon kept it in memory only; \
-            log in again and bring it"
-                .to_owned(),
-    }
+    Failure::ours(
+        "client_secret_needed",
+        "a process brought this session's client secret, and the daemon kept it in memory only; log in again and \
+         bring it",
+    )
 }
 
 /// As RFC 6749 section 2.3.1 wants both halves before they are joined.

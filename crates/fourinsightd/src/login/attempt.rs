@@ -31,8 +31,12 @@ use super::{
     loopback,
     redemption::{Proof, Redemption},
     sockets::Listener,
+    tried,
 };
-use crate::clock::{Clock, Timestamp};
+use crate::{
+    clock::{Clock, Timestamp},
+    history::History,
+};
 
 mod confirmation;
 mod unattended;
@@ -64,7 +68,8 @@ pub(super) struct Attempt {
     phase: Mutex<Phase>,
     question: Mutex<Option<Question>>,
     refused: Mutex<Option<NotTheAnswer>>,
-    shown: OnceLock<ErrorBody>,
+    failure: OnceLock<LoginFailure>,
+    history: History,
     status: watch::Sender<LoginStatus>,
     page: watch::Sender<PageTurn>,
     release: Notify,
@@ -102,6 +107,7 @@ impl Attempt {
         awaits: Awaits,
         page_path: String,
         mut status: LoginStatus,
+        history: &History,
     ) -> (Arc<Self>, Inbox) {
         status.expires_at = clock.to_unix(deadline);
         let (sender, answer) = oneshot::channel();
@@ -117,7 +123,8 @@ impl Attempt {
             phase: Mutex::new(Phase::Waiting(sender)),
             question: Mutex::default(),
             refused: Mutex::default(),
-            shown: OnceLock::new(),
+            failure: OnceLock::new(),
+            history: history.clone(),
             status: watch::Sender::new(status),
             page: watch::Sender::new(PageTurn::NotOwed),
             release: Notify::new(),
@@ -156,7 +163,7 @@ impl Attempt {
 
     /// What went wrong, in words for the page.
     pub(super) fn shown(&self) -> Option<&ErrorBody> {
-        self.shown.get()
+        self.failure.get().map(|failure| &failure.shown)
     }
 
     /// Hands in the answer; false when it is too late for one.
@@ -336,9 +343,11 @@ impl Attempt {
     }
 
     /// Ends it because nobody answered in time.
-    pub(super) fn expire(&self, note: Option<String>) {
+    pub(super) fn expire(&self, last_poll: Option<LoginFailure>) {
         let mut phase = self.phase();
         if matches!(*phase, Phase::Waiting(_)) {
+            let last_poll = last_poll.map(|met| self.failure.get_or_init(|| met));
+            let note = last_poll.map(|met| met.told.error_description.clone());
             self.end(&mut phase, |status| {
                 status.state = LoginState::Expired;
                 status.note = note.or(status.note.take());
@@ -351,10 +360,10 @@ impl Attempt {
         let mut phase = self.phase();
         if !matches!(*phase, Phase::Ended { .. }) {
             // Set before the status, whose change wakes the page; only this place sets it.
-            let _ = self.shown.set(failure.shown);
+            let failure = self.failure.get_or_init(|| failure);
             self.end(&mut phase, |status| {
                 status.state = LoginState::Failed;
-                status.error = Some(failure.told);
+                status.error = Some(failure.told.clone());
             });
         }
     }
@@ -368,6 +377,9 @@ impl Attempt {
             if let (LoginState::Expired, Some(why)) = (status.state, refused) {
                 status.note = Some(format!("An answer came but was not taken: {why}."));
             }
+            // Before the change is seen: who sees it may ask why.
+            let tried = tried::ended(self.clock.unix_now(), status, self.failure.get(), refused);
+            self.history.add(&self.session, tried);
         });
         tracing::info!(session = %self.session, state = ?self.status.borrow().state, "a login ended");
     }

@@ -12,6 +12,7 @@ use super::{
     attempt::{self, Attempt},
     authorize,
     awaits::Awaits,
+    failure::LoginFailure,
     opener::Opener,
 };
 use crate::profile::{Brought, Flow, Profile, SecretSource};
@@ -73,7 +74,7 @@ impl Logins {
         &self,
         session: SessionKey,
         plan: Plan,
-    ) -> Result<LoginStatus, ErrorBody> {
+    ) -> Result<LoginStatus, LoginFailure> {
         let Plan { profile, wish, note } = plan;
         let registration = self.discover(&profile).await?;
         let turn = self.turn.lock().await;
@@ -82,7 +83,15 @@ impl Logins {
         status.note = note;
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = clock.now() + attempt::LIFE;
-        let (attempt, _inbox) = Attempt::new(clock, name, deadline, Awaits::Nothing, String::new(), status);
+        let (attempt, _inbox) = Attempt::new(
+            clock,
+            name,
+            deadline,
+            Awaits::Nothing,
+            String::new(),
+            status,
+            self.sessions.history(),
+        );
         let opener =
             Opener::found(profile.name, registration, wish.scopes, wish.resources, profile.keep_alive);
         self.enter(&attempt);
