@@ -209,8 +209,8 @@ mod tests {
         let many = i64::try_from(MOST).unwrap();
         history.add(&key("quiet"), failed(0, "a"));
         history.add(&key("quiet"), failed(1, "b"));
-        history.add(&key("busy"), failed(1, "a"));
-        (2..many).for_each(|at| history.add(&key(&format!("s{at}")), failed(at, "x")));
+        history.add(&key("busy"), failed(2, "a"));
+        (3..many).for_each(|at| history.add(&key(&format!("s{at}")), failed(at, "x")));
         history.add(&key("busy"), failed(many, "b"));
         assert_eq!(of(&history, "quiet"), [(1, 1)]);
         history.add(&key("last"), failed(many, "x"));

@@ -8,3 +8,4 @@ mod shells;
 mod status;
 mod support;
 mod token;
+mod why;

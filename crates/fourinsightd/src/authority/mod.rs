@@ -186,7 +186,7 @@ impl Failure {
     /// There was no response.
     pub(crate) fn no_response(error: &ExchangeError) -> Self {
         let seen = if error.sent { "gave no usable answer" } else { "could not be reached" };
-        Self::new("server_unreachable", &format!("the authorization server {seen}: {}", error.cause))
+        Failure::new("server_unreachable", &format!("the authorization server {seen}: {}", error.cause))
     }
 
     /// Whether it says the same, whatever numbers its server gave to the single requests.

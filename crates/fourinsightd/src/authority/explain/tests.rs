@@ -59,7 +59,7 @@ fn own_codes(folder: &Path, found: &mut Vec<String>) {
             if !name.contains("tests") {
                 own_codes(&path, found);
             }
-        } else if name.ends_with(".rs") && !name.contains("tests") {
+        } else if path.extension().is_some_and(|kind| kind == "rs") && !name.contains("tests") {
             let source = fs::read_to_string(&path).unwrap();
             let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
             for opening in ["Failure::new(", "Failure::ours("] {
