@@ -11,6 +11,7 @@ use crate::{
 mod audiences;
 mod client_credentials;
 mod disk;
+mod history;
 mod logins;
 mod outages;
 mod recovery;
