@@ -27,7 +27,7 @@ pub(super) struct LoginFailure {
 impl From<ErrorBody> for LoginFailure {
     fn from(error: ErrorBody) -> Self {
         let why = Box::new(Why::Told(error.clone()));
-        Self { told: error.clone(), shown: error, why, refused: false }
+        Self { told: error.clone(), why, refused: error.error == ErrorCode::AccessDenied, shown: error }
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::{
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Known, Logins, NewLogin, SignIn, SignInFuture};
+use super::{Known, Logins, NewLogin, SignIn, SignInFuture, SignedInAs};
 use crate::{
     clock::Clock,
     config::ConfigFile,
@@ -30,6 +30,7 @@ use crate::{
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse},
 };
 
+mod another_person;
 mod answers;
 mod by_hand;
 mod device;

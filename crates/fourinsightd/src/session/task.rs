@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Command, Handle, Nudge,
     event::{Effect, Event, NewGrant},
-    record::{self, Login},
+    record::{self, Login, StoredPerson},
     redeem::Redemption,
     schedule::Chance,
     snapshot::Snapshot,
@@ -248,6 +248,7 @@ impl Task {
             resources: new.resources,
             refresh_idle: new.refresh_idle,
             keep_alive: new.keep_alive,
+            person: new.tokens.person.as_ref().map(StoredPerson::from),
         };
         let grant = NewGrant {
             tokens: new.tokens,
@@ -260,11 +261,6 @@ impl Task {
         self.login = Some(Arc::new(login));
         tracing::info!(session = %self.key, "signed in");
         self.handle(Event::SignIn(Box::new(grant))).await;
-    }
-
-    async fn answered(&mut self, action: Action, attempt: u64, outcome: Outcome, obtained_at: Timestamp) {
-        self.remember_redemption(action, &outcome);
-        self.handle(Event::Answered { attempt, outcome, obtained_at, id: TokenId(random::bits()) }).await;
     }
 
     async fn finished(&mut self, finished: Finished) {

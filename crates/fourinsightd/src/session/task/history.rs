@@ -8,10 +8,12 @@ use fourinsight_ipc::{
 use super::{Environment, Task};
 use crate::{
     authority::{Failure, Outcome, Refusal, Retry},
+    clock::Timestamp,
     history::{Tried, Why},
     login::{NewLogin, NotOpened},
-    revocation,
-    session::snapshot::Snapshot,
+    random, revocation,
+    session::{event::Event, snapshot::Snapshot},
+    token::TokenId,
 };
 
 /// Tells what the session's record says of an earlier run: it keeps the problem, not the attempts.
@@ -37,8 +39,19 @@ impl Task {
         self.environment.history.add(&self.key, tried);
     }
 
-    /// Tells what came of redeeming the grant.
-    pub(super) fn remember_redemption(&self, action: Action, outcome: &Outcome) {
+    /// Tells what came of redeeming the grant, and hands it to the state machine.
+    pub(super) async fn answered(
+        &mut self,
+        action: Action,
+        attempt: u64,
+        outcome: Outcome,
+        obtained_at: Timestamp,
+    ) {
+        self.remember_redemption(action, &outcome);
+        self.handle(Event::Answered { attempt, outcome, obtained_at, id: TokenId(random::bits()) }).await;
+    }
+
+    fn remember_redemption(&self, action: Action, outcome: &Outcome) {
         let (outcome, failure) = match outcome {
             Outcome::Granted(_) => (AttemptOutcome::Succeeded, None),
             Outcome::Retry(Retry { failure, .. }) => (AttemptOutcome::Failed, Some(failure)),
