@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Mutex};
 use http::{HeaderMap, Method};
 use zeroize::Zeroizing;
 
-use super::Registration;
+use super::{Dialect, Registration};
 use crate::{
     http::{ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     profile::{ClientAuth, Parameters},
@@ -77,6 +77,7 @@ pub(super) fn registration() -> Registration {
         client_id: "abc".to_owned(),
         client_secret: None,
         client_auth: ClientAuth::None.into(),
+        dialect: Dialect::default(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),
