@@ -10,6 +10,7 @@ use fourinsight_ipc::{ErrorBody, SessionKey};
 use tokio::task::JoinSet;
 
 use crate::{
+    authority::issuer::PinnedIssuer,
     login::{Known, NewLogin, Opener, SignIn},
     session::{Environment, Handle, Opened, Start, prepare, record},
     store::Loaded,
@@ -113,6 +114,7 @@ impl SignIn for Broker {
         let login = snapshot.login.as_ref();
         Known {
             pinned_endpoint: login.and_then(|login| login.registration.pinned_endpoint.clone()),
+            pinned_issuer: login.and_then(|login| PinnedIssuer::of(&login.registration)),
             person: snapshot.person.clone(),
         }
     }

@@ -111,7 +111,7 @@ async fn who_was_signed_in_there_before_is_not_asked_again() {
         name: Some("Ada <Lovelace>".to_owned()),
     };
     *world.sessions.known.lock().unwrap() =
-        Known { pinned_endpoint: allowed.admit(ENDPOINT), person: Some(person.clone()) };
+        Known { pinned_endpoint: allowed.admit(ENDPOINT), person: Some(person.clone()), ..Known::default() };
     let begun = begin(&world).await;
     let error =
         world.logins.respond(&begun.id, package("https://id.example/fabrikam/token")).await.unwrap_err();
