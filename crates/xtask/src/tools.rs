@@ -41,6 +41,18 @@ const REQUIREMENTS: &[Requirement] = &[
         reason: "reads the launchd property list",
         demo: false,
     },
+    Requirement {
+        program: "chromium",
+        package: "chromium",
+        reason: "is the browser in which the tests sign in; its package brings xdg-open, which opens it",
+        demo: false,
+    },
+    Requirement {
+        program: "chromedriver",
+        package: "chromium-driver",
+        reason: "drives that browser",
+        demo: false,
+    },
 ];
 
 /// Who needs programs.
