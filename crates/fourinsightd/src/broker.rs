@@ -10,6 +10,7 @@ use fourinsight_ipc::{ErrorBody, SessionKey};
 use tokio::task::JoinSet;
 
 use crate::{
+    authority::issuer::PinnedIssuer,
     history::History,
     login::{Known, NewLogin, Opener, SignIn, SignedInAs},
     session::{Environment, Handle, Opened, Shown, Start, prepare, record},
@@ -121,6 +122,7 @@ impl SignIn for Broker {
         };
         Known {
             pinned_endpoint: login.and_then(|login| login.registration.pinned_endpoint.clone()),
+            pinned_issuer: login.and_then(|login| PinnedIssuer::of(&login.registration)),
             signed_in_as,
         }
     }

@@ -100,16 +100,16 @@ async fn a_login_that_failed_before_the_session_existed_is_told() {
 
     let log_in = async |body: Value| caller.post("/v1/logins", &body.to_string()).await;
     log_in(json!({ "profile": "nobodys" })).await.is_error(400, "invalid_request");
+    caller.world.practice.answer_next(Endpoint::Discovery, [Answer::status(503), Answer::status(503)]);
+    log_in(json!({ "profile": "work" })).await.is_error(503, "temporarily_unavailable");
     let refusal = entra("invalid_client", 7_000_218, "basic_action");
     caller.world.practice.answer_next(Endpoint::DeviceAuthorization, [refusal]);
     log_in(json!({ "profile": "work", "flow": "device" })).await.is_error(400, "invalid_request");
-    caller.world.practice.answer_next(Endpoint::Discovery, [Answer::status(503)]);
-    log_in(json!({ "profile": "work" })).await.is_error(503, "temporarily_unavailable");
     let begun = log_in(json!({ "profile": "work" })).await.body;
     caller.delete(&format!("/v1/logins/{}", begun["id"].as_str().unwrap())).await;
 
     let known = attempts(&caller).await;
-    let [cancelled, unavailable, refused, unplanned] = &known[..] else { panic!("{known:?}") };
+    let [cancelled, refused, unavailable, unplanned] = &known[..] else { panic!("{known:?}") };
     assert_eq!((&cancelled["flow"], &cancelled["outcome"]), (&json!("browser"), &json!("cancelled")));
     assert!(cancelled["cause"].is_string() && cancelled["error"].is_null(), "{cancelled}");
     assert_eq!(unavailable["outcome"], "failed");
