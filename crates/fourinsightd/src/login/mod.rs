@@ -39,12 +39,7 @@ use self::{
     redirect_uri::RedirectUri,
 };
 use crate::{
-    authority::{
-        Registration,
-        allowed::PinnedEndpoint,
-        discovery::{self, Discovered},
-        issuer::PinnedIssuer,
-    },
+    authority::{Registration, allowed::PinnedEndpoint, discovery, issuer::PinnedIssuer},
     clock::{Clock, Timestamp},
     config::{Config, ConfigFile},
     http::HttpExchange,
