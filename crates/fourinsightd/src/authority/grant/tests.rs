@@ -5,7 +5,7 @@ use http::Method;
 use super::*;
 use crate::{
     authority::{
-        Parameters,
+        Dialect, Parameters, ResourceStyle, client_credentials, device,
         fake::{Fake, registration},
         revoke::{Revocable, revoke},
     },
@@ -71,6 +71,53 @@ async fn a_refresh_of_another_key_names_its_scopes_and_resources() {
             ("client_id", "abc"),
         ])
     );
+}
+
+#[tokio::test]
+async fn each_kind_of_request_speaks_the_servers_dialect() {
+    let scopes = ["a".to_owned()];
+    let resources = ["api://x".to_owned()];
+    let said = async |style: ResourceStyle, kind: &str| {
+        let mut registration = registration();
+        registration.dialect = Dialect { resource_style: style, by_device: true };
+        let fake = Fake::default().answer(200, "{}");
+        let secret = "s3cr3t".into();
+        match kind {
+            "code" => drop(
+                redeem_code(&fake, &registration, &secret, &secret, "http://127.0.0.1:1/", &resources).await,
+            ),
+            "password" => {
+                drop(redeem_password(&fake, &registration, "ada", &secret, &scopes, &resources).await)
+            }
+            "device" => drop(device::authorize(&fake, &registration, &scopes, &resources, 0).await),
+            "poll" => drop(device::poll(&fake, &registration, &secret, &resources).await),
+            "client" => drop(client_credentials::redeem(&fake, &registration, ["a"], ["api://x"], 0).await),
+            _ => {
+                let key = TokenKey::new(["a", "openid"], ["api://x"]);
+                drop(
+                    refresh(&fake, &registration, &RefreshToken::new("R"), &key, kind == "own refresh").await,
+                );
+            }
+        }
+        let form = fake.seen().remove(0).form;
+        let words =
+            form.into_iter().filter(|(name, _)| ["scope", "resource", "audience"].contains(&name.as_str()));
+        words.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    };
+    let person = "scope=a api://x/.default openid profile offline_access";
+    for (kind, rfc8707, entra, audience) in [
+        ("code", "resource=api://x", "", ""),
+        ("password", "scope=a resource=api://x", person, "scope=a audience=api://x"),
+        ("device", "scope=a resource=api://x", person, "scope=a audience=api://x"),
+        ("poll", "resource=api://x", "", ""),
+        ("client", "scope=a resource=api://x", "scope=a api://x/.default", "scope=a audience=api://x"),
+        ("own refresh", "", "scope=a api://x/.default", ""),
+        ("refresh", "scope=a resource=api://x", "scope=a api://x/.default", "scope=a audience=api://x"),
+    ] {
+        assert_eq!(said(ResourceStyle::Rfc8707, kind).await, rfc8707, "{kind}");
+        assert_eq!(said(ResourceStyle::Entra, kind).await, entra, "{kind}");
+        assert_eq!(said(ResourceStyle::Audience, kind).await, audience, "{kind}");
+    }
 }
 
 #[tokio::test]
