@@ -7,7 +7,7 @@ use fourinsight_ipc::{
 use testkit::practice::{Endpoint, SecretKind, Verdict};
 
 use super::{
-    device::{Device, at_least},
+    device::{self, Device, at_least},
     *,
 };
 use crate::token::Person;
@@ -148,7 +148,7 @@ async fn who_cannot_be_compared_is_asked_about() {
     );
 
     // A server that names nobody.
-    let config = super::device::CONFIG.replace("openid ", "").replace(
+    let config = device::CONFIG.replace("openid ", "").replace(
         "issuer = \"https://practice.test\"",
         "device_authorization_endpoint = \"https://practice.test/device_authorization\"\n\
          token_endpoint = \"https://practice.test/token\"",
