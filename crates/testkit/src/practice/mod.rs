@@ -13,7 +13,7 @@
 //! | `device` | the device flow: user codes, their page, and the polls |
 //! | [`rotation`] | PURE: families of tokens, and what kills them |
 //! | `revocation`, `protected`, `discovery`, `id_token` | RFC 7009; userinfo and a small API; metadata; ID tokens |
-//! | [`ledger`] | what happened |
+//! | [`ledger`], `entry` | what happened, request by request |
 //! | [`fault`] | scripted answers, gates, lost connections |
 //! | `browser` | what a person at the login page does |
 //! | [`serve`], `certificates`, `side` | sockets, TLS, and the view for other processes |
@@ -46,6 +46,7 @@ mod certificates;
 pub mod clients;
 mod device;
 mod discovery;
+mod entry;
 pub mod fault;
 mod id_token;
 pub mod ledger;
