@@ -100,6 +100,14 @@ pub struct Registration {
     pub route: Route,
 }
 
+impl Registration {
+    /// How long ago the person may have signed in, in seconds, as the authorization request says (OpenID Connect
+    /// Core section 3.1.2.1).
+    pub fn max_age(&self) -> Option<u64> {
+        self.authorize_params.get("max_age")?.parse().ok()
+    }
+}
+
 /// What came of redeeming a grant.
 #[derive(Debug)]
 pub enum Outcome {

@@ -248,6 +248,8 @@ fn person(
         issuer: registration.issuer.as_deref(),
         client_id: &registration.client_id,
         nonce,
+        // A nonce is sent with every authorization request that asks for an ID token, and with nothing else.
+        max_age: nonce.and_then(|_| registration.max_age()),
         server_now,
     };
     let identified = id_token::identify(&id_token, expectation);
@@ -279,7 +281,8 @@ fn person(
             failure: Failure::new(
                 "invalid_id_token",
                 &format!(
-                    "the authorization server's ID token was refused: {defect}; check issuer and client_id"
+                    "the authorization server's ID token was refused: {defect}; {}",
+                    id_token::remedy(defect)
                 ),
             ),
         }),
