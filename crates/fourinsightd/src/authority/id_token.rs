@@ -131,6 +131,8 @@ fn too_long_ago(claims: &Object<'_>, max_age: u64, server_now: i64) -> Option<&'
     }
 }
 
+/// There is none, though something was to be checked by it.
+pub(super) const NO_ID_TOKEN: &str = "there is none, and max_age is checked by it";
 const NO_AUTH_TIME: &str =
     "it does not say when the person signed in (auth_time), though max_age asks for it";
 const TOO_LONG_AGO: &str = "the person signed in longer ago than max_age allows";
@@ -138,7 +140,9 @@ const TOO_LONG_AGO: &str = "the person signed in longer ago than max_age allows"
 /// What to do about a defect.
 pub(super) fn remedy(defect: &str) -> &'static str {
     match defect {
-        NO_AUTH_TIME => "remove max_age from authorize_params, or have the server's administrator see to it",
+        NO_ID_TOKEN | NO_AUTH_TIME => {
+            "remove max_age from authorize_params, or have the server's administrator see to it"
+        }
         TOO_LONG_AGO => "sign in at the server again, as with --force",
         _ => "check issuer and client_id",
     }

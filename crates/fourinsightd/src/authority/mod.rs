@@ -41,7 +41,7 @@ mod json;
 mod request;
 
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 
 pub use crate::profile::ClientAuth;
 
