@@ -34,6 +34,7 @@ mod answers;
 mod by_hand;
 mod device;
 mod form_post;
+mod fourinsight;
 mod hostile;
 mod lifecycle;
 mod listener;
