@@ -32,7 +32,8 @@ pub(super) fn verdict(status: u16, answer: &ErrorAnswer) -> Option<Verdict> {
             Some(Verdict::Final)
         }
         ("invalid_grant", Some(suberror)) if needs_a_person(suberror) => Some(Verdict::InteractionRequired),
-        ("invalid_grant", _) if ends_grants => Some(Verdict::Final),
+        // The second is GitHub's word for a refresh token that is spent.
+        ("invalid_grant" | "bad_refresh_token", _) if ends_grants => Some(Verdict::Final),
         ("invalid_client" | "unauthorized_client", _) => Some(Verdict::Misconfigured),
         (error, _) if blames_the_client(error) => Some(Verdict::Misconfigured),
         ("invalid_scope", _) => Some(Verdict::Scope),
@@ -42,9 +43,11 @@ pub(super) fn verdict(status: u16, answer: &ErrorAnswer) -> Option<Verdict> {
     }
 }
 
-/// What Google and Slack call a client registration or secret that is wrong.
+/// What GitHub, Google and Slack call a client registration or secret that is wrong.
 fn blames_the_client(error: &str) -> bool {
-    matches!(error, "deleted_client" | "disabled_client" | "bad_client_secret" | "invalid_client_id")
+    let of_github = error == "incorrect_client_credentials";
+    let of_google = matches!(error, "deleted_client" | "disabled_client");
+    of_github || of_google || matches!(error, "bad_client_secret" | "invalid_client_id")
 }
 
 /// The errors by which a server asks for its person (OpenID Connect Core section 3.1.2.6; the last is Auth0's).

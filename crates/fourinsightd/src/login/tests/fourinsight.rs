@@ -4,7 +4,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::Method;
 
 use super::*;
-use crate::authority::grant;
+use crate::{authority::grant, token::TokenKey};
 
 const CLIENT_ID: &str = "11111111-2222-4333-8444-555555555555";
 
@@ -70,7 +70,8 @@ async fn code_exchange_and_refresh_are_those_of_fourinsight_api() {
     assert_eq!(status.state, LoginState::Succeeded);
     let (_, login) = sessions.logins.lock().unwrap().remove(0);
     let refresh_token = login.tokens.refresh_token.unwrap();
-    grant::refresh(&*wire, &login.registration, &refresh_token, None).await.unwrap();
+    let own = TokenKey::default();
+    grant::refresh(&*wire, &login.registration, &refresh_token, &own, true).await.unwrap();
 
     let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{CLIENT_ID}:{SECRET}")));
     let json = ("accept", "application/json");
