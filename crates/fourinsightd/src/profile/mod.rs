@@ -87,7 +87,6 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// The endpoint of this name in the configuration.
-    /// The endpoint of this name in the configuration.
     pub fn named(&self, name: &str) -> Option<&str> {
         let endpoint = match name {
             "authorization_endpoint" => &self.authorization,
