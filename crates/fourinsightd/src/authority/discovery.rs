@@ -86,11 +86,8 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         iss_in_callback: metadata.iss_in_callback,
         client_id: profile.client_id.clone(),
         client_secret: profile.client_secret.clone(),
-        client_auth: client_auth::choose(
-            profile.client_auth,
-            profile.client_secret.is_some(),
-            &metadata.client_auth,
-        ),
+        assertion: profile.assertion.clone(),
+        client_auth: client_auth::of_profile(profile, &metadata.client_auth),
         authorize_params: profile.authorize_params.clone(),
         code_params: profile.code_params.clone(),
         device_params: profile.device_params.clone(),

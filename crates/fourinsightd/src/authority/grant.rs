@@ -1,4 +1,4 @@
-//! Redeems a grant: one request to the token endpoint, one raw answer.
+//! Redeems a grant: one request to the token endpoint, one raw answer. Times are the wall clock's, in Unix seconds.
 
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ pub async fn redeem_code(
     code_verifier: &SecretString,
     redirect_uri: &str,
     resources: &[String],
+    unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
     form.push("grant_type", "authorization_code");
@@ -40,7 +41,7 @@ pub async fn redeem_code(
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
     let kind = RequestKind::Code;
-    request::post(exchange, registration, kind, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+    request::post(exchange, registration, kind, endpoint, form, extra, unix_now).await.map(RawAnswer::from)
 }
 
 /// Exchanges a code that a page handed out by itself: there was no redirect URI and no code challenge.
@@ -50,6 +51,7 @@ pub async fn redeem_packaged_code(
     exchange: &dyn HttpExchange,
     registration: &Registration,
     code: &SecretString,
+    unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
     form.push("grant_type", "authorization_code");
@@ -57,7 +59,7 @@ pub async fn redeem_packaged_code(
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
     let kind = RequestKind::Code;
-    request::post(exchange, registration, kind, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+    request::post(exchange, registration, kind, endpoint, form, extra, unix_now).await.map(RawAnswer::from)
 }
 
 /// Exchanges a person's password for tokens (RFC 6749 section 4.3.2).
@@ -70,6 +72,7 @@ pub async fn redeem_password(
     password: &SecretString,
     scopes: &[String],
     resources: &[String],
+    unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
     form.push("grant_type", "password");
@@ -83,7 +86,7 @@ pub async fn redeem_password(
     }
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
-    request::post(exchange, registration, RequestKind::Code, endpoint, form, extra, TIME_LIMIT)
+    request::post(exchange, registration, RequestKind::Code, endpoint, form, extra, unix_now)
         .await
         .map(RawAnswer::from)
 }
@@ -97,6 +100,7 @@ pub async fn refresh(
     registration: &Registration,
     refresh_token: &RefreshToken,
     scopes: Option<&TokenKey>,
+    unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
     form.push("grant_type", "refresh_token");
@@ -112,7 +116,7 @@ pub async fn refresh(
     }
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.refresh_params;
-    request::post(exchange, registration, RequestKind::Refresh, endpoint, form, extra, TIME_LIMIT)
+    request::post(exchange, registration, RequestKind::Refresh, endpoint, form, extra, unix_now)
         .await
         .map(RawAnswer::from)
 }

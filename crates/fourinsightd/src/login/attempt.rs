@@ -300,7 +300,7 @@ impl Attempt {
             Ok(login) if self.may_save(&login, proof).await => self.sign_in(login, &redemption).await,
             Ok(login) => {
                 self.fail(confirmation::declined("Nothing was saved.").into());
-                redemption.give_back(&login.tokens).await;
+                redemption.give_back(&login.tokens, &self.clock).await;
             }
             Err(failure) => self.fail(failure),
         }
@@ -309,7 +309,7 @@ impl Attempt {
     /// Signs the session in, unless the attempt was cancelled meanwhile.
     pub(super) async fn sign_in(&self, login: NewLogin, redemption: &Redemption) {
         if !self.commit() {
-            return redemption.give_back(&login.tokens).await;
+            return redemption.give_back(&login.tokens, &self.clock).await;
         }
         let person = login.tokens.person.as_ref();
         let identity =

@@ -46,6 +46,7 @@ impl Redemption {
             &self.login.registration,
             &self.refresh_token,
             audience,
+            clock.unix_now(),
         )
         .await
         {

@@ -103,6 +103,7 @@ fn registration(server: &str) -> Registration {
         iss_in_callback: false,
         client_id: "abc".into(),
         client_secret: None,
+        assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
