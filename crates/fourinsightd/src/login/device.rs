@@ -94,7 +94,7 @@ enum Ended {
 }
 
 impl Polls {
-    /// Carries the attempt through to its end. The inbox is kept until then, though nobody answers.
+    /// Carries the attempt through to its end. The inbox is kept until then, though nobody brings an answer.
     async fn run(mut self, attempt: Arc<Attempt>, _inbox: Inbox, redemption: Redemption) {
         let _guard = attempt.guard();
         match self.poll(&attempt, &redemption).await {

@@ -12,6 +12,7 @@
 //! | `redemption` | turns the answer into tokens |
 //! | `device` | has the person enter a code elsewhere instead, and polls (RFC 8628) |
 //! | `attempt` | carries one attempt from the answer to the session, and asks its person where that is needed |
+//! | `known` | what a session was signed in with before, and whether another person would take that place |
 //! | `unattended`, `opener` | logins that need no person: by client credentials |
 //! | `page`, `failure` | tell how it ended |
 //!
@@ -39,12 +40,12 @@ use self::{
     redirect_uri::RedirectUri,
 };
 use crate::{
-    authority::{Registration, allowed::PinnedEndpoint, discovery},
+    authority::{Registration, discovery},
     clock::{Clock, Timestamp},
     config::{Config, ConfigFile},
     http::HttpExchange,
     profile::{Flow, Profile, ResponseMode},
-    token::{Person, TokenSet},
+    token::TokenSet,
 };
 
 mod attempt;
@@ -53,6 +54,7 @@ mod awaits;
 mod callback;
 mod device;
 mod failure;
+mod known;
 mod loopback;
 mod opener;
 mod package;
@@ -66,6 +68,7 @@ mod sockets;
 mod tests;
 mod unattended;
 
+pub use known::{Known, SignedInAs};
 pub(crate) use opener::{NotOpened, Opener, is_brought};
 
 /// All login attempts of this daemon.
@@ -86,15 +89,6 @@ pub trait SignIn: Send + Sync {
 
     /// Signs the session in; returns when that is durable.
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a>;
-}
-
-/// What a session was signed in with before, as far as a new login must know it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
-    /// The token endpoint that a package named.
-    pub pinned_endpoint: Option<PinnedEndpoint>,
-    /// Who is signed in.
-    pub person: Option<Person>,
 }
 
 /// What [`SignIn::sign_in`] returns.

@@ -40,7 +40,7 @@ pub(super) struct Proof {
     /// What a code is exchanged with, where the authorization request carried a challenge.
     pub(super) code_verifier: Option<SecretString>,
     pub(super) nonce: Option<String>,
-    /// What the session was signed in with before: its person need not confirm that again.
+    /// What the session was signed in with before: a tenant confirmed then is not asked about again.
     pub(super) known: Known,
 }
 

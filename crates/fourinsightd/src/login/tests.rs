@@ -22,13 +22,14 @@ use tokio::{
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Known, Logins, NewLogin, SignIn, SignInFuture};
+use super::{Known, Logins, NewLogin, SignIn, SignInFuture, SignedInAs};
 use crate::{
     clock::Clock,
     config::ConfigFile,
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse},
 };
 
+mod another_person;
 mod answers;
 mod by_hand;
 mod device;

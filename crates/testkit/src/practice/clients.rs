@@ -1,5 +1,7 @@
 //! The registered clients: which redirect URIs they may use, and how they prove themselves.
 
+use std::fmt;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 
@@ -25,7 +27,7 @@ pub enum ClientAuthentication {
 }
 
 /// A client registration (RFC 6749 section 2).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     /// Its identifier.
     pub id: String,
@@ -96,6 +98,17 @@ impl Client {
         self.redirect_uris.iter().any(|registered| {
             registered == uri || (portless.is_some() && without_loopback_port(registered) == portless)
         })
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Client")
+            .field("id", &self.id)
+            .field("public", &self.secret.is_none())
+            .field("accepts", &self.accepts)
+            .finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,7 @@
 //! | `device` | the device flow: user codes, their page, and the polls |
 //! | [`rotation`] | PURE: families of tokens, and what kills them |
 //! | `revocation`, `protected`, `discovery`, `id_token` | RFC 7009; userinfo and a small API; metadata; ID tokens |
-//! | [`ledger`] | what happened |
+//! | [`ledger`], `entry` | what happened, request by request |
 //! | [`fault`] | scripted answers, gates, lost connections |
 //! | `browser` | what a person at the login page does |
 //! | [`serve`], `certificates`, `side` | sockets, TLS, and the view for other processes |
@@ -49,6 +49,7 @@ pub mod client_keys;
 pub mod clients;
 mod device;
 mod discovery;
+mod entry;
 pub mod fault;
 mod id_token;
 pub mod ledger;
