@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::{
     api::Api,
     authority::{
-        Outcome, Registration, grant,
+        Dialect, Outcome, Registration, grant,
         response::{self, Expected},
     },
     broker::Broker,
@@ -323,6 +323,7 @@ pub(crate) fn registration() -> Registration {
         client_secret: None,
         assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
+        dialect: Dialect::default(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),

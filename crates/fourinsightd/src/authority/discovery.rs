@@ -6,10 +6,10 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Failure, Registration, client_auth, json::Object};
+use super::{Dialect, Failure, Registration, ResourceStyle, client_auth, json::Object};
 use crate::{
     http::{HttpExchange, HttpRequest, is_confidential},
-    profile::{Endpoints, Profile},
+    profile::{Endpoints, Flow, Profile},
 };
 
 /// How long one metadata document may take.
@@ -75,6 +75,13 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
     if let Some(name) = profile.needed_endpoints().iter().find(|name| found.named(name).is_none()) {
         return Err(missing(name));
     }
+    let urls = [profile.issuer.as_deref(), found.token.as_deref(), found.authorization.as_deref()];
+    let dialect = Dialect {
+        resource_style: profile
+            .resource_style
+            .unwrap_or_else(|| ResourceStyle::at(urls.into_iter().flatten())),
+        by_device: profile.flow == Flow::Device,
+    };
     let registration = Registration {
         issuer: profile.issuer.clone(),
         authorization_endpoint: found.authorization,
@@ -88,6 +95,7 @@ pub async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<
         client_secret: profile.client_secret.clone(),
         assertion: profile.assertion.clone(),
         client_auth: client_auth::of_profile(profile, &metadata.client_auth),
+        dialect,
         authorize_params: profile.authorize_params.clone(),
         code_params: profile.code_params.clone(),
         device_params: profile.device_params.clone(),

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Mutex};
 use http::{HeaderMap, Method};
 use zeroize::Zeroizing;
 
-use super::Registration;
+use super::{Dialect, Registration};
 use crate::{
     http::{ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     profile::{ClientAuth, Parameters},
@@ -78,6 +78,7 @@ pub(super) fn registration() -> Registration {
         client_secret: None,
         assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
+        dialect: Dialect::default(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),

@@ -2,6 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`dialect`] | puts scopes and resources into the server's words |
 //! | [`discovery`] | finds the server's endpoints (OpenID Connect Discovery, RFC 8414) |
 //! | [`allowed`] | which token endpoints a pasted package may name |
 //! | [`client_auth`] | proves which client is asking (RFC 6749 section 2.3) |
@@ -30,6 +31,7 @@ pub mod allowed;
 pub mod client_auth;
 pub mod client_credentials;
 pub mod device;
+pub mod dialect;
 pub mod discovery;
 pub mod grant;
 pub mod id_token;
@@ -38,12 +40,14 @@ pub mod revoke;
 pub mod text;
 
 mod json;
+mod microsoft;
 mod request;
 
 #[cfg(test)]
 mod fake;
 
 pub use crate::profile::ClientAuth;
+pub use dialect::{Dialect, ResourceStyle};
 
 /// A client registration at a server: all that redeeming, refreshing and revoking need, except secrets.
 ///
@@ -80,6 +84,9 @@ pub struct Registration {
     /// How the client proves itself, at each kind of request.
     #[serde(deserialize_with = "one_or_each")]
     pub client_auth: PerRequest<ClientAuth>,
+    /// How it wants to be spoken to.
+    #[serde(default)]
+    pub dialect: Dialect,
     /// Added to the authorization request.
     #[serde(default)]
     pub authorize_params: Parameters,

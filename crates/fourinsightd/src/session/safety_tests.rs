@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{Environment, Handle, NoToken, Start, TokenRequest, prepare};
 use crate::{
-    authority::{ClientAuth, Registration, Verdict},
+    authority::{ClientAuth, Dialect, Registration, Verdict},
     broker::{Broker, Declared},
     clock::{Clock, virtual_time::Virtual},
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
@@ -105,6 +105,7 @@ fn registration(server: &str) -> Registration {
         client_secret: None,
         assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
+        dialect: Dialect::default(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),

@@ -11,7 +11,6 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use url::Url;
 
 use super::{
     key::{Key, Kind},
@@ -19,7 +18,7 @@ use super::{
     sign::sign,
 };
 use crate::{
-    authority::{Failure, Registration},
+    authority::{Failure, Registration, dialect},
     profile::{AssertionAlgorithm, AssertionAudience},
     random,
 };
@@ -109,25 +108,11 @@ fn audience(registration: &Registration) -> &str {
         Some(AssertionAudience::Uri(uri)) => uri,
         Some(AssertionAudience::TokenEndpoint) => token_endpoint,
         Some(AssertionAudience::Issuer) => issuer,
-        None if wants_token_endpoint(registration) => token_endpoint,
+        // Entra documents its token endpoint as the audience.
+        None if dialect::is_entra(registration) => token_endpoint,
         None => issuer,
     }
 }
-
-/// Entra documents its token endpoint as the audience.
-fn wants_token_endpoint(registration: &Registration) -> bool {
-    let url = Url::parse(&registration.token_endpoint).ok();
-    url.as_ref().and_then(Url::host_str).is_some_and(|host| MICROSOFT_HOSTS.contains(&host))
-}
-
-/// Where Microsoft signs people and programs in.
-const MICROSOFT_HOSTS: [&str; 5] = [
-    "login.microsoftonline.com",
-    "login.microsoftonline.us",
-    "login.partner.microsoftonline.cn",
-    "login.chinacloudapi.cn",
-    "login.windows.net",
-];
 
 /// The certificates of a PEM text: the key's own first, then those above it.
 fn chain(pem: &[u8], key: &Key) -> Result<Vec<CertificateDer<'static>>, Failure> {

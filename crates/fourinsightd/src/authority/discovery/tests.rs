@@ -21,6 +21,7 @@ fn profile() -> Profile {
         flow: Flow::Browser,
         scopes: Vec::new(),
         resources: Vec::new(),
+        resource_style: None,
         redirect_uri: "http://127.0.0.1:0/callback".into(),
         response_mode: crate::profile::ResponseMode::Query,
         allowed_token_endpoints: Vec::new(),

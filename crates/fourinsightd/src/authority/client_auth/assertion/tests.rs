@@ -14,7 +14,7 @@ use testkit::practice::ClientKey;
 
 use super::*;
 use crate::{
-    authority::fake::registration,
+    authority::{ResourceStyle, fake::registration},
     profile::{Assertion, SecretSource},
 };
 
@@ -157,6 +157,10 @@ async fn the_audience_is_the_issuer_unless_the_server_or_the_profile_wants_anoth
     let other = "https://login.microsoftonline.com.example/token";
     let uri = |text: &str| Some(AssertionAudience::Uri(text.to_owned()));
     let issuer = "https://id.example.com";
+    let mut by_profile = registration();
+    by_profile.dialect.resource_style = ResourceStyle::Entra;
+    let (_, claims) = taken_apart(&by_secret(&by_profile, &"s3cr3t".into(), NOW).unwrap());
+    assert_eq!(claims["aud"], by_profile.token_endpoint);
     for (has_issuer, token_endpoint, chosen, expected) in [
         (true, "https://id.example.com/token", None, issuer),
         (true, other, None, issuer),
