@@ -118,7 +118,7 @@ pub(super) fn client_credentials(why: &NotOpened) -> LoginFailure {
             _ => (
                 ErrorCode::AccessDenied,
                 &refused.failure,
-                "compare client_id, client_secret and client_auth with the client's registration",
+                "compare client_id, client_auth and the secret, key or certificate with the client's registration",
             ),
         },
         NotOpened::Undecided(Retry { failure, .. }) if client_auth::is_unusable(failure) => {
