@@ -72,8 +72,9 @@ pub(super) fn bring(request: &LoginRequest, profile: &mut Profile) -> Result<(),
     }
     if !profile.can_sign_in_as_itself() {
         return invalid(
-            "The flow client_credentials needs a client secret.",
-            "add client_secret to the profile, or bring one with --client-secret-stdin",
+            "The flow client_credentials needs a client secret, key or assertion.",
+            "add client_secret, client_key or client_assertion to the profile, or bring a secret with \
+             --client-secret-stdin",
         );
     }
     Ok(())

@@ -1,7 +1,9 @@
 //! Keys that clients prove themselves with (RFC 7523), and the certificates that go with them. The RSA keys are fixed
 //! texts, known to everyone, because ring makes none; they are good for practice servers only.
 
-use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SigningKey as _};
+use serde_json::{Value, json};
 
 /// An RSA key in PKCS#1: the same as [`ClientKey::rsa`].
 pub const RSA_IN_PKCS1: &str = include_str!("../../keys/rsa-pkcs1.pem");
@@ -72,6 +74,23 @@ impl ClientKey {
     /// The public key: PKCS#1 for RSA, the point for P-256.
     pub fn public(&self) -> &[u8] {
         &self.public
+    }
+
+    /// A JWT of this header and these claims, signed as RS256 wants it.
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
+        assert_eq!(self.kind, KeyKind::Rsa, "certificates want another form of ECDSA than JWTs");
+        let message = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+        let signature = pair(&self.private_pem).sign(message.as_bytes()).expect("the key can sign");
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// A client assertion as somebody else's signer hands it out, valid for four minutes from this Unix time.
+    pub fn assertion(&self, client_id: &str, audience: &str, unix_now: u64) -> String {
+        let claims = json!({
+            "iss": client_id, "sub": client_id, "aud": audience, "jti": super::fresh_secret(),
+            "iat": unix_now, "nbf": unix_now, "exp": unix_now + 240,
+        });
+        self.sign(&json!({ "alg": "RS256", "typ": "JWT" }), &claims)
     }
 
     /// Registers the bare public key, as a `jwks` does.

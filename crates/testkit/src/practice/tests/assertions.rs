@@ -1,7 +1,6 @@
 //! Client assertions: a right one is taken once, and any other never.
 
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{KeyPair, SigningKey as _};
 use ring::{
     digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest},
     hmac,
@@ -30,13 +29,6 @@ fn with(id: &str, name: &str, value: Value) -> Value {
     claims
 }
 
-fn signed(key: &ClientKey, header: &Value, claims: &Value) -> String {
-    let pair = KeyPair::from_pem(&key.private_pem).unwrap();
-    let message = message(header, claims);
-    let signature = pair.sign(message.as_bytes()).unwrap();
-    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
 fn message(header: &Value, claims: &Value) -> String {
     [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".")
 }
@@ -60,12 +52,12 @@ async fn an_assertion_is_taken_once() {
     let key = ClientKey::rsa();
     let visitor = visitor(Client::with_key(key.public_key()));
     let header = json!({ "alg": "RS256" });
-    let first = signed(&key, &header, &right("1"));
+    let first = key.sign(&header, &right("1"));
     let reply = present(&visitor, &first, &[("client_id", CLIENT)]).await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
     present(&visitor, &first, &[]).await.assert_error(401, "invalid_client");
     assert_eq!(visitor.practice.ledger().replayed_assertions(), [&*first]);
-    let reply = present(&visitor, &signed(&key, &header, &right("2")), &[]).await;
+    let reply = present(&visitor, &key.sign(&header, &right("2")), &[]).await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
     assert_eq!(visitor.practice.ledger().secrets_of(SecretKind::ClientAssertion).count(), 3);
 }
@@ -93,14 +85,14 @@ async fn an_assertion_with_any_defect_is_refused() {
     .into_iter()
     .enumerate()
     {
-        let assertion = signed(&key, &header, &with(&number.to_string(), name, value.clone()));
+        let assertion = key.sign(&header, &with(&number.to_string(), name, value.clone()));
         let reply = present(&visitor, &assertion, &[]).await;
         assert_eq!((reply.status.as_u16(), reply.text("error")), (401, "invalid_client"), "{name} {value}");
     }
-    let good = signed(&key, &header, &right("good"));
-    let forged = signed(&ClientKey::other_rsa(), &header, &right("good"));
+    let good = key.sign(&header, &right("good"));
+    let forged = ClientKey::other_rsa().sign(&header, &right("good"));
     let unsigned = format!("{}.", message(&json!({ "alg": "none" }), &right("good")));
-    let elsewhere = signed(&key, &json!({ "alg": "PS256" }), &right("good"));
+    let elsewhere = key.sign(&json!({ "alg": "PS256" }), &right("good"));
     for (assertion, extra) in [
         (forged.as_str(), ("scope", "api")),
         (&unsigned, ("scope", "api")),
@@ -133,7 +125,7 @@ async fn a_registered_certificate_has_to_be_named() {
         (json!({ "alg": "RS256", "x5t": sha1 }), 200),
         (json!({ "alg": "RS256", "x5t": sha1, "x5c": [certificate] }), 200),
     ] {
-        let assertion = signed(&key, &header, &right(&header.to_string()));
+        let assertion = key.sign(&header, &right(&header.to_string()));
         let reply = present(&visitor, &assertion, &[]).await;
         assert_eq!(reply.status.as_u16(), status, "{header}: {}", reply.body);
     }
