@@ -107,10 +107,9 @@ fn audience(registration: &Registration) -> &str {
     match &registration.assertion.audience {
         Some(AssertionAudience::Uri(uri)) => uri,
         Some(AssertionAudience::TokenEndpoint) => token_endpoint,
-        Some(AssertionAudience::Issuer) => issuer,
         // Entra documents its token endpoint as the audience.
         None if dialect::is_entra(registration) => token_endpoint,
-        None => issuer,
+        Some(AssertionAudience::Issuer) | None => issuer,
     }
 }
 
@@ -134,16 +133,18 @@ fn algorithm(
     kind: Kind,
     has_certificate: bool,
 ) -> Result<Algorithm, Failure> {
-    match (chosen, kind) {
-        (Some(AssertionAlgorithm::Rs256), Kind::Rsa) => Ok(Algorithm::RS256),
-        (Some(AssertionAlgorithm::Ps256), Kind::Rsa) => Ok(Algorithm::PS256),
-        (Some(AssertionAlgorithm::Es256) | None, Kind::P256) => Ok(Algorithm::ES256),
-        (None, Kind::Rsa) if has_certificate => Ok(Algorithm::PS256),
-        (None, Kind::Rsa) => Ok(Algorithm::RS256),
-        (Some(AssertionAlgorithm::Es256), Kind::Rsa) => Err(Material::Key
-            .unusable("is an RSA key, which cannot sign ES256", "correct assertion_algorithm or the key")),
-        (Some(_), Kind::P256) => Err(Material::Key
-            .unusable("is a P-256 key, which can only sign ES256", "correct assertion_algorithm or the key")),
+    let usual = match kind {
+        Kind::P256 => AssertionAlgorithm::Es256,
+        Kind::Rsa if has_certificate => AssertionAlgorithm::Ps256,
+        Kind::Rsa => AssertionAlgorithm::Rs256,
+    };
+    let next = "correct assertion_algorithm or the key";
+    match (chosen.unwrap_or(usual), kind) {
+        (AssertionAlgorithm::Rs256, Kind::Rsa) => Ok(Algorithm::RS256),
+        (AssertionAlgorithm::Ps256, Kind::Rsa) => Ok(Algorithm::PS256),
+        (AssertionAlgorithm::Es256, Kind::P256) => Ok(Algorithm::ES256),
+        (_, Kind::Rsa) => Err(Material::Key.unusable("is an RSA key, which cannot sign ES256", next)),
+        (_, Kind::P256) => Err(Material::Key.unusable("is a P-256 key, which can only sign ES256", next)),
     }
 }
 

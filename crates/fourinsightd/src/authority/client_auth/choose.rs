@@ -64,8 +64,8 @@ mod tests {
 
     const SECRET: Material = Material { secret: true, assertion: false };
 
-    fn list(methods: &[&str]) -> Option<Vec<String>> {
-        Some(methods.iter().map(|&method| method.to_owned()).collect())
+    fn list(methods: &[&str]) -> Vec<String> {
+        methods.iter().map(|&method| method.to_owned()).collect()
     }
 
     #[test]
@@ -74,20 +74,20 @@ mod tests {
         let (by_key, by_secret) = ("private_key_jwt", "client_secret_jwt");
         for (secret, assertion, token, chosen) in [
             (false, false, None, ClientAuth::None),
-            (false, false, list(&[basic]), ClientAuth::None),
+            (false, false, Some(list(&[basic])), ClientAuth::None),
             (true, false, None, ClientAuth::Basic),
-            (true, false, list(&[]), ClientAuth::Basic),
-            (true, false, list(&[basic]), ClientAuth::Basic),
-            (true, false, list(&[post, basic]), ClientAuth::Basic),
-            (true, false, list(&[by_key, post]), ClientAuth::Post),
-            (true, false, list(&[by_key]), ClientAuth::Basic),
-            (true, false, list(&[by_secret, post]), ClientAuth::Post),
-            (true, false, list(&[by_key, by_secret]), ClientAuth::ClientSecretJwt),
+            (true, false, Some(list(&[])), ClientAuth::Basic),
+            (true, false, Some(list(&[basic])), ClientAuth::Basic),
+            (true, false, Some(list(&[post, basic])), ClientAuth::Basic),
+            (true, false, Some(list(&[by_key, post])), ClientAuth::Post),
+            (true, false, Some(list(&[by_key])), ClientAuth::Basic),
+            (true, false, Some(list(&[by_secret, post])), ClientAuth::Post),
+            (true, false, Some(list(&[by_key, by_secret])), ClientAuth::ClientSecretJwt),
             (false, true, None, ClientAuth::PrivateKeyJwt),
-            (false, true, list(&[basic]), ClientAuth::PrivateKeyJwt),
+            (false, true, Some(list(&[basic])), ClientAuth::PrivateKeyJwt),
             (true, true, None, ClientAuth::Basic),
-            (true, true, list(&[post]), ClientAuth::Post),
-            (true, true, list(&[post, basic, by_key]), ClientAuth::PrivateKeyJwt),
+            (true, true, Some(list(&[post])), ClientAuth::Post),
+            (true, true, Some(list(&[post, basic, by_key])), ClientAuth::PrivateKeyJwt),
         ] {
             let supported = Supported { token, revocation: None };
             let chose = choose(PerRequest::default(), Material { secret, assertion }, &supported);
@@ -97,8 +97,10 @@ mod tests {
 
     #[test]
     fn revocation_has_its_own_list_and_the_profile_goes_before_both() {
-        let supported =
-            Supported { token: list(&["client_secret_post"]), revocation: list(&["client_secret_basic"]) };
+        let supported = Supported {
+            token: Some(list(&["client_secret_post"])),
+            revocation: Some(list(&["client_secret_basic"])),
+        };
         let chosen = choose(PerRequest::default(), SECRET, &supported);
         assert_eq!((chosen.code, chosen.revoke), (ClientAuth::Post, ClientAuth::Basic));
         let configured = PerRequest {

@@ -35,12 +35,12 @@ pub(super) fn ec_key(der: &[u8]) -> std::result::Result<EcdsaKeyPair, ring::erro
 }
 
 static ON_RING: CryptoProvider = CryptoProvider {
-    signer_factory: signer,
+    signer_factory: |algorithm, key| signer(*algorithm, key),
     verifier_factory: |_, _| Err(unsupported()),
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
+fn signer(algorithm: Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     let rejected = |error: ring::error::KeyRejected| new_error(ErrorKind::InvalidRsaKey(error.to_string()));
     let der = key.as_bytes();
     let signing = match algorithm {
@@ -50,7 +50,7 @@ fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>
         Algorithm::HS256 => Signing::Hmac(hmac::Key::new(hmac::HMAC_SHA256, der)),
         _ => return Err(unsupported()),
     };
-    Ok(Box::new(OnRing { algorithm: *algorithm, signing }))
+    Ok(Box::new(OnRing { algorithm, signing }))
 }
 
 fn unsupported() -> Error {
