@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     authority::{
         Parameters,
-        device::poll,
+        device::{authorize, poll},
         fake::{Fake, registration},
         revoke::{Revocable, revoke},
     },
@@ -103,7 +103,7 @@ async fn each_kind_of_request_proves_the_client_in_its_own_way() {
         registration.client_secret = Some(SecretSource::File(secret.path().into()));
         registration.assertion.key = Some(SecretSource::File(key.path().into()));
         registration.client_auth = PerRequest::all(other);
-        let fake = Fake::default().answer(200, "{}");
+        let fake = Fake::default().answer(200, "{}").answer(200, "{}");
         match kind {
             RequestKind::Code => {
                 registration.client_auth.code = client_auth;
@@ -123,22 +123,27 @@ async fn each_kind_of_request_proves_the_client_in_its_own_way() {
             }
             RequestKind::Device => {
                 registration.client_auth.device = client_auth;
+                authorize(&fake, &registration, &[], &[], 0).await.unwrap_err();
                 poll(&fake, &registration, &"d3vice".into(), &[], 0).await.unwrap();
             }
         }
-        let seen = fake.seen().remove(0);
-        let authorization = seen.headers.get("authorization").map(|field| field.to_str().unwrap());
-        let field =
-            |name: &str| seen.form.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
-        let algorithm = field("client_assertion").map(algorithm);
-        let found = (authorization, field("client_id"), field("client_secret"), algorithm.as_deref());
-        let mut expected = sent(client_auth);
-        if kind == RequestKind::Device && client_auth != ClientAuth::SecretOnly {
-            expected.1 = Some("abc");
+        let requests = fake.seen();
+        assert_eq!(requests.len(), 1 + usize::from(kind == RequestKind::Device));
+        for seen in requests {
+            let authorization = seen.headers.get("authorization").map(|field| field.to_str().unwrap());
+            let field = |name: &str| {
+                seen.form.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+            };
+            let algorithm = field("client_assertion").map(algorithm);
+            let found = (authorization, field("client_id"), field("client_secret"), algorithm.as_deref());
+            let mut expected = sent(client_auth);
+            if kind == RequestKind::Device && client_auth != ClientAuth::SecretOnly {
+                expected.1 = Some("abc");
+            }
+            assert_eq!(found, expected, "{client_auth:?}, {kind:?}");
+            let assertion_type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+            assert_eq!(field("client_assertion_type"), algorithm.is_some().then_some(assertion_type));
         }
-        assert_eq!(found, expected, "{client_auth:?}, {kind:?}");
-        let assertion_type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        assert_eq!(field("client_assertion_type"), algorithm.map(|_| assertion_type));
     }
 }
 
