@@ -312,6 +312,7 @@ pub(crate) fn registration() -> Registration {
     let endpoint = |name: &str| format!("{ISSUER}/{name}");
     Registration {
         issuer: Some(ISSUER.to_owned()),
+        configured_issuer: None,
         authorization_endpoint: Some(endpoint("authorize")),
         token_endpoint: endpoint("token"),
         pinned_endpoint: None,

@@ -6,6 +6,7 @@
 //! | [`provider`] | npm's `oidc-provider`, a certified OpenID Provider, as a process |
 //! | [`python`] | Python programs, in virtual environments of their own |
 //! | [`browser`] | walks login pages over HTTP as a browser would |
+//! | [`chromium`] | a real browser, for what HTTP alone does not show |
 //! | [`process`] | the real programs, each run in a home of its own |
 //! | [`demo`], [`mod@bench`] | `cargo xtask demo` and `bench` |
 //! | [`load`] | many client processes at once |
@@ -14,6 +15,7 @@
 
 pub mod bench;
 pub mod browser;
+pub mod chromium;
 pub mod clock;
 pub mod demo;
 pub mod http;

@@ -36,6 +36,14 @@ impl Fake {
         self
     }
 
+    /// The next answer: a redirect.
+    pub(super) fn redirect(self, location: &str) -> Self {
+        let headers = HeaderMap::from_iter([(http::header::LOCATION, location.parse().unwrap())]);
+        let response = HttpResponse { status: 302, headers, body: Zeroizing::default() };
+        self.answers.lock().unwrap().push_back(Ok(response));
+        self
+    }
+
     /// The next answer: none.
     pub(super) fn fail(self, sent: bool) -> Self {
         let error = ExchangeError { sent, cause: "connection refused".to_owned() };
@@ -67,6 +75,7 @@ pub(super) fn registration() -> Registration {
     let endpoint = |name: &str| format!("https://id.example.com/{name}");
     Registration {
         issuer: Some("https://id.example.com".to_owned()),
+        configured_issuer: None,
         authorization_endpoint: Some(endpoint("authorize")),
         token_endpoint: endpoint("token"),
         pinned_endpoint: None,

@@ -26,12 +26,12 @@ const VERSION_1: &str = "sts.windows.net";
 const EXTERNAL: &str = ".ciamlogin.com";
 
 /// Whether this URL is at one of Microsoft's login hosts, by https and on its usual port.
-pub fn is_login_host(url: &str) -> bool {
+pub(super) fn is_login_host(url: &str) -> bool {
     host_and_rest(url).is_some()
 }
 
 /// Whether this is a tenant's identifier: a GUID.
-pub(super) fn is_guid(text: &str) -> bool {
+fn is_guid(text: &str) -> bool {
     text.len() == 36
         && text.char_indices().all(|(at, c)| match at {
             8 | 13 | 18 | 23 => c == '-',

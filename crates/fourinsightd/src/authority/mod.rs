@@ -10,6 +10,7 @@
 //! | [`client_credentials`] | the client as itself: one request, judged at once |
 //! | [`device`] | asks for a user code and polls for what became of it (RFC 8628) |
 //! | [`response`] | judges a raw answer: granted, try again, or refused |
+//! | [`issuer`] | by which issuer identifier a server may go |
 //! | [`id_token`] | who signed in (OpenID Connect Core section 3.1.3.7) |
 //! | [`revoke`] | tells the server to forget a token (RFC 7009) |
 //! | [`text`] | makes a server's texts safe to show |
@@ -35,6 +36,7 @@ pub mod dialect;
 pub mod discovery;
 pub mod grant;
 pub mod id_token;
+pub mod issuer;
 pub mod response;
 pub mod revoke;
 pub mod text;
@@ -54,8 +56,12 @@ pub use dialect::{Dialect, ResourceStyle};
 /// It is kept in the session's record, so that editing or deleting a profile logs no one out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
-    /// The server's issuer identifier, where it has one.
+    /// The server's issuer identifier, where it has one. One of Microsoft's that is not yet known to be of one
+    /// tenant holds `{tenantid}` in its place.
     pub issuer: Option<String>,
+    /// What the profile calls the issuer, where the server may go by another name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configured_issuer: Option<String>,
     /// RFC 6749 section 3.1.
     pub authorization_endpoint: Option<String>,
     /// RFC 6749 section 3.2. Empty where nothing is redeemed there: for the implicit grant, and until a package

@@ -145,6 +145,7 @@ pub(super) mod tests {
     pub(in crate::login) fn registration() -> Registration {
         Registration {
             issuer: Some("https://id.example".to_owned()),
+            configured_issuer: None,
             authorization_endpoint: Some("https://id.example/authorize?tenant=a%20b".to_owned()),
             token_endpoint: "https://id.example/token".to_owned(),
             pinned_endpoint: None,

@@ -94,6 +94,7 @@ fn registration(server: &str) -> Registration {
     let endpoint = |name: &str| format!("https://{server}/{name}");
     Registration {
         issuer: None,
+        configured_issuer: None,
         authorization_endpoint: Some(endpoint("authorize")),
         token_endpoint: endpoint("token"),
         pinned_endpoint: None,

@@ -7,8 +7,7 @@ use testkit::practice::ClientKey;
 use super::*;
 use crate::{
     authority::{
-        Parameters,
-        device::{authorize, poll},
+        Dialect, Parameters, ResourceStyle, client_credentials, device,
         fake::{Fake, registration},
         revoke::{Revocable, revoke},
     },
@@ -79,6 +78,55 @@ async fn a_refresh_of_another_key_names_its_scopes_and_resources() {
 }
 
 #[tokio::test]
+async fn each_kind_of_request_speaks_the_servers_dialect() {
+    let scopes = ["a".to_owned()];
+    let resources = ["api://x".to_owned()];
+    let said = async |style: ResourceStyle, kind: &str| {
+        let mut registration = registration();
+        registration.dialect = Dialect { resource_style: style, by_device: true };
+        let fake = Fake::default().answer(200, "{}");
+        let secret = "s3cr3t".into();
+        match kind {
+            "code" => drop(
+                redeem_code(&fake, &registration, &secret, &secret, "http://127.0.0.1:1/", &resources, 0)
+                    .await,
+            ),
+            "password" => {
+                drop(redeem_password(&fake, &registration, "ada", &secret, &scopes, &resources, 0).await);
+            }
+            "device" => drop(device::authorize(&fake, &registration, &scopes, &resources, 0).await),
+            "poll" => drop(device::poll(&fake, &registration, &secret, &resources, 0).await),
+            "client" => drop(client_credentials::redeem(&fake, &registration, ["a"], ["api://x"], 0).await),
+            _ => {
+                let key = TokenKey::new(["a", "openid"], ["api://x"]);
+                drop(
+                    refresh(&fake, &registration, &RefreshToken::new("R"), &key, kind == "own refresh", 0)
+                        .await,
+                );
+            }
+        }
+        let form = fake.seen().remove(0).form;
+        let words =
+            form.into_iter().filter(|(name, _)| ["scope", "resource", "audience"].contains(&name.as_str()));
+        words.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    };
+    let person = "scope=a api://x/.default openid profile offline_access";
+    for (kind, rfc8707, entra, audience) in [
+        ("code", "resource=api://x", "", ""),
+        ("password", "scope=a resource=api://x", person, "scope=a audience=api://x"),
+        ("device", "scope=a resource=api://x", person, "scope=a audience=api://x"),
+        ("poll", "resource=api://x", "", ""),
+        ("client", "scope=a resource=api://x", "scope=a api://x/.default", "scope=a audience=api://x"),
+        ("own refresh", "", "scope=a api://x/.default", ""),
+        ("refresh", "scope=a resource=api://x", "scope=a api://x/.default", "scope=a audience=api://x"),
+    ] {
+        assert_eq!(said(ResourceStyle::Rfc8707, kind).await, rfc8707, "{kind}");
+        assert_eq!(said(ResourceStyle::Entra, kind).await, entra, "{kind}");
+        assert_eq!(said(ResourceStyle::Audience, kind).await, audience, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn each_kind_of_request_proves_the_client_in_its_own_way() {
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret.path(), "s3~cr3t\n").unwrap();
@@ -123,8 +171,8 @@ async fn each_kind_of_request_proves_the_client_in_its_own_way() {
             }
             RequestKind::Device => {
                 registration.client_auth.device = client_auth;
-                authorize(&fake, &registration, &[], &[], 0).await.unwrap_err();
-                poll(&fake, &registration, &"d3vice".into(), &[], 0).await.unwrap();
+                device::authorize(&fake, &registration, &[], &[], 0).await.unwrap_err();
+                device::poll(&fake, &registration, &"d3vice".into(), &[], 0).await.unwrap();
             }
         }
         let requests = fake.seen();
