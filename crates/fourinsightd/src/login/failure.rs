@@ -95,8 +95,8 @@ pub(super) fn authorization(answer: &AuthorizationError) -> LoginFailure {
 
 /// The code's exchange decided nothing.
 pub(super) fn retry(retry: &Retry) -> LoginFailure {
-    if retry.failure.error == client_auth::SECRET_UNREADABLE {
-        return secret_unreadable(&retry.failure);
+    if client_auth::is_unusable(&retry.failure) {
+        return client_unproven(&retry.failure);
     }
     let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
         .hint("run the login again, since the code of this attempt may be used up");
@@ -105,6 +105,9 @@ pub(super) fn retry(retry: &Retry) -> LoginFailure {
 
 /// The server refused the code's exchange.
 pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
+    if refusal.failure.error == "invalid_id_token" {
+        return with_next_step(ErrorCode::AccessDenied, &refusal.failure, "run the login again");
+    }
     let (code, next) = match refusal.verdict {
         Verdict::Final | Verdict::PersonChanged => (ErrorCode::AccessDenied, "run the login again"),
         Verdict::InteractionRequired => (
@@ -119,7 +122,7 @@ pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
         }
         Verdict::Misconfigured => (
             ErrorCode::InvalidRequest,
-            "compare client_id and client_secret of the profile with the client's registration",
+            "compare client_id and the secret, key or certificate of the profile with the client's registration",
         ),
     };
     let told =
@@ -135,10 +138,10 @@ pub(super) fn client_credentials(why: &NotOpened) -> LoginFailure {
             _ => (
                 ErrorCode::AccessDenied,
                 &refused.failure,
-                "compare client_id, client_secret and client_auth with the client's registration",
+                "compare client_id, client_auth and the secret, key or certificate with the client's registration",
             ),
         },
-        NotOpened::Undecided(Retry { failure, .. }) if failure.error == client_auth::SECRET_UNREADABLE => {
+        NotOpened::Undecided(Retry { failure, .. }) if client_auth::is_unusable(failure) => {
             (ErrorCode::InvalidRequest, failure, "run the login again")
         }
         NotOpened::Undecided(retry) => {
@@ -165,7 +168,7 @@ pub(super) fn device_refusal(refused: &Refusal) -> LoginFailure {
     match refused.verdict {
         Verdict::Misconfigured => {
             let next = "see whether the server lets this client use the device flow (Entra: \"Allow public client \
-                        flows\"), and compare client_id and client_secret with its registration";
+                        flows\"), and compare client_id and the secret or key with its registration";
             LoginFailure::refused(failure.told.hint(next), &refused.failure)
         }
         _ => failure,
@@ -174,8 +177,8 @@ pub(super) fn device_refusal(refused: &Refusal) -> LoginFailure {
 
 /// No user code could be had now.
 pub(super) fn no_user_code(retry: &Retry) -> LoginFailure {
-    if retry.failure.error == client_auth::SECRET_UNREADABLE {
-        return secret_unreadable(&retry.failure);
+    if client_auth::is_unusable(&retry.failure) {
+        return client_unproven(&retry.failure);
     }
     let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
         .hint("check that the server can be reached, and run the login again");
@@ -215,7 +218,7 @@ pub(super) fn broken() -> ErrorBody {
 }
 
 /// Nothing was sent, and waiting does not help.
-fn secret_unreadable(failure: &Failure) -> LoginFailure {
+fn client_unproven(failure: &Failure) -> LoginFailure {
     let told = ErrorBody::new(ErrorCode::InvalidRequest, words(failure)).hint("then run the login again");
     LoginFailure::undecided(told, failure)
 }
@@ -241,7 +244,7 @@ fn words(failure: &Failure) -> String {
         (code, "") => code.to_owned(),
         (
             "server_unreachable" | "invalid_issuer" | "invalid_metadata" | "issuer_mismatch"
-            | "discovery_failed",
+            | "discovery_failed" | "invalid_id_token",
             words,
         ) => words.to_owned(),
         (code, words) => format!("{code}: {words}"),

@@ -161,7 +161,7 @@ impl Logins {
         let flow = plan.profile.flow;
         let begun = match flow {
             Flow::Device => self.begin_on_device(session.clone(), plan).await,
-            Flow::ClientCredentials => self.begin_unattended(session.clone(), plan).await,
+            Flow::ClientCredentials | Flow::Certificate => self.begin_unattended(session.clone(), plan).await,
             Flow::Browser | Flow::Paste | Flow::Password | Flow::Implicit => {
                 self.begin_with_answer(session.clone(), plan).await
             }

@@ -36,6 +36,7 @@ mod by_hand;
 mod device;
 mod dialects;
 mod form_post;
+mod fourinsight;
 mod hostile;
 mod lifecycle;
 mod listener;
