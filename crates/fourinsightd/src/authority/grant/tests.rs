@@ -87,7 +87,7 @@ async fn each_kind_of_request_speaks_the_servers_dialect() {
                 redeem_code(&fake, &registration, &secret, &secret, "http://127.0.0.1:1/", &resources).await,
             ),
             "password" => {
-                drop(redeem_password(&fake, &registration, "ada", &secret, &scopes, &resources).await)
+                drop(redeem_password(&fake, &registration, "ada", &secret, &scopes, &resources).await);
             }
             "device" => drop(device::authorize(&fake, &registration, &scopes, &resources, 0).await),
             "poll" => drop(device::poll(&fake, &registration, &secret, &resources).await),
