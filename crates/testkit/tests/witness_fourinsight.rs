@@ -1,22 +1,16 @@
 //! `fourinsight.api` 0.1.24 and our programs, signing in and renewing at the same server: what both send is equal,
 //! but for what is listed here.
 
-use std::process::Stdio;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::json;
 use testkit::{
     leak::Search,
-    practice::{Client, ClientAuthentication, PackagePage, Settings, Verdict},
-    process::TIME_LIMIT,
-    witness::{ABSENT, Difference, Stage, compare, differs, fourinsight_constant},
+    practice::{Client, ClientAuthentication, PackagePage, Settings},
+    witness::{
+        ABSENT, Difference, Stage, differs, fourinsight_constant,
+        reasons::{AGENT, CLOSES, ORDER, PLAIN},
+    },
 };
-use tokio::{io::AsyncWriteExt as _, time::timeout};
-
-const AGENT: &str = "each program names itself";
-const PLAIN: &str = "answers are short; compressing what holds secrets is no gain";
-const CLOSES: &str = "each token request has a connection of its own, which HTTP/1.1 need not announce";
-const ORDER: &str = "the order of parameters means nothing (RFC 6749 appendix B)";
 
 const USER: &[Difference] = &[
     differs("*", "header user-agent", "python-requests/*", "fourinsightd/*", AGENT),
@@ -80,23 +74,15 @@ async fn a_user_session_and_ours_send_the_same() {
 
     let mut session = stage.script("fourinsight_user", &json!({})).await.unwrap();
     session.tell(&package(&stage).await.unwrap()).await.unwrap();
-    session.finish().await.unwrap();
+    stage.finish_script(session).await.unwrap();
     // With a token file every start refreshes, and asks nothing.
-    let renewed = stage.run_script("fourinsight_user", &json!({})).await.unwrap();
-    assert_eq!(stage.practice.verdict(renewed["access_token"].as_str().unwrap()), Verdict::Live);
+    stage.run_script("fourinsight_user", &json!({})).await.unwrap();
 
     let mark = stage.mark();
-    login_with_package(&stage).await.unwrap();
-    let token = stage.home.ctl(&["token", "--min-validity", "2h"]).await.unwrap().success().unwrap();
-    assert_eq!(stage.practice.verdict(&token), Verdict::Live);
-
-    let (all, ours) = (stage.sent_since(0), stage.sent_since(mark));
-    let [their_login, their_refresh] = &all[..mark] else { panic!("they sent {mark} requests") };
-    let [our_login, our_refresh] = &ours[..] else { panic!("we sent {} requests", ours.len()) };
-    assert_eq!(their_refresh.form.get("grant_type"), Some("refresh_token"));
-    let requests = [("login", their_login, our_login), ("refresh", their_refresh, our_refresh)];
-    let problems = compare(&stage.practice.ledger(), &requests, USER);
-    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    let package = package(&stage).await.unwrap();
+    stage.login_with(&[], &[&package, "yes", "yes"]).await.unwrap();
+    stage.renew().await.unwrap();
+    stage.compare(mark, &["login", "refresh"], USER).unwrap();
 
     let search = Search::new([client_secret.as_str()]);
     assert!(!search.is_empty());
@@ -122,15 +108,8 @@ async fn a_client_session_and_ours_send_the_same() {
 
     let mark = stage.mark();
     stage.home.ctl(&["login", "--profile", "service"]).await.unwrap().success().unwrap();
-    let token = stage.home.ctl(&["token", "--min-validity", "2h"]).await.unwrap().success().unwrap();
-    assert_eq!(stage.practice.verdict(&token), Verdict::Live);
-
-    let (all, ours) = (stage.sent_since(0), stage.sent_since(mark));
-    let [their_login, their_renewal] = &all[..mark] else { panic!("they sent {mark} requests") };
-    let [our_login, our_renewal] = &ours[..] else { panic!("we sent {} requests", ours.len()) };
-    let requests = [("login", their_login, our_login), ("renewal", their_renewal, our_renewal)];
-    let problems = compare(&stage.practice.ledger(), &requests, CLIENT);
-    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    stage.renew().await.unwrap();
+    stage.compare(mark, &["login", "renewal"], CLIENT).unwrap();
 }
 
 /// A server that knows the real client, as 4insight does: its page, its tenant's path, its two ways.
@@ -150,21 +129,4 @@ fn user_settings(client_id: &str, client_secret: &str) -> Settings {
 
 async fn package(stage: &Stage) -> Result<String> {
     stage.practice.sign_in_for_package(&format!("{}/auth", stage.serving.issuer), "ada").await
-}
-
-/// `fourinsightctl login` with a package, and both of its questions answered.
-async fn login_with_package(stage: &Stage) -> Result<()> {
-    let mut command = stage.home.command(&stage.home.programs().fourinsightctl);
-    let mut login = command
-        .args(["login", "--no-browser"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let mut input = login.stdin.take().context("login has no standard input")?;
-    input.write_all(format!("{}\nyes\nyes\n", package(stage).await?).as_bytes()).await?;
-    drop(input);
-    let output = timeout(TIME_LIMIT, login.wait_with_output()).await.context("login does not end")??;
-    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
 }

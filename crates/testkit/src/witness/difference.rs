@@ -1,12 +1,27 @@
 //! Compares requests field by field, against a table of the differences that are meant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fields::{common_order, fields};
 use crate::practice::ledger::{Entry, Ledger};
 
 /// A field that one of the two does not send.
 pub const ABSENT: &str = "(absent)";
+
+/// Reasons that hold for more than one program.
+pub mod reasons {
+    /// For `user-agent`.
+    pub const AGENT: &str = "each program names itself";
+    /// For `accept-encoding`.
+    pub const PLAIN: &str = "answers are short, and compressing what holds secrets is no gain";
+    /// For `connection`.
+    pub const CLOSES: &str = "each request has a connection of its own, and HTTP/1.1 keeps it open unasked";
+    /// For `form order` and `query order`.
+    pub const ORDER: &str = "the order of parameters means nothing (RFC 6749 appendix B)";
+    /// For `form scope` of a refresh.
+    pub const SAME_SCOPE: &str =
+        "left out it means what was granted (RFC 6749 section 6), whatever was asked for";
+}
 
 /// A difference that is meant: a line of a test's table.
 #[derive(Clone, Copy, Debug)]
@@ -98,9 +113,8 @@ fn unequal(theirs: &Entry, ours: &Entry, ledger: &Ledger) -> Vec<(String, String
     }
     let names: BTreeSet<_> = left.keys().chain(right.keys()).cloned().collect();
     let both = names.into_iter().map(|name| {
-        let value = |side: &std::collections::BTreeMap<String, String>| {
-            side.get(&name).cloned().unwrap_or_else(|| ABSENT.to_owned())
-        };
+        let value =
+            |side: &BTreeMap<String, String>| side.get(&name).cloned().unwrap_or_else(|| ABSENT.to_owned());
         let (theirs, ours) = (value(&left), value(&right));
         (name, theirs, ours)
     });
@@ -111,8 +125,13 @@ fn unequal(theirs: &Entry, ours: &Entry, ledger: &Ledger) -> Vec<(String, String
 mod tests {
     use std::time::Duration;
 
+    use base64::{
+        Engine as _,
+        engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+    };
+
     use super::*;
-    use crate::practice::ledger::Parameters;
+    use crate::practice::{SecretKind, ledger::Parameters};
 
     fn entry(headers: &[(&str, &str)], body: &str) -> Entry {
         Entry {
@@ -182,11 +201,7 @@ mod tests {
     #[test]
     fn a_basic_header_shows_its_encoding_and_an_assertion_its_names() {
         let mut with_secret = Ledger::default();
-        with_secret.remember(crate::practice::SecretKind::ClientSecret, "a b");
-        use base64::{
-            Engine as _,
-            engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-        };
+        with_secret.remember(SecretKind::ClientSecret, "a b");
         let basic = |secret: &str| format!("Basic {}", STANDARD.encode(format!("id:{secret}")));
         let assertion = |claims: &str| {
             let (header, claims) =

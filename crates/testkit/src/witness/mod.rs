@@ -8,17 +8,18 @@ mod difference;
 mod fields;
 mod script;
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Stdio};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
+use tokio::{io::AsyncWriteExt as _, time::timeout};
 
-pub use difference::{ABSENT, Difference, compare, differs};
+pub use difference::{ABSENT, Difference, compare, differs, reasons};
 pub use script::Script;
 
 use crate::{
-    practice::{Endpoint, Practice, Serving, Settings, ledger::Entry},
-    process::{Daemon, Home},
+    practice::{Endpoint, Practice, Serving, Settings, Verdict, ledger::Entry},
+    process::{Daemon, Home, TIME_LIMIT},
     python,
 };
 
@@ -74,9 +75,15 @@ impl Stage {
         Script::start(&self.python, self.their_home.path(), name, given).await
     }
 
-    /// Runs a script to its end, and gives what it says last.
-    pub async fn run_script(&self, name: &str, given: &serde_json::Value) -> Result<serde_json::Value> {
-        self.script(name, given).await?.finish().await
+    /// Runs a script to its end, which is to have a living access token.
+    pub async fn run_script(&self, name: &str, given: &serde_json::Value) -> Result<()> {
+        self.finish_script(self.script(name, given).await?).await
+    }
+
+    /// Waits for a script's end, which is to have a living access token.
+    pub async fn finish_script(&self, script: Script) -> Result<()> {
+        let said = script.finish().await?;
+        self.lives(said["access_token"].as_str().context("the script has no access token")?)
     }
 
     /// How much has been sent so far.
@@ -84,11 +91,56 @@ impl Stage {
         self.sent().len()
     }
 
-    /// What was sent after the mark: authorization requests, device authorization requests and token requests.
-    pub fn sent_since(&self, mark: usize) -> Vec<Entry> {
-        self.sent().split_off(mark)
+    /// Insists that what was sent before the mark, by the genuine program, and what was sent after it, by ours, are
+    /// requests of these names in this order, and differ as listed.
+    ///
+    /// Polls that came before the person was done are left out: how many there are is a matter of time.
+    pub fn compare(&self, mark: usize, names: &[&'static str], listed: &[Difference]) -> Result<()> {
+        let sent = self.sent();
+        let [theirs, ours] = [&sent[..mark], &sent[mark..]]
+            .map(|sent| sent.iter().filter(|entry| !is_early_poll(entry)).collect::<Vec<_>>());
+        let counts = (theirs.len(), ours.len());
+        ensure!(counts == (names.len(), names.len()), "they and we sent {counts:?} requests of {names:?}");
+        let pairs = theirs.into_iter().zip(ours);
+        let requests: Vec<_> =
+            names.iter().zip(pairs).map(|(name, (theirs, ours))| (*name, theirs, ours)).collect();
+        let problems = compare(&self.practice.ledger(), &requests, listed);
+        ensure!(problems.is_empty(), "{}", problems.join("\n"));
+        Ok(())
     }
 
+    /// `fourinsightctl login` with these lines as its whole standard input.
+    pub async fn login_with(&self, arguments: &[&str], lines: &[&str]) -> Result<()> {
+        let mut command = self.home.command(&self.home.programs().fourinsightctl);
+        let mut login = command
+            .args(["login", "--no-browser"])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut input = login.stdin.take().context("login has no standard input")?;
+        input.write_all(format!("{}\n", lines.join("\n")).as_bytes()).await?;
+        drop(input);
+        let output = timeout(TIME_LIMIT, login.wait_with_output()).await.context("login does not end")??;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// Has our daemon renew: asks for a token that lives longer than the one there is.
+    pub async fn renew(&self) -> Result<()> {
+        let token = self.home.ctl(&["token", "--min-validity", "2h"]).await?.success()?;
+        self.lives(&token)
+    }
+
+    /// Insists that the server calls this access token a living one.
+    pub fn lives(&self, access_token: &str) -> Result<()> {
+        let verdict = self.practice.verdict(access_token);
+        ensure!(verdict == Verdict::Live, "the access token is {verdict:?}");
+        Ok(())
+    }
+
+    /// Authorization requests, device authorization requests and token requests, so far.
     fn sent(&self) -> Vec<Entry> {
         let ledger = self.practice.ledger();
         let counts = |entry: &&Entry| match entry.endpoint() {
@@ -101,6 +153,11 @@ impl Stage {
     }
 }
 
+fn is_early_poll(entry: &Entry) -> bool {
+    let is_poll = entry.form.get("grant_type") == Some("urn:ietf:params:oauth:grant-type:device_code");
+    is_poll && entry.status != Some(200)
+}
+
 /// The Python that has the genuine programs.
 pub fn witness_python() -> Result<PathBuf> {
     python::environment("witness")
@@ -111,6 +168,6 @@ pub fn fourinsight_constant(name: &str) -> Result<String> {
     let mut command = std::process::Command::new(witness_python()?);
     let output = command.arg(script::folder().join("fourinsight_constant.py")).arg(name).output()?;
     let complaint = String::from_utf8_lossy(&output.stderr);
-    anyhow::ensure!(output.status.success(), "fourinsight.api has no constant {name}: {}", complaint.trim());
+    ensure!(output.status.success(), "fourinsight.api has no constant {name}: {}", complaint.trim());
     Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
 }
