@@ -48,7 +48,7 @@ async fn a_code_travels_with_its_verifier_and_the_redirect_uri() {
 #[tokio::test]
 async fn a_refresh_of_the_own_key_asks_for_nothing_in_particular() {
     let fake = Fake::default().answer(200, "{}");
-    refresh(&fake, &registration(), &RefreshToken::new("R"), None).await.unwrap();
+    refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), true).await.unwrap();
     let form = pairs([("grant_type", "refresh_token"), ("refresh_token", "R"), ("client_id", "abc")]);
     assert_eq!(fake.seen()[0].form, form);
 }
@@ -59,7 +59,7 @@ async fn a_refresh_of_another_key_names_its_scopes_and_resources() {
     let mut registration = registration();
     registration.refresh_params = Parameters::from([("scope".to_owned(), "other".to_owned())]);
     let key = TokenKey::new(["b", "a", "openid"], ["https://two/", "https://one/"]);
-    refresh(&fake, &registration, &RefreshToken::new("R"), Some(&key)).await.unwrap();
+    refresh(&fake, &registration, &RefreshToken::new("R"), &key, false).await.unwrap();
     assert_eq!(
         fake.seen()[0].form,
         pairs([
@@ -103,7 +103,9 @@ async fn each_kind_of_request_proves_the_client_in_its_own_way() {
             }
             1 => {
                 registration.client_auth.refresh = client_auth;
-                refresh(&fake, &registration, &RefreshToken::new("R"), None).await.unwrap();
+                refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), true)
+                    .await
+                    .unwrap();
             }
             _ => {
                 registration.client_auth.revoke = client_auth;
@@ -123,7 +125,9 @@ async fn each_kind_of_request_proves_the_client_in_its_own_way() {
 async fn without_a_response_the_error_says_whether_the_server_may_have_acted() {
     for sent in [true, false] {
         let fake = Fake::default().fail(sent);
-        let retry = refresh(&fake, &registration(), &RefreshToken::new("R"), None).await.unwrap_err();
+        let retry = refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), true)
+            .await
+            .unwrap_err();
         assert_eq!(retry.ambiguous, sent);
         assert_eq!(retry.failure.error, "server_unreachable");
     }
@@ -135,7 +139,8 @@ async fn without_the_client_secret_nothing_is_sent() {
     let mut registration = registration();
     registration.client_secret = Some(SecretSource::File("/nonexistent/secret".into()));
     registration.client_auth = ClientAuth::Basic.into();
-    let retry = refresh(&fake, &registration, &RefreshToken::new("R"), None).await.unwrap_err();
+    let retry =
+        refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), true).await.unwrap_err();
     assert!(!retry.ambiguous);
     assert_eq!(retry.failure.error, "client_secret_unreadable");
     assert!(fake.seen().is_empty());
