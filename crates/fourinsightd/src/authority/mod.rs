@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     http::{ExchangeError, Route},
-    profile::{Parameters, PerRequest, SecretSource, one_or_each},
+    profile::{Assertion, Parameters, PerRequest, SecretSource, one_or_each},
     token::TokenSet,
 };
 
@@ -84,6 +84,9 @@ pub struct Registration {
     pub client_id: String,
     /// Where the client secret is read at each use; absent for a public client.
     pub client_secret: Option<SecretSource>,
+    /// Where a client assertion comes from, and what it says.
+    #[serde(default)]
+    pub assertion: Assertion,
     /// How the client proves itself, at each kind of request.
     #[serde(deserialize_with = "one_or_each")]
     pub client_auth: PerRequest<ClientAuth>,

@@ -75,8 +75,8 @@ pub(super) fn authorization(answer: &AuthorizationError) -> LoginFailure {
 
 /// The code's exchange decided nothing.
 pub(super) fn retry(retry: &Retry) -> LoginFailure {
-    if retry.failure.error == client_auth::SECRET_UNREADABLE {
-        return secret_unreadable(&retry.failure).into();
+    if client_auth::is_unusable(&retry.failure) {
+        return client_unproven(&retry.failure).into();
     }
     let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
         .hint("run the login again, since the code of this attempt may be used up");
@@ -118,10 +118,10 @@ pub(super) fn client_credentials(why: &NotOpened) -> LoginFailure {
             _ => (
                 ErrorCode::AccessDenied,
                 &refused.failure,
-                "compare client_id, client_secret and client_auth with the client's registration",
+                "compare client_id, client_auth and the secret, key or certificate with the client's registration",
             ),
         },
-        NotOpened::Undecided(Retry { failure, .. }) if failure.error == client_auth::SECRET_UNREADABLE => {
+        NotOpened::Undecided(Retry { failure, .. }) if client_auth::is_unusable(failure) => {
             (ErrorCode::InvalidRequest, failure, "run the login again")
         }
         NotOpened::Undecided(retry) => {
@@ -158,8 +158,8 @@ pub(super) fn device_refusal(refused: &Refusal) -> LoginFailure {
 
 /// No user code could be had now.
 pub(super) fn no_user_code(retry: &Retry) -> ErrorBody {
-    if retry.failure.error == client_auth::SECRET_UNREADABLE {
-        return secret_unreadable(&retry.failure);
+    if client_auth::is_unusable(&retry.failure) {
+        return client_unproven(&retry.failure);
     }
     let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
         .hint("check that the server can be reached, and run the login again");
@@ -201,7 +201,7 @@ pub(super) fn broken() -> ErrorBody {
 }
 
 /// Nothing was sent, and waiting does not help.
-fn secret_unreadable(failure: &Failure) -> ErrorBody {
+fn client_unproven(failure: &Failure) -> ErrorBody {
     ErrorBody::new(ErrorCode::InvalidRequest, words(failure)).hint("then run the login again")
 }
 
