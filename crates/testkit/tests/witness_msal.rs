@@ -1,12 +1,14 @@
-//! MSAL Python 1.39.0 and our programs at the same server, by the device flow and as a client with a secret: what both
+//! MSAL Python 1.39.0 and our programs at the same server, by the device flow, and as a client with a
+//! secret or a certificate: what both
 //! send is equal, but for what is listed here.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Value, json};
 use testkit::{
-    practice::{Client, ClientAuthentication, DeviceFlow, Settings},
+    practice::{Client, ClientAuthentication, ClientKey, DeviceFlow, Settings},
     witness::{
         ABSENT, Difference, Stage, differs,
         reasons::{AGENT, CLOSES, ORDER, PLAIN, SAME_SCOPE},
@@ -77,18 +79,49 @@ const DEVICE: &[Difference] = &[
     differs("poll, refresh", "header x-client-last-telemetry", "4|*", ABSENT, TELEMETRY),
 ];
 
-const SECRET: &[Difference] = &[
-    differs(
-        "*",
-        "form order",
-        "client_id grant_type client_secret scope",
-        "grant_type scope client_id client_secret",
-        ORDER,
-    ),
+const AS_ITSELF: &[Difference] = &[
     differs("*", "form client_info", "1", ABSENT, HOME_ACCOUNT),
     differs("*", "header x-client-current-telemetry", "4|*", ABSENT, TELEMETRY),
     differs("*", "header x-client-last-telemetry", "4|*", ABSENT, TELEMETRY),
 ];
+
+const SECRET: &[Difference] = &[differs(
+    "*",
+    "form order",
+    "client_id grant_type client_secret scope",
+    "grant_type scope client_id client_secret",
+    ORDER,
+)];
+
+const WHOLE_SECONDS: &str = "RFC 7519 allows fractions, and not every server reads them";
+const UNPADDED: &str = "base64url in a JWT has no padding (RFC 7515 section 2)";
+
+const ASSERTION: &[Difference] = &[
+    differs("*", "assertion claim exp", "{fraction}", "{integer}", WHOLE_SECONDS),
+    differs("*", "assertion claim iat", "{fraction}", "{integer}", WHOLE_SECONDS),
+    differs("*", "assertion claim nbf", ABSENT, "{integer}", "Entra documents it as expected"),
+    differs(
+        "*",
+        "form order",
+        "client_id grant_type client_assertion client_assertion_type scope",
+        "grant_type scope client_id client_assertion_type client_assertion",
+        ORDER,
+    ),
+];
+
+const CERTIFICATE: &[Difference] = &[
+    differs("*", "assertion header x5t#S256", "{44 characters}", "{43 characters}", UNPADDED),
+    differs(
+        "*",
+        "assertion header x5c",
+        "{certificates: 1, in lines}",
+        "{certificates: 1}",
+        "the base64 of RFC 7515 section 4.1.6 has no line breaks; theirs keeps those of PEM",
+    ),
+];
+
+const THUMBPRINT: &[Difference] =
+    &[differs("*", "assertion header x5t", "{28 characters}", "{27 characters}", UNPADDED)];
 
 /// In MSAL's order.
 const SCOPE: &str = "offline_access openid profile read";
@@ -131,12 +164,80 @@ scopes = "api read"
         "client_credential": secret,
         "authority": authority(&stage),
         "scope": ["read", "api"],
+        "times": 2,
     });
     stage.run_script("msal_confidential", &given).await.unwrap();
     let mark = stage.mark();
     stage.home.ctl(&["login", "--profile", "practice"]).await.unwrap().success().unwrap();
     stage.renew().await.unwrap();
-    stage.compare(mark, &["login", "renewal"], &[EVERYWHERE, SECRET].concat()).unwrap();
+    stage.compare(mark, &["login", "renewal"], &[EVERYWHERE, AS_ITSELF, SECRET].concat()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_a_client_with_a_certificate_both_send_the_same() {
+    let key = ClientKey::rsa();
+    // MSAL takes the certificate itself, or its SHA-1 thumbprint as older programs have it.
+    let thumbprint: String = digest(&SHA1_FOR_LEGACY_USE_ONLY, &key.certificate_der)
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect();
+    for (theirs, ours, listed) in [
+        (
+            json!({ "private_key": key.private_pem, "public_certificate": key.certificate_pem }),
+            "assertion_x5c = true",
+            CERTIFICATE,
+        ),
+        (
+            json!({ "private_key": key.private_pem, "thumbprint": thumbprint }),
+            "assertion_algorithm = \"RS256\"",
+            THUMBPRINT,
+        ),
+    ] {
+        let stage = certificate_stage(&key, ours).await.unwrap();
+        let client_id = Client::confidential().id;
+        let mut given = json!({ "client_id": client_id, "client_credential": theirs });
+        // It sends an assertion until it is nine minutes old, which a server that takes each only once refuses.
+        given["times"] = json!(1);
+        given["scope"] = json!(["read", "api"]);
+        given["authority"] = authority(&stage);
+        stage.run_script("msal_confidential", &given).await.unwrap();
+        stage.run_script("msal_confidential", &given).await.unwrap();
+        let mark = stage.mark();
+        stage.home.ctl(&["login", "--profile", "practice"]).await.unwrap().success().unwrap();
+        stage.renew().await.unwrap();
+        let listed = [EVERYWHERE, AS_ITSELF, ASSERTION, listed].concat();
+        stage.compare(mark, &["login", "renewal"], &listed).unwrap();
+    }
+}
+
+/// A server that knows the client by its certificate, and takes assertions of ten minutes as Entra does.
+async fn certificate_stage(key: &ClientKey, lines: &str) -> Result<Stage> {
+    let client = Client {
+        secret: None,
+        key: Some(key.certificate()),
+        ..Client::confidential().accepting(&[ClientAuthentication::PrivateKeyJwt])
+    };
+    let settings =
+        Settings { clients: vec![client], assertion_life: Duration::from_mins(10), ..Settings::default() };
+    let profile = format!(
+        r#"
+[profiles.practice]
+issuer = "{{issuer}}"
+client_id = "practice confidential"
+flow = "certificate"
+client_certificate = "{{home}}/cert.pem"
+client_key = {{ file = "{{home}}/key.pem" }}
+assertion_audience = "token_endpoint"
+scopes = "api read"
+{lines}
+{{trust}}
+"#
+    );
+    let stage = Stage::new(settings, &profile).await?;
+    fs::write(stage.home.path().join("cert.pem"), &key.certificate_pem)?;
+    fs::write(stage.home.path().join("key.pem"), &key.private_pem)?;
+    Ok(stage)
 }
 
 /// How MSAL finds the server. It insists on a path of at least one segment; URLs are normalised before they are sent.

@@ -15,6 +15,9 @@ use crate::practice::ledger::{Entry, Ledger, Parameters};
 /// What each program draws for itself; its length is what can be compared.
 const DRAWN: [&str; 4] = ["state", "nonce", "code_challenge", "code_verifier"];
 
+/// How a certificate is named. Which certificate it is, the server checks; its length shows the encoding.
+const THUMBPRINTS: [&str; 2] = ["x5t", "x5t#S256"];
+
 /// What differs between two assertions of the same client.
 const FRESH_CLAIMS: [&str; 4] = ["exp", "iat", "jti", "nbf"];
 
@@ -107,13 +110,25 @@ impl Fields<'_> {
                 continue;
             };
             for (name, value) in object {
-                let value = if FRESH_CLAIMS.contains(&name.as_str()) {
-                    format!("{{{}}}", if value.is_string() { "text" } else { "number" })
-                } else {
-                    value.to_string()
-                };
+                let value = shown(&name, &value);
                 self.add(&format!("assertion {kind} {name}"), &value);
             }
         }
+    }
+}
+
+/// A value of an assertion, or what it looks like where the value itself says nothing.
+fn shown(name: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) if THUMBPRINTS.contains(&name) => format!("{{{} characters}}", text.len()),
+        Value::Array(chain) if name == "x5c" => {
+            let broken = chain.iter().filter_map(Value::as_str).any(|text| text.contains('\n'));
+            format!("{{certificates: {}{}}}", chain.len(), if broken { ", in lines" } else { "" })
+        }
+        Value::String(_) if FRESH_CLAIMS.contains(&name) => "{text}".to_owned(),
+        Value::Number(number) if FRESH_CLAIMS.contains(&name) => {
+            format!("{{{}}}", if number.is_f64() { "fraction" } else { "integer" })
+        }
+        _ => value.to_string(),
     }
 }
