@@ -5,7 +5,7 @@
 //! | [`dialect`] | puts scopes and resources into the server's words |
 //! | [`discovery`] | finds the server's endpoints (OpenID Connect Discovery, RFC 8414) |
 //! | [`allowed`] | which token endpoints a pasted package may name |
-//! | [`client_auth`] | proves which client is asking (RFC 6749 section 2.3) |
+//! | [`client_auth`] | proves which client is asking: by a secret (RFC 6749 section 2.3) or an assertion (RFC 7523) |
 //! | [`grant`] | redeems a code or a refresh token: one request, one raw answer |
 //! | [`client_credentials`] | the client as itself: one request, judged at once |
 //! | [`device`] | asks for a user code and polls for what became of it (RFC 8628) |

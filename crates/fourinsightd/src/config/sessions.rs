@@ -36,7 +36,7 @@ fn profile(session: &Table<'_>, profiles: &BTreeMap<String, Profile>) -> Result<
             "only a profile with flow = \"client_credentials\" or \"certificate\" opens a session by itself; name such a one, or log in by hand",
         ),
         Some(profile) if !profile.can_sign_in_as_itself() => fail(
-            "the profile lacks client_id or client_secret, so it cannot open a session by itself; add them to the profile",
+            "the profile lacks client_id or client_secret (or client_key, or client_assertion), so it cannot open a session by itself; add what is missing",
         ),
         Some(_) => Ok(name),
     }

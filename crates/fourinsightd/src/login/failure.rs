@@ -102,7 +102,7 @@ pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
         }
         Verdict::Misconfigured => (
             ErrorCode::InvalidRequest,
-            "compare client_id and client_secret of the profile with the client's registration",
+            "compare client_id and the secret, key or certificate of the profile with the client's registration",
         ),
     };
     ErrorBody::new(code, format!("The server refused the login: {}", words(&refusal.failure)))
@@ -149,7 +149,7 @@ pub(super) fn device_refusal(refused: &Refusal) -> LoginFailure {
             .told
             .hint(
                 "see whether the server lets this client use the device flow (Entra: \"Allow public client flows\"), \
-                 and compare client_id and client_secret with its registration",
+                 and compare client_id and the secret or key with its registration",
             )
             .into(),
         _ => failure,

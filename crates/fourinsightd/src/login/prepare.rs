@@ -1,4 +1,5 @@
-//! Makes an attempt ready: finds the server, and prepares it by its flow, with a listener or without, with an address to open or without.
+//! Makes an attempt ready: finds its server, and prepares it by its flow, with a listener or without, with an address
+//! to open or without.
 
 use fourinsight_ipc::{ErrorBody, ErrorCode, SessionKey};
 use url::Url;

@@ -7,8 +7,7 @@ use testkit::practice::ClientKey;
 use super::*;
 use crate::{
     authority::{
-        Parameters,
-        device::poll,
+        Dialect, Parameters, ResourceStyle, client_credentials, device,
         fake::{Fake, registration},
         revoke::{Revocable, revoke},
     },
@@ -79,6 +78,55 @@ async fn a_refresh_of_another_key_names_its_scopes_and_resources() {
 }
 
 #[tokio::test]
+async fn each_kind_of_request_speaks_the_servers_dialect() {
+    let scopes = ["a".to_owned()];
+    let resources = ["api://x".to_owned()];
+    let said = async |style: ResourceStyle, kind: &str| {
+        let mut registration = registration();
+        registration.dialect = Dialect { resource_style: style, by_device: true };
+        let fake = Fake::default().answer(200, "{}");
+        let secret = "s3cr3t".into();
+        match kind {
+            "code" => drop(
+                redeem_code(&fake, &registration, &secret, &secret, "http://127.0.0.1:1/", &resources, 0)
+                    .await,
+            ),
+            "password" => {
+                drop(redeem_password(&fake, &registration, "ada", &secret, &scopes, &resources, 0).await);
+            }
+            "device" => drop(device::authorize(&fake, &registration, &scopes, &resources, 0).await),
+            "poll" => drop(device::poll(&fake, &registration, &secret, &resources, 0).await),
+            "client" => drop(client_credentials::redeem(&fake, &registration, ["a"], ["api://x"], 0).await),
+            _ => {
+                let key = TokenKey::new(["a", "openid"], ["api://x"]);
+                drop(
+                    refresh(&fake, &registration, &RefreshToken::new("R"), &key, kind == "own refresh", 0)
+                        .await,
+                );
+            }
+        }
+        let form = fake.seen().remove(0).form;
+        let words =
+            form.into_iter().filter(|(name, _)| ["scope", "resource", "audience"].contains(&name.as_str()));
+        words.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    };
+    let person = "scope=a api://x/.default openid profile offline_access";
+    for (kind, rfc8707, entra, audience) in [
+        ("code", "resource=api://x", "", ""),
+        ("password", "scope=a resource=api://x", person, "scope=a audience=api://x"),
+        ("device", "scope=a resource=api://x", person, "scope=a audience=api://x"),
+        ("poll", "resource=api://x", "", ""),
+        ("client", "scope=a resource=api://x", "scope=a api://x/.default", "scope=a audience=api://x"),
+        ("own refresh", "", "scope=a api://x/.default", ""),
+        ("refresh", "scope=a resource=api://x", "scope=a api://x/.default", "scope=a audience=api://x"),
+    ] {
+        assert_eq!(said(ResourceStyle::Rfc8707, kind).await, rfc8707, "{kind}");
+        assert_eq!(said(ResourceStyle::Entra, kind).await, entra, "{kind}");
+        assert_eq!(said(ResourceStyle::Audience, kind).await, audience, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn each_kind_of_request_proves_the_client_in_its_own_way() {
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret.path(), "s3~cr3t\n").unwrap();
@@ -103,7 +151,7 @@ async fn each_kind_of_request_proves_the_client_in_its_own_way() {
         registration.client_secret = Some(SecretSource::File(secret.path().into()));
         registration.assertion.key = Some(SecretSource::File(key.path().into()));
         registration.client_auth = PerRequest::all(other);
-        let fake = Fake::default().answer(200, "{}");
+        let fake = Fake::default().answer(200, "{}").answer(200, "{}");
         match kind {
             RequestKind::Code => {
                 registration.client_auth.code = client_auth;
@@ -123,22 +171,27 @@ async fn each_kind_of_request_proves_the_client_in_its_own_way() {
             }
             RequestKind::Device => {
                 registration.client_auth.device = client_auth;
-                poll(&fake, &registration, &"d3vice".into(), &[], 0).await.unwrap();
+                device::authorize(&fake, &registration, &[], &[], 0).await.unwrap_err();
+                device::poll(&fake, &registration, &"d3vice".into(), &[], 0).await.unwrap();
             }
         }
-        let seen = fake.seen().remove(0);
-        let authorization = seen.headers.get("authorization").map(|field| field.to_str().unwrap());
-        let field =
-            |name: &str| seen.form.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
-        let algorithm = field("client_assertion").map(algorithm);
-        let found = (authorization, field("client_id"), field("client_secret"), algorithm.as_deref());
-        let mut expected = sent(client_auth);
-        if kind == RequestKind::Device && client_auth != ClientAuth::SecretOnly {
-            expected.1 = Some("abc");
+        let requests = fake.seen();
+        assert_eq!(requests.len(), 1 + usize::from(kind == RequestKind::Device));
+        for seen in requests {
+            let authorization = seen.headers.get("authorization").map(|field| field.to_str().unwrap());
+            let field = |name: &str| {
+                seen.form.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+            };
+            let algorithm = field("client_assertion").map(algorithm);
+            let found = (authorization, field("client_id"), field("client_secret"), algorithm.as_deref());
+            let mut expected = sent(client_auth);
+            if kind == RequestKind::Device && client_auth != ClientAuth::SecretOnly {
+                expected.1 = Some("abc");
+            }
+            assert_eq!(found, expected, "{client_auth:?}, {kind:?}");
+            let assertion_type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+            assert_eq!(field("client_assertion_type"), algorithm.is_some().then_some(assertion_type));
         }
-        assert_eq!(found, expected, "{client_auth:?}, {kind:?}");
-        let assertion_type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        assert_eq!(field("client_assertion_type"), algorithm.map(|_| assertion_type));
     }
 }
 
