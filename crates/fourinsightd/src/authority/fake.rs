@@ -71,7 +71,7 @@ impl HttpExchange for Fake {
 }
 
 /// A public client at `https://id.example.com`.
-pub(super) fn registration() -> Registration {
+pub(crate) fn registration() -> Registration {
     let endpoint = |name: &str| format!("https://id.example.com/{name}");
     Registration {
         issuer: Some("https://id.example.com".to_owned()),

@@ -46,7 +46,7 @@ mod microsoft;
 mod request;
 
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 
 pub use crate::profile::ClientAuth;
 pub use dialect::{Dialect, ResourceStyle};
@@ -114,6 +114,14 @@ pub struct Registration {
     /// How connections to the server are made.
     #[serde(default)]
     pub route: Route,
+}
+
+impl Registration {
+    /// How long ago the person may have signed in, in seconds, as the authorization request says (OpenID Connect
+    /// Core section 3.1.2.1).
+    pub fn max_age(&self) -> Option<u64> {
+        self.authorize_params.get("max_age")?.parse().ok()
+    }
 }
 
 /// What came of redeeming a grant.
