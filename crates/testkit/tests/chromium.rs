@@ -10,6 +10,7 @@ use testkit::{
     practice::{self, Gate, Practice, Settings, Transport},
     process::{Daemon, Home, Login, TIME_LIMIT, signal},
     provider::{Options, Provider},
+    wait,
 };
 use tokio::time::timeout;
 use url::Url;
@@ -180,6 +181,17 @@ async fn a_login_cancelled_while_its_page_is_awaited_says_so_there() {
     keep_pictures(&browser, "login-cancelled").await.unwrap();
     assert_eq!(login.finish().await.unwrap().code, Some(130));
     gate.open();
+
+    // Also when the browser comes only after that.
+    let login = home.begin_login(&["work"]).await.unwrap();
+    browser.open(&login.authorization_uri).await.unwrap();
+    signal(login.id().unwrap(), "INT").unwrap();
+    assert_eq!(login.finish().await.unwrap().code, Some(130));
+    browser.press("[name=decision][value=allow]").await.unwrap();
+    let says = browser.text("main.neutral").await.unwrap();
+    assert!(says.contains("Sign-in cancelled"), "{says}");
+    assert_eq!(browser.address().await.unwrap().query(), None);
+    assert_eq!(practice.ledger().requests(practice::Endpoint::Token).count(), 1);
     assert_eq!(home.ctl(&["token", "work"]).await.unwrap().code, Some(3));
 }
 
@@ -202,7 +214,7 @@ async fn a_server_that_refuses_the_code_is_named_on_the_page() {
     assert!(says.contains("Sign-in failed") && says.contains("client_id"), "{says}");
     check_page(&browser, &login).await.unwrap();
     keep_pictures(&browser, "login-failed").await.unwrap();
-    assert_eq!(login.finish().await.unwrap().code, Some(2));
+    assert_eq!(login.finish().await.unwrap().code, Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -242,6 +254,13 @@ async fn login_opens_the_browser_by_itself() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    // The window takes one command after the other: waiting for a form would keep the address out.
+    wait::until("the provider's page", TIME_LIMIT, async || {
+        let address = world.browser.address().await?;
+        Ok((address.origin() == world.provider.endpoint("").origin()).then_some(()))
+    })
+    .await
+    .unwrap();
     world.browser.answer(&Answer::allow("ada")).await.unwrap();
     world.browser.text("main.good").await.unwrap();
     let output = timeout(TIME_LIMIT, login.wait_with_output()).await.unwrap().unwrap();
