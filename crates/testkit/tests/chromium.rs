@@ -226,8 +226,13 @@ async fn a_person_enters_a_device_code_in_a_browser() {
         let login = world.home.begin_device_login(&["work"]).await.unwrap();
         let uri = &login.login.authorization_uri;
         world.browser.connect_device(uri, &login.user_code, &answer).await.unwrap();
-        let says = world.browser.text("body").await.unwrap();
-        assert!(says.contains(sees), "{says}");
+        // The provider's pages are too alike to be waited for by their elements.
+        wait::until(sees, TIME_LIMIT, async || {
+            let says = world.browser.evaluate("document.body && document.body.innerText").await?;
+            Ok(says.as_str().is_some_and(|says| says.contains(sees)).then_some(()))
+        })
+        .await
+        .unwrap();
         assert_eq!(login.login.finish().await.unwrap().code, Some(exit));
     }
     assert!(world.has_a_living_token().await.unwrap());

@@ -75,7 +75,7 @@ fn signed_in(status: &LoginStatus) -> String {
     let person = status.identity.as_ref().map(|identity| identity.name.as_ref().unwrap_or(&identity.sub));
     let mut lines = vec![match person {
         Some(name) => format!(
-            "You are signed in as <strong><bdi>{}</bdi></strong>, to the session <strong>{session}</strong>.",
+            "You are signed in as <strong><bdi>{}</bdi></strong>,<br>to the session <strong>{session}</strong>.",
             escaped(name)
         ),
         None => format!("You are signed in to the session <strong>{session}</strong>."),
@@ -160,7 +160,7 @@ h1 { margin: 0 0 .7rem; font-size: 1.5rem; font-weight: 650; letter-spacing: -.0
 h1, p, footer { text-wrap: balance; }
 p { margin: .6rem 0; }
 p + p { color: var(--soft); }
-p + p strong { font-weight: 600; }
+p + p strong { display: block; font-weight: 600; }
 footer { margin-top: 1.8rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft);
   font-size: .8rem; }
 ";
