@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::{
     api::Api,
     authority::{
-        Outcome, Registration, grant,
+        Dialect, Outcome, Registration, grant,
         response::{self, Expected},
     },
     broker::Broker,
@@ -104,9 +104,18 @@ impl World {
         let exchange = InMemory::over(&self.practice);
         let (code, verifier) = (SecretString::from(code), SecretString::from(VERIFIER.to_owned()));
         let obtained_at = self.clock.now();
-        let answer = grant::redeem_code(&exchange, &registration, &code, &verifier, REDIRECT_URI, &resources);
-        let answer = answer.await.unwrap();
         let unix_now = self.clock.unix_now();
+        let redirect_uri = REDIRECT_URI;
+        let answer = grant::redeem_code(
+            &exchange,
+            &registration,
+            &code,
+            &verifier,
+            redirect_uri,
+            &resources,
+            unix_now,
+        );
+        let answer = answer.await.unwrap();
         let Outcome::Granted(tokens) =
             response::judge(&answer, &registration, Expected::Login { nonce: None }, unix_now)
         else {
@@ -303,6 +312,7 @@ pub(crate) fn registration() -> Registration {
     let endpoint = |name: &str| format!("{ISSUER}/{name}");
     Registration {
         issuer: Some(ISSUER.to_owned()),
+        configured_issuer: None,
         authorization_endpoint: Some(endpoint("authorize")),
         token_endpoint: endpoint("token"),
         pinned_endpoint: None,
@@ -312,7 +322,9 @@ pub(crate) fn registration() -> Registration {
         iss_in_callback: true,
         client_id: Client::public().id,
         client_secret: None,
+        assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
+        dialect: Dialect::default(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),

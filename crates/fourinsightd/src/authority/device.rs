@@ -10,7 +10,6 @@ use url::Url;
 
 use super::{
     Failure, Outcome, Refusal, Registration, Retry, Verdict,
-    grant::TIME_LIMIT,
     json::Object,
     request::{self, Form},
     response::{self, ErrorAnswer, Expected, RawAnswer},
@@ -98,15 +97,11 @@ pub async fn authorize(
         return Err(NotAuthorized::Unusable(Failure::new("invalid_metadata", text)));
     };
     let mut form = Form::default();
-    if !scopes.is_empty() {
-        form.push("scope", &scopes.join(" "));
-    }
-    for resource in resources {
-        form.push("resource", resource);
-    }
+    let (scopes, resources) = (scopes.iter().map(String::as_str), resources.iter().map(String::as_str));
+    registration.dialect.for_person(scopes, resources).push_to(&mut form);
     let extra = with_client_id(&registration.device_params, registration);
     let kind = RequestKind::Device;
-    let sent = request::post(exchange, registration, kind, endpoint, form, &extra, TIME_LIMIT).await;
+    let sent = request::post(exchange, registration, kind, endpoint, form, &extra, unix_now).await;
     let answer = sent.map(RawAnswer::from).map_err(NotAuthorized::Retry)?;
     read(&answer).unwrap_or_else(|| Err(refusal(&answer, registration, unix_now)))
 }
@@ -119,17 +114,16 @@ pub async fn poll(
     registration: &Registration,
     device_code: &SecretString,
     resources: &[String],
+    unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
     form.push("grant_type", GRANT_TYPE);
     form.push_secret("device_code", device_code);
-    for resource in resources {
-        form.push("resource", resource);
-    }
+    registration.dialect.for_code(resources.iter().map(String::as_str)).push_to(&mut form);
     let endpoint = &registration.token_endpoint;
     let extra = with_client_id(&registration.device_poll_params, registration);
     let kind = RequestKind::Device;
-    request::post(exchange, registration, kind, endpoint, form, &extra, TIME_LIMIT).await.map(RawAnswer::from)
+    request::post(exchange, registration, kind, endpoint, form, &extra, unix_now).await.map(RawAnswer::from)
 }
 
 /// Servers look for it in the form even when the client proves itself in a header field.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     authority::{
-        Outcome, Registration, grant, id_token,
+        Outcome, Registration, discovery, grant, id_token, issuer,
         response::{self, Expected, RawAnswer},
         revoke::{self, Revocable},
     },
@@ -25,6 +25,8 @@ use crate::{
 pub(super) struct Redemption {
     pub(super) exchange: Arc<dyn HttpExchange>,
     pub(super) sessions: Arc<dyn SignIn>,
+    /// What is known of servers.
+    pub(super) servers: Arc<discovery::Cache>,
     pub(super) profile: String,
     pub(super) registration: Registration,
     pub(super) scopes: Vec<String>,
@@ -40,7 +42,7 @@ pub(super) struct Proof {
     /// What a code is exchanged with, where the authorization request carried a challenge.
     pub(super) code_verifier: Option<SecretString>,
     pub(super) nonce: Option<String>,
-    /// What the session was signed in with before: its person need not confirm that again.
+    /// What the session was signed in with before: a tenant confirmed then is not asked about again.
     pub(super) known: Known,
 }
 
@@ -62,11 +64,14 @@ impl Redemption {
     ) -> Result<NewLogin, LoginFailure> {
         let registration = &self.registration;
         let obtained_at = clock.now();
-        let answer = self.ask(answer, proof).await?;
+        let answer = self.ask(answer, proof, clock.unix_now()).await?;
         let expected = Expected::Login { nonce: proof.nonce.as_deref() };
         let tokens = match response::judge(&answer, registration, expected, clock.unix_now()) {
             Outcome::Granted(tokens) => *tokens,
-            Outcome::Retry(retry) => return Err(failure::retry(&retry)),
+            Outcome::Retry(retry) => {
+                self.distrust();
+                return Err(failure::retry(&retry));
+            }
             Outcome::Refused(refusal) => {
                 self.give_back_refused(&answer, clock).await;
                 return Err(failure::refusal(&refusal));
@@ -76,19 +81,31 @@ impl Redemption {
     }
 
     /// The server's raw answer; the implicit grant has brought it already.
-    async fn ask(&self, answer: &Answer, proof: &Proof) -> Result<RawAnswer, LoginFailure> {
+    async fn ask(&self, answer: &Answer, proof: &Proof, unix_now: i64) -> Result<RawAnswer, LoginFailure> {
         let (exchange, registration, resources) = (&*self.exchange, &self.registration, &self.resources);
         let answer = match answer {
             Answer::Error(error) => return Err(failure::authorization(error)),
             Answer::Code(code) => {
                 let Some(verifier) = &proof.code_verifier else { return Err(failure::broken().into()) };
                 let redirect_uri = &proof.redirect_uri;
-                grant::redeem_code(exchange, registration, code, verifier, redirect_uri, resources).await
+                grant::redeem_code(exchange, registration, code, verifier, redirect_uri, resources, unix_now)
+                    .await
             }
-            Answer::Package { code, .. } => grant::redeem_packaged_code(exchange, registration, code).await,
+            Answer::Package { code, .. } => {
+                grant::redeem_packaged_code(exchange, registration, code, unix_now).await
+            }
             Answer::Password { username, password } => {
                 let scopes = &self.scopes;
-                grant::redeem_password(exchange, registration, username, password, scopes, resources).await
+                grant::redeem_password(
+                    exchange,
+                    registration,
+                    username,
+                    password,
+                    scopes,
+                    resources,
+                    unix_now,
+                )
+                .await
             }
             Answer::Token(form) => Ok(RawAnswer {
                 status: 200,
@@ -98,21 +115,33 @@ impl Redemption {
                 body: Zeroizing::new(form.expose_secret().as_bytes().to_vec()),
             }),
         };
-        answer.map_err(|retry| failure::retry(&retry))
+        answer.map_err(|retry| {
+            self.distrust();
+            failure::retry(&retry)
+        })
+    }
+
+    /// Has the next login ask the server anew where its endpoints are: this one was not served there.
+    pub(super) fn distrust(&self) {
+        self.servers.forget(&self.registration);
     }
 
     /// Makes a login of what was granted, and asks who signed in where the answer did not say.
     pub(super) async fn accept(&self, mut tokens: TokenSet, obtained_at: Timestamp) -> NewLogin {
-        let (exchange, registration) = (&*self.exchange, &self.registration);
+        let exchange = &*self.exchange;
+        let mut registration = self.registration.clone();
         for warning in &tokens.warnings {
             tracing::warn!(profile = self.profile, warning, "the server's answer to a login is odd");
         }
-        if tokens.person.is_none() {
-            tokens.person = id_token::userinfo(exchange, registration, &tokens.access_token, None).await;
+        match &tokens.person {
+            Some(person) => issuer::pin(&mut registration, person),
+            None => {
+                tokens.person = id_token::userinfo(exchange, &registration, &tokens.access_token, None).await;
+            }
         }
         NewLogin {
             profile: self.profile.clone(),
-            registration: registration.clone(),
+            registration,
             scopes: self.scopes.clone(),
             resources: self.resources.clone(),
             tokens,
@@ -129,16 +158,16 @@ impl Redemption {
         if let Outcome::Granted(tokens) =
             response::judge(answer, &self.registration, without_proof, clock.unix_now())
         {
-            self.give_back(&tokens).await;
+            self.give_back(&tokens, clock).await;
         }
     }
 
     /// Revokes tokens that nobody will use. A server that does not answer changes nothing.
-    pub(super) async fn give_back(&self, tokens: &TokenSet) {
+    pub(super) async fn give_back(&self, tokens: &TokenSet, clock: &Clock) {
         let token = match &tokens.refresh_token {
             Some(token) => Revocable::Refresh(token),
             None => Revocable::Access(&tokens.access_token),
         };
-        revoke::revoke(&*self.exchange, &self.registration, token).await;
+        revoke::revoke(&*self.exchange, &self.registration, token, clock.unix_now()).await;
     }
 }

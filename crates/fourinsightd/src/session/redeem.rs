@@ -40,12 +40,13 @@ impl Redemption {
         let obtained_at = clock.now();
         let own = self.key == self.login.own_key();
         tracing::trace!(session = %self.session, generation = self.generation, own, "redeeming the refresh token");
-        let audience = (!own).then_some(&self.key);
         let answer = match grant::refresh(
             &**exchange,
             &self.login.registration,
             &self.refresh_token,
-            audience,
+            &self.key,
+            own,
+            clock.unix_now(),
         )
         .await
         {

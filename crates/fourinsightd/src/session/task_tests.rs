@@ -9,7 +9,9 @@ use crate::{
 };
 
 mod audiences;
+mod certificate;
 mod client_credentials;
+mod dialects;
 mod disk;
 mod logins;
 mod outages;

@@ -1,44 +1,24 @@
 //! The ledger: every request that arrived, every secret that left, every rotation. It is the tests' oracle.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::Endpoint;
+pub use super::entry::{Entry, Parameters};
 
 /// What a practice server has seen and done so far. It holds secrets on purpose: a test searches for them.
-#[derive(Clone, Debug, Default)]
+/// `Debug` shows none of them.
+#[derive(Clone, Default)]
 pub struct Ledger {
     entries: Vec<Entry>,
     secrets: Vec<Secret>,
     redemptions: BTreeMap<String, usize>,
     refreshes: Vec<Refresh>,
     reuse_events: Vec<Reuse>,
+    replayed_assertions: Vec<String>,
 }
-
-/// One request.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// When it arrived, counted from the making of the server.
-    pub at: Duration,
-    /// Its method.
-    pub method: String,
-    /// Its path.
-    pub path: String,
-    /// Its header fields, names in lower case, in order of arrival.
-    pub headers: Vec<(String, String)>,
-    /// The parameters of its query.
-    pub query: Parameters,
-    /// The parameters of its form-encoded body.
-    pub form: Parameters,
-    /// What it was answered; `None` while it waits, and for ever when the connection ended without an answer.
-    pub status: Option<u16>,
-}
-
-/// Parameters in the order they were sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parameters(pub Vec<(String, String)>);
 
 /// A secret that the server gave out, or that a client proved itself with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
     /// What it is.
     pub kind: SecretKind,
@@ -57,11 +37,12 @@ pub enum SecretKind {
     RefreshToken,
     IdToken,
     ClientSecret,
+    ClientAssertion,
     Password,
 }
 
 /// A rotation that was committed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Refresh {
     /// When.
     pub at: Duration,
@@ -74,7 +55,7 @@ pub struct Refresh {
 }
 
 /// A spent refresh token or code that was presented again, and so cost its family the life.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reuse {
     /// When.
     pub at: Duration,
@@ -93,6 +74,13 @@ impl Ledger {
         self.entries.iter().filter(move |entry| entry.endpoint() == Some(endpoint))
     }
 
+    /// What programs send without a browser, in order of arrival: the requests to the token, device authorization
+    /// and revocation endpoints. Two programs do the same when these are equal field by field.
+    pub fn back_channel(&self) -> impl Iterator<Item = &Entry> {
+        let endpoints = [Endpoint::Token, Endpoint::DeviceAuthorization, Endpoint::Revocation];
+        self.entries.iter().filter(move |entry| entry.endpoint().is_some_and(|at| endpoints.contains(&at)))
+    }
+
     /// The requests to the token endpoint with this `grant_type`, whatever came of them.
     pub fn token_requests(&self, grant_type: &str) -> Vec<&Entry> {
         self.requests(Endpoint::Token)
@@ -108,6 +96,11 @@ impl Ledger {
     /// Every reuse of a spent refresh token or code.
     pub fn reuse_events(&self) -> &[Reuse] {
         &self.reuse_events
+    }
+
+    /// Every client assertion that was presented again, and refused.
+    pub fn replayed_assertions(&self) -> &[String] {
+        &self.replayed_assertions
     }
 
     /// How often each refresh token was presented for redemption; those never presented count zero.
@@ -159,53 +152,42 @@ impl Ledger {
         self.refreshes.push(refresh);
     }
 
+    pub(super) fn replayed(&mut self, assertion: &str) {
+        self.replayed_assertions.push(assertion.to_owned());
+    }
+
     pub(super) fn reused(&mut self, at: Duration, presented: &str) {
         self.reuse_events.push(Reuse { at, presented: presented.to_owned() });
     }
 }
 
-impl Entry {
-    /// Which endpoint it went to.
-    pub fn endpoint(&self) -> Option<Endpoint> {
-        Endpoint::at(&self.path)
-    }
-
-    /// A parameter of its body, else of its query.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.form.get(name).or_else(|| self.query.get(name))
-    }
-
-    /// A header field by its lower-case name.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+impl fmt::Debug for Ledger {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Ledger")
+            .field("entries", &self.entries)
+            .field("secrets", &self.secrets.len())
+            .field("most_redemptions", &self.most_redemptions())
+            .field("refreshes", &self.refreshes)
+            .field("reuse_events", &self.reuse_events)
+            .finish_non_exhaustive()
     }
 }
 
-impl Parameters {
-    /// Reads a query or a form-encoded body.
-    pub fn parse(text: &[u8]) -> Self {
-        Self(url::form_urlencoded::parse(text).into_owned().collect())
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Secret").field("kind", &self.kind).finish_non_exhaustive()
     }
+}
 
-    /// The first value of this name; an empty one counts as left out (RFC 6749 section 3.1).
-    pub fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(other, value)| other == name && !value.is_empty())?;
-        Some(value)
+impl fmt::Debug for Refresh {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Refresh").field("at", &self.at).finish_non_exhaustive()
     }
+}
 
-    /// All values of this name but empty ones.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .iter()
-            .filter(move |(other, value)| other == name && !value.is_empty())
-            .map(|(_, v)| v.as_str())
-    }
-
-    /// Whether a parameter that may come only once came twice; `resource` may repeat (RFC 8707).
-    pub fn repeats_any(&self) -> bool {
-        let mut names: Vec<_> =
-            self.0.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "resource").collect();
-        names.sort_unstable();
-        names.windows(2).any(|pair| pair[0] == pair[1])
+impl fmt::Debug for Reuse {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Reuse").field("at", &self.at).finish_non_exhaustive()
     }
 }

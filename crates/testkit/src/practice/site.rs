@@ -180,6 +180,7 @@ fn entry(practice: &Practice, parts: &Parts, body: &[u8]) -> Entry {
         path: parts.uri.path().to_owned(),
         headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
         query: Parameters::parse(parts.uri.query().unwrap_or_default().as_bytes()),
+        body: body.to_vec(),
         form: if is_form { Parameters::parse(body) } else { Parameters::default() },
         status: None,
     }

@@ -50,6 +50,32 @@ async fn a_lost_answer_is_a_connection_closed_without_a_byte() {
 }
 
 #[tokio::test]
+async fn what_programs_send_is_recorded_in_its_order_and_to_the_byte() {
+    let practice = Practice::new(Settings::default());
+    let serving = practice.serve_plain().await.unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", serving.port)).await.unwrap();
+    let body = "token=b%7Ea&token=a%20+c&client_secret=";
+    let request = format!(
+        "POST /revoke HTTP/1.1\r\nX-Second: 2\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\nA-First:  1, one\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let ledger = practice.ledger();
+    let recorded: Vec<_> = ledger.back_channel().collect();
+    let [entry] = recorded[..] else { panic!("{recorded:?}") };
+    assert_eq!((entry.method.as_str(), entry.path.as_str(), entry.status), ("POST", "/revoke", Some(400)));
+    let names = ["x-second", "host", "content-type", "content-length", "a-first", "connection"];
+    assert!(entry.headers.iter().map(|(name, _)| name.as_str()).eq(names), "{entry:?}");
+    assert_eq!(entry.header("a-first"), Some("1, one"));
+    assert_eq!(entry.body, body.as_bytes());
+    let pairs = [("token", "b~a"), ("token", "a  c"), ("client_secret", "")];
+    assert!(entry.form.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(pairs));
+}
+
+#[tokio::test]
 async fn an_outage_ends_on_the_same_port_with_the_same_state_and_ca() {
     let practice = Practice::new(Settings::default());
     let serving = practice.serve_tls().await.unwrap();
