@@ -286,7 +286,7 @@ async fn nothing_is_left_of_a_browser() {
 /// The command lines of running processes that name this folder.
 fn processes_of(folder: &Path) -> Vec<String> {
     let folder = folder.to_string_lossy().into_owned();
-    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let processes = fs::read_dir("/proc").expect("Debian's kernel lists its processes").flatten();
     let lines = processes.filter_map(|process| fs::read_to_string(process.path().join("cmdline")).ok());
     lines.filter(|line| line.contains(&folder)).collect()
 }
