@@ -5,7 +5,11 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 
-use super::{answer::Refusal, ledger::Entry, settings::Settings};
+use super::{
+    answer::{Cause, Refusal},
+    ledger::Entry,
+    settings::Settings,
+};
 
 /// A way in which a client proves itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +96,7 @@ impl fmt::Debug for Client {
 pub(super) fn authenticate<'a>(settings: &'a Settings, request: &Entry) -> Result<&'a Client, Refusal> {
     let header = basic(request)?;
     let used_header = header.is_some();
-    let refuse = |description| Refusal::invalid_client(description, used_header);
+    let refuse = |description, cause| Refusal::invalid_client(description, used_header).because(cause);
     let (id, secret) = (request.form.get("client_id"), request.form.get("client_secret"));
     if used_header && secret.is_some() {
         return Err(Refusal::invalid_request("more than one way of client authentication"));
@@ -116,25 +120,25 @@ pub(super) fn authenticate<'a>(settings: &'a Settings, request: &Entry) -> Resul
             let client = clients.iter().find(|client| client.secret.as_deref() == Some(secret));
             (client, vec![(ClientAuthentication::SecretOnly, secret.to_owned())])
         }
-        (None, None, None) => return Err(refuse("no client authentication")),
+        (None, None, None) => return Err(refuse("no client authentication", Cause::SecretMissing)),
     };
-    let client = client.ok_or_else(|| refuse("unknown client"))?;
+    let client = client.ok_or_else(|| refuse("unknown client", Cause::ClientUnknown))?;
     let Some(expected) = client.secret.as_ref().filter(|_| !proofs.is_empty()) else {
         return if client.secret.is_none() && !proofs.is_empty() {
-            Err(refuse("this client is public and has no secret"))
+            Err(refuse("this client is public and has no secret", Cause::SecretUnwanted))
         } else if client.accepts.contains(&ClientAuthentication::None) {
             Ok(client)
         } else {
-            Err(refuse("this client has a secret, and must send it"))
+            Err(refuse("this client has a secret, and must send it", Cause::SecretMissing))
         };
     };
     let mut right = proofs.iter().filter(|(_, given)| given == expected).map(|(way, _)| way).peekable();
     if right.peek().is_none() {
-        Err(refuse("wrong client secret"))
+        Err(refuse("wrong client secret", Cause::SecretWrong))
     } else if right.any(|way| client.accepts.contains(way)) {
         Ok(client)
     } else {
-        Err(refuse("this client is registered for another way of authentication"))
+        Err(refuse("this client is registered for another way of authentication", Cause::Other))
     }
 }
 
