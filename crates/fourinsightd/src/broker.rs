@@ -10,8 +10,9 @@ use fourinsight_ipc::{ErrorBody, SessionKey};
 use tokio::task::JoinSet;
 
 use crate::{
-    login::{Known, NewLogin, Opener, SignIn},
-    session::{Environment, Handle, Opened, Start, prepare, record},
+    authority::issuer::PinnedIssuer,
+    login::{Known, NewLogin, Opener, SignIn, SignedInAs},
+    session::{Environment, Handle, Opened, Shown, Start, prepare, record},
     store::Loaded,
 };
 
@@ -111,9 +112,17 @@ impl SignIn for Broker {
             return Known::default();
         };
         let login = snapshot.login.as_ref();
+        let signed_in_as = match (snapshot.shown, login) {
+            (Shown::SignedOut | Shown::Revoking, _) | (_, None) => SignedInAs::Nobody,
+            (_, Some(login)) => {
+                let person = snapshot.person.clone().or_else(|| login.person());
+                person.map_or(SignedInAs::Unknown, SignedInAs::Person)
+            }
+        };
         Known {
             pinned_endpoint: login.and_then(|login| login.registration.pinned_endpoint.clone()),
-            person: snapshot.person.clone(),
+            pinned_issuer: login.and_then(|login| PinnedIssuer::of(&login.registration)),
+            signed_in_as,
         }
     }
 

@@ -132,6 +132,13 @@ pub struct Person {
     pub name: Option<String>,
 }
 
+impl Person {
+    /// Whether both are the same person, whatever their names are (OpenID Connect Core section 5.7).
+    pub fn is(&self, other: &Self) -> bool {
+        (&self.issuer, &self.subject) == (&other.issuer, &other.subject)
+    }
+}
+
 /// An access token as a session holds it.
 #[derive(Clone, Debug)]
 pub struct Token {

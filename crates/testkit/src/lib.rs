@@ -4,7 +4,9 @@
 //! |---|---|
 //! | [`practice`] | the practice authorization server, in memory or on a socket, with a ledger as the oracle |
 //! | [`provider`] | npm's `oidc-provider`, a certified OpenID Provider, as a process |
+//! | [`python`] | Python programs, in virtual environments of their own |
 //! | [`browser`] | walks login pages over HTTP as a browser would |
+//! | [`chromium`] | a real browser, for what HTTP alone does not show |
 //! | [`process`] | the real programs, each run in a home of its own |
 //! | [`demo`], [`mod@bench`] | `cargo xtask demo` and `bench` |
 //! | [`load`] | many client processes at once |
@@ -13,6 +15,7 @@
 
 pub mod bench;
 pub mod browser;
+pub mod chromium;
 pub mod clock;
 pub mod demo;
 pub mod http;
@@ -21,4 +24,5 @@ pub mod load;
 pub mod practice;
 pub mod process;
 pub mod provider;
+pub mod python;
 pub mod wait;

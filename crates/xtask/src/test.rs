@@ -27,6 +27,7 @@ pub(crate) fn run(quick: bool) -> anyhow::Result<bool> {
     if !quick {
         tools::install_debian_packages(tools::For::Tests)?;
         tools::install_npm_packages()?;
+        tools::install_python_packages()?;
     }
     let mut tally = Tally::default();
     let artifacts = build_workspace()?;

@@ -1,6 +1,11 @@
-//! What the commands need from outside, why, and how to install it: Debian packages, npm packages, cargo tools.
+//! What the commands need from outside, why, and how to install it: Debian packages, npm packages, Python packages,
+//! cargo tools.
 
-use std::{fs, io::IsTerminal, path::PathBuf};
+use std::{
+    fs,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail};
 
@@ -11,6 +16,8 @@ struct Requirement {
     program: &'static str,
     package: &'static str,
     reason: &'static str,
+    /// Arguments with which it must succeed to count as there, where being there is not enough.
+    probe: &'static [&'static str],
     /// Whether the demo alone needs it as well.
     demo: bool,
 }
@@ -20,25 +27,54 @@ const REQUIREMENTS: &[Requirement] = &[
         program: "curl",
         package: "curl",
         reason: "asks the daemon for tokens as any program can",
+        probe: &[],
         demo: true,
     },
     Requirement {
         program: "systemd-analyze",
         package: "systemd",
         reason: "verifies the unit files; systemd-socket-activate of the same package hands a socket over",
+        probe: &[],
         demo: false,
     },
     Requirement {
         program: "npm",
         package: "npm",
         reason: "installs the OpenID Provider and the Node it runs on",
+        probe: &[],
         demo: false,
     },
-    Requirement { program: "node", package: "nodejs", reason: "npm itself runs on it", demo: false },
+    Requirement {
+        program: "node",
+        package: "nodejs",
+        reason: "npm itself runs on it",
+        probe: &[],
+        demo: false,
+    },
     Requirement {
         program: "python3",
         package: "python3",
         reason: "reads the launchd property list",
+        probe: &[],
+        demo: false,
+    },
+    Requirement {
+        program: "python3",
+        package: "python3-venv",
+        reason: "makes the virtual environments of the Python programs that tests compare us with",
+        probe: &["-c", "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))"],
+        demo: false,
+    },
+    Requirement {
+        program: "chromium",
+        package: "chromium",
+        reason: "is the browser in which the tests sign in; its package brings xdg-open, which opens it",
+        demo: false,
+    },
+    Requirement {
+        program: "chromedriver",
+        package: "chromium-driver",
+        reason: "drives that browser",
         demo: false,
     },
 ];
@@ -59,6 +95,7 @@ const CARGO_DENY: &str = "0.20.2";
 pub(crate) fn install_all() -> anyhow::Result<()> {
     install_debian_packages(For::Tests)?;
     install_npm_packages()?;
+    install_python_packages()?;
     cargo_deny().map(|_| ())
 }
 
@@ -88,7 +125,7 @@ pub(crate) fn install_debian_packages(purpose: For) -> anyhow::Result<()> {
         process::run(&mut command).with_context(|| by_hand.clone())?;
     }
     if let Some(required) = self::missing(purpose).first() {
-        bail!("package {} is installed and brought no {}", required.package, required.program);
+        bail!("package {} is installed and brought no working {}", required.package, required.program);
     }
     eprintln!("Debian packages installed in {}", watch.read());
     Ok(())
@@ -120,6 +157,41 @@ pub(crate) fn install_npm_packages() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Makes the test kit's virtual environments where they are missing or differ from what is pinned.
+pub(crate) fn install_python_packages() -> anyhow::Result<()> {
+    let folder = process::root().join("crates/testkit/python");
+    let files = fs::read_dir(&folder).context("the test kit has no folder of pinned Python packages")?;
+    for file in files {
+        let name = file?.file_name().to_string_lossy().into_owned();
+        if let Some(name) = name.strip_prefix("requirements-").and_then(|name| name.strip_suffix(".txt")) {
+            install_python_environment(&folder, name)?;
+        }
+    }
+    Ok(())
+}
+
+/// One environment, with the stamp that the test kit writes and reads as well.
+fn install_python_environment(folder: &Path, name: &str) -> anyhow::Result<()> {
+    let requirements = folder.join(format!("requirements-{name}.txt"));
+    let pins = fs::read(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
+    let environment = folder.join(format!(".venv-{name}"));
+    let (python, stamp) = (environment.join("bin/python3"), environment.join("installed-requirements.txt"));
+    if python.exists() && fs::read(&stamp).is_ok_and(|earlier| earlier == pins) {
+        return Ok(());
+    }
+    eprintln!("installing the tests' Python packages `{name}` into crates/testkit/python/.venv-{name}");
+    let watch = Stopwatch::start();
+    process::run(process::command("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+    let mut pip = process::command(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
+        .args(["--require-hashes", "--only-binary", ":all:", "--requirement"])
+        .arg(&requirements);
+    process::run(&mut pip)?;
+    fs::write(&stamp, pins).with_context(|| format!("cannot write {}", stamp.display()))?;
+    eprintln!("Python packages installed in {}", watch.read());
+    Ok(())
+}
+
 /// The pinned cargo-deny, built once into the ignored folder `.tools`.
 pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
     let folder = process::root().join(".tools");
@@ -142,7 +214,15 @@ pub(crate) fn cargo_deny() -> anyhow::Result<PathBuf> {
 
 fn missing(purpose: For) -> Vec<&'static Requirement> {
     let wanted = REQUIREMENTS.iter().filter(|required| required.demo || purpose == For::Tests);
-    wanted.filter(|required| process::find(required.program).is_none()).collect()
+    wanted.filter(|required| !required.is_met()).collect()
+}
+
+impl Requirement {
+    fn is_met(&self) -> bool {
+        let there = process::find(self.program).is_some();
+        let mut probe = process::command(self.program);
+        there && (self.probe.is_empty() || process::read(probe.args(self.probe)).is_ok())
+    }
 }
 
 /// The words that give a command the right to install: none for root, sudo when there is one, else `None`.

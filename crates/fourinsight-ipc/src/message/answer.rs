@@ -74,13 +74,16 @@ pub struct Confirmation {
     pub id: String,
     /// What it is about.
     pub about: Confirm,
-    /// The token endpoint that the person's package names.
+    /// The token endpoint: the one that the person's package names, or the one that granted the tokens.
     pub endpoint: String,
     /// The part of the endpoint that the configuration leaves open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
     /// Who would be signed in; `null` when the server does not say.
     pub identity: Option<Identity>,
+    /// About a person: who is signed in to the session now, or was last; `null` when nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Identity>,
     /// The question, for people.
     pub question: String,
 }
@@ -88,7 +91,7 @@ pub struct Confirmation {
 impl Confirmation {
     /// A question about an endpoint.
     pub fn new(id: String, about: Confirm, endpoint: String, question: String) -> Self {
-        Self { id, about, endpoint, tenant: None, identity: None, question }
+        Self { id, about, endpoint, tenant: None, identity: None, previous: None, question }
     }
 }
 
@@ -102,6 +105,8 @@ pub enum Confirm {
     Tenant,
     /// Whether the session is to be signed in as this identity at this endpoint; nothing has been saved.
     Identity,
+    /// Whether the session is to be signed in as this identity instead of the one that it had; nothing has been saved.
+    Person,
     /// Something that a newer daemon knows and this client does not.
     #[serde(other)]
     Unknown,

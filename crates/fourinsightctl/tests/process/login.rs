@@ -17,13 +17,13 @@ const URI: &str = "https://id.example.com/authorize?client_id=abc&state=xyz";
 
 /// Where the one login attempt stands, and a bell for when it moves on.
 #[derive(Default)]
-struct Attempt {
+pub(crate) struct Attempt {
     now: Mutex<Value>,
     moved: Condvar,
 }
 
 impl Attempt {
-    fn pending(uri: &str) -> Arc<Self> {
+    pub(crate) fn pending(uri: &str) -> Arc<Self> {
         let attempt = Self::default();
         *attempt.now.lock().unwrap() = json!({
             "id": "L1", "session": "default", "flow": "browser", "state": "pending",
@@ -32,7 +32,7 @@ impl Attempt {
         Arc::new(attempt)
     }
 
-    fn becomes(&self, changes: &Value) {
+    pub(crate) fn becomes(&self, changes: &Value) {
         let mut now = self.now.lock().unwrap();
         for (name, value) in changes.as_object().unwrap() {
             now[name] = value.clone();
@@ -40,11 +40,11 @@ impl Attempt {
         self.moved.notify_all();
     }
 
-    fn succeeds(&self) {
+    pub(crate) fn succeeds(&self) {
         self.becomes(&json!({ "state": "succeeded", "identity": { "sub": "1", "name": "Ada" } }));
     }
 
-    fn now(&self) -> Value {
+    pub(crate) fn now(&self) -> Value {
         self.now.lock().unwrap().clone()
     }
 
@@ -61,7 +61,7 @@ impl Attempt {
     }
 
     /// The same, with something to say about everything else.
-    fn daemon_with(
+    pub(crate) fn daemon_with(
         self: &Arc<Self>,
         otherwise: impl Fn(&Request) -> (u16, Value) + Send + Sync + 'static,
     ) -> Daemon {

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
+mod another_person;
 mod login;
 mod revoke;
 mod shells;

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Registration, json::Object, text::clean};
+use super::{Registration, issuer, json::Object, text::clean};
 use crate::{
     http::{HttpExchange, HttpRequest},
     token::{AccessToken, Person},
@@ -42,6 +42,9 @@ pub async fn userinfo(
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::AUTHORIZATION, authorization);
     let issuer = registration.issuer.clone().or_else(|| stand_in_issuer(registration))?;
+    if issuer::is_template(&issuer) {
+        return None;
+    }
     let request = HttpRequest {
         method: Method::GET,
         url,
@@ -74,6 +77,8 @@ pub(super) struct Expectation<'a> {
     pub(super) issuer: Option<&'a str>,
     pub(super) client_id: &'a str,
     pub(super) nonce: Option<&'a str>,
+    /// How long ago the person may have signed in, in seconds, where the authorization request said.
+    pub(super) max_age: Option<u64>,
     /// The server's own time, in Unix seconds.
     pub(super) server_now: i64,
 }
@@ -88,9 +93,18 @@ pub(super) struct Identified {
 pub(super) fn identify(id_token: &str, expected: Expectation<'_>) -> Result<Identified, &'static str> {
     let payload = payload(id_token).ok_or("it cannot be read")?;
     let claims = std::str::from_utf8(&payload).ok().and_then(Object::read).ok_or("it cannot be read")?;
-    let issuer = claims.text("iss").ok_or("it names no issuer")?.to_string();
+    let said = claims.text("iss").ok_or("it names no issuer")?.to_string();
     let subject = subject(&claims).ok_or("it names no subject")?;
-    let defect = defect(&claims, &issuer, expected);
+    let tenant = claims.text("tid");
+    let vouching = expected
+        .issuer
+        .map(|issuer| issuer::vouching(issuer, &said, tenant.as_ref().map(|tid| tid.as_str())));
+    let (issuer, wrong) = match vouching {
+        None => (said, None),
+        Some(Ok(issuer)) => (issuer, None),
+        Some(Err(wrong)) => (said, Some(wrong)),
+    };
+    let defect = wrong.or_else(|| defect(&claims, expected));
     Ok(Identified { person: Person { issuer, subject, name: name(&claims) }, defect })
 }
 
@@ -100,12 +114,10 @@ pub(super) fn jwt_expiry(token: &str) -> Option<f64> {
     Object::read(std::str::from_utf8(&payload).ok()?)?.number("exp").filter(|expiry| *expiry > 0.0)
 }
 
-fn defect(claims: &Object<'_>, issuer: &str, expected: Expectation<'_>) -> Option<&'static str> {
+fn defect(claims: &Object<'_>, expected: Expectation<'_>) -> Option<&'static str> {
     let audiences = claims.texts("aud").unwrap_or_default();
     let authorized = claims.text("azp");
-    if expected.issuer.is_some_and(|expected| expected != issuer) {
-        Some("its issuer is another")
-    } else if !audiences.iter().any(|audience| audience == expected.client_id) {
+    if !audiences.iter().any(|audience| audience == expected.client_id) {
         Some("it is for another client")
     } else if audiences.len() > 1
         && authorized.as_ref().is_none_or(|party| party.as_str() != expected.client_id)
@@ -116,7 +128,33 @@ fn defect(claims: &Object<'_>, issuer: &str, expected: Expectation<'_>) -> Optio
     } else if expected.nonce.is_some_and(|nonce| claims.text("nonce").is_none_or(|said| *said != nonce)) {
         Some("its nonce is not the one sent")
     } else {
-        None
+        expected.max_age.and_then(|max_age| too_long_ago(claims, max_age, expected.server_now))
+    }
+}
+
+/// OpenID Connect Core section 3.1.3.7, item 13.
+fn too_long_ago(claims: &Object<'_>, max_age: u64, server_now: i64) -> Option<&'static str> {
+    match claims.number("auth_time") {
+        None => Some(NO_AUTH_TIME),
+        Some(auth_time) if server_now as f64 - auth_time > max_age as f64 + LEEWAY => Some(TOO_LONG_AGO),
+        Some(_) => None,
+    }
+}
+
+/// There is none, though something was to be checked by it.
+pub(super) const NO_ID_TOKEN: &str = "there is none, and max_age is checked by it";
+const NO_AUTH_TIME: &str =
+    "it does not say when the person signed in (auth_time), though max_age asks for it";
+const TOO_LONG_AGO: &str = "the person signed in longer ago than max_age allows";
+
+/// What to do about a defect.
+pub(super) fn remedy(defect: &str) -> &'static str {
+    match defect {
+        NO_ID_TOKEN | NO_AUTH_TIME => {
+            "remove max_age from authorize_params, or have the server's administrator see to it"
+        }
+        TOO_LONG_AGO => "sign in at the server again, as with --force",
+        _ => "check issuer and client_id",
     }
 }
 

@@ -9,7 +9,8 @@
 //! Whoever brings the first answer, browser or person, moves the attempt out of `Waiting`, so an answer counts
 //! once. From then on the exchange runs to its end: a code is spent by being sent. An attempt that is cancelled
 //! meanwhile gives back what it was granted instead of signing in. While it is `Redeeming`, an attempt may ask its
-//! person a question and wait for the answer.
+//! person a question and wait for the answer. A device attempt waits for nobody's answer here: it becomes `Redeeming`
+//! when a poll has brought its tokens.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -18,7 +19,7 @@ use std::{
 
 use fourinsight_ipc::{
     ErrorBody, ErrorCode, SessionKey,
-    message::{Identity, LoginState, LoginStatus},
+    message::{LoginState, LoginStatus},
 };
 use tokio::sync::{Notify, oneshot, watch};
 
@@ -26,7 +27,7 @@ use super::{
     NewLogin,
     authorize::AnswerMode,
     awaits::Awaits,
-    callback::{Answer, Expected, NotTheAnswer},
+    callback::{Answer, NotTheAnswer},
     failure::{self, LoginFailure},
     loopback,
     redemption::{Proof, Redemption},
@@ -35,6 +36,7 @@ use super::{
 use crate::clock::{Clock, Timestamp};
 
 mod confirmation;
+mod renewal;
 mod unattended;
 
 use confirmation::Question;
@@ -82,6 +84,15 @@ enum Phase {
     Redeeming,
     Committing,
     Ended { at: Timestamp },
+}
+
+impl Phase {
+    /// Leaves off waiting: what was waited for came another way.
+    fn take_up(&mut self) {
+        if matches!(self, Self::Waiting(_)) {
+            *self = Self::Redeeming;
+        }
+    }
 }
 
 /// Whether a browser still has to be shown how it ended.
@@ -237,8 +248,10 @@ impl Attempt {
             }
         };
         let signing_in = async {
-            if let Some(answer) = self.wait(answer).await {
-                self.finish(answer, redemption, &proof).await;
+            match self.wait(answer).await {
+                Some(answer) => self.finish(answer, redemption, &proof).await,
+                // Perhaps nobody could answer at the address that they were sent to.
+                None => redemption.distrust(),
             }
         };
         if let Some(listener) = listener {
@@ -297,24 +310,23 @@ impl Attempt {
         let granted = redemption.redeem(&answer, proof, &self.clock).await;
         drop(answer);
         match granted {
-            Ok(login) if self.may_save(&login, proof).await => self.sign_in(login, &redemption).await,
-            Ok(login) => {
-                self.fail(confirmation::declined("Nothing was saved.").into());
-                redemption.give_back(&login.tokens).await;
-            }
+            Ok(login) => self.sign_in(login, &redemption).await,
             Err(failure) => self.fail(failure),
         }
     }
 
-    /// Signs the session in, unless the attempt was cancelled meanwhile.
+    /// Signs the session in, unless the person says no to what they are asked, or the attempt was cancelled.
     pub(super) async fn sign_in(&self, login: NewLogin, redemption: &Redemption) {
+        self.phase().take_up();
+        if !self.may_save(&login, &redemption.sessions.known(&self.session)).await {
+            self.fail(confirmation::declined("Nothing was saved; the session stays as it was.").into());
+            return redemption.give_back(&login.tokens).await;
+        }
         if !self.commit() {
             return redemption.give_back(&login.tokens).await;
         }
-        let person = login.tokens.person.as_ref();
-        let identity =
-            person.map(|person| Identity { sub: person.subject.clone(), name: person.name.clone() });
-        let note = login.tokens.refresh_token.is_none().then(|| self.no_refresh_token(&login.scopes));
+        let identity = login.tokens.person.as_ref().map(confirmation::identity);
+        let note = login.tokens.refresh_token.is_none().then(|| renewal::missing(&login, self.is_implicit()));
         match redemption.sessions.sign_in(&self.session, login).await {
             Ok(()) => self.end(&mut self.phase(), |status| {
                 status.state = LoginState::Succeeded;
@@ -385,16 +397,8 @@ impl Attempt {
         tokio::time::sleep(GRACE).await;
     }
 
-    fn no_refresh_token(&self, scopes: &[String]) -> String {
-        let implicit = |expected: &Expected| expected.mode == AnswerMode::Fragment;
-        let next = if self.awaits.callback().is_some_and(implicit) {
-            "nothing can renew it, because the implicit grant gives no refresh token"
-        } else if scopes.iter().any(|scope| scope == "offline_access") {
-            "offline_access was asked for, so ask the server's administrator to allow this client refresh tokens"
-        } else {
-            "if the server offers it, add offline_access to the scopes of the profile and log in again"
-        };
-        format!("The server gave no refresh token: this session ends with its access token; {next}.")
+    fn is_implicit(&self) -> bool {
+        self.awaits.callback().is_some_and(|expected| expected.mode == AnswerMode::Fragment)
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {

@@ -88,6 +88,9 @@ pub(super) fn retry(retry: &Retry) -> LoginFailure {
 
 /// The server refused the code's exchange.
 pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
+    if refusal.failure.error == "invalid_id_token" {
+        return with_next_step(ErrorCode::AccessDenied, &refusal.failure, "run the login again").into();
+    }
     let (code, next) = match refusal.verdict {
         Verdict::Final | Verdict::PersonChanged => (ErrorCode::AccessDenied, "run the login again"),
         Verdict::InteractionRequired => (
@@ -218,7 +221,7 @@ fn words(failure: &Failure) -> String {
         (code, "") => code.to_owned(),
         (
             "server_unreachable" | "invalid_issuer" | "invalid_metadata" | "issuer_mismatch"
-            | "discovery_failed",
+            | "discovery_failed" | "invalid_id_token",
             words,
         ) => words.to_owned(),
         (code, words) => format!("{code}: {words}"),

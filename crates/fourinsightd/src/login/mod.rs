@@ -12,6 +12,7 @@
 //! | `redemption` | turns the answer into tokens |
 //! | `device` | has the person enter a code elsewhere instead, and polls (RFC 8628) |
 //! | `attempt` | carries one attempt from the answer to the session, and asks its person where that is needed |
+//! | `known` | what a session was signed in with before, and whether another person would take that place |
 //! | `unattended`, `opener` | logins that need no person: by client credentials |
 //! | `page`, `failure` | tell how it ended |
 //!
@@ -39,12 +40,12 @@ use self::{
     redirect_uri::RedirectUri,
 };
 use crate::{
-    authority::{Registration, allowed::PinnedEndpoint, discovery},
+    authority::{Registration, discovery},
     clock::{Clock, Timestamp},
     config::{Config, ConfigFile},
     http::HttpExchange,
     profile::{Flow, Profile, ResponseMode},
-    token::{Person, TokenSet},
+    token::TokenSet,
 };
 
 mod attempt;
@@ -53,6 +54,7 @@ mod awaits;
 mod callback;
 mod device;
 mod failure;
+mod known;
 mod loopback;
 mod opener;
 mod package;
@@ -66,6 +68,7 @@ mod sockets;
 mod tests;
 mod unattended;
 
+pub use known::{Known, SignedInAs};
 pub(crate) use opener::{NotOpened, Opener, is_brought};
 
 /// All login attempts of this daemon.
@@ -74,6 +77,7 @@ pub struct Logins {
     clock: Clock,
     sessions: Arc<dyn SignIn>,
     config: Arc<ConfigFile>,
+    servers: Arc<discovery::Cache>,
     attempts: Mutex<HashMap<String, Arc<Attempt>>>,
     /// Held from cancelling an earlier attempt to listing the later one.
     turn: tokio::sync::Mutex<()>,
@@ -86,15 +90,6 @@ pub trait SignIn: Send + Sync {
 
     /// Signs the session in; returns when that is durable.
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a>;
-}
-
-/// What a session was signed in with before, as far as a new login must know it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
-    /// The token endpoint that a package named.
-    pub pinned_endpoint: Option<PinnedEndpoint>,
-    /// Who is signed in.
-    pub person: Option<Person>,
 }
 
 /// What [`SignIn::sign_in`] returns.
@@ -147,8 +142,8 @@ impl Logins {
         sessions: Arc<dyn SignIn>,
         config: Arc<ConfigFile>,
     ) -> Self {
-        let attempts = Mutex::default();
-        Self { exchange, clock, sessions, config, attempts, turn: tokio::sync::Mutex::default() }
+        let (servers, attempts, turn) = Default::default();
+        Self { exchange, clock, sessions, config, servers, attempts, turn }
     }
 
     /// Begins an attempt by the configuration as it stands in its file now, and cancels an earlier one for the same
@@ -167,7 +162,7 @@ impl Logins {
     /// Begins an attempt that ends with an answer, which a browser or the person brings.
     async fn begin_with_answer(&self, session: SessionKey, plan: Plan) -> Result<LoginStatus, ErrorBody> {
         let Plan { profile, wish, note } = plan;
-        let registration = self.discover(&profile).await?;
+        let (registration, odd) = self.discover(&session, &profile, &wish).await?;
 
         let _turn = self.turn.lock().await;
         let prepared = self.prepare(&session, &profile, &registration, &wish).await?;
@@ -176,11 +171,12 @@ impl Logins {
         let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
         status.authorization_uri = authorization_uri;
         status.wanted = awaits.wanted();
-        status.warning = profile.flow.legacy_warning().map(str::to_owned);
         status.note = note;
-        if let Some(warning) = &status.warning {
+        if let Some(warning) = profile.flow.legacy_warning() {
             tracing::warn!(profile = profile.name, "{warning}");
+            status.warning = Some(warning.to_owned());
         }
+        status.warning = [status.warning, odd].into_iter().flatten().reduce(|one, other| one + " " + &other);
         let page_path = format!("/done/{}", authorize::random(16));
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = clock.now() + attempt::LIFE;
@@ -191,20 +187,11 @@ impl Logins {
         Ok(begun)
     }
 
-    async fn discover(&self, profile: &Profile) -> Result<Registration, ErrorBody> {
-        let discovered = discovery::discover(&*self.exchange, profile)
-            .await
-            .map_err(|error| failure::discovery(&error))?;
-        for warning in &discovered.warnings {
-            tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
-        }
-        Ok(discovered.registration)
-    }
-
     fn redemption(&self, profile: Profile, registration: Registration, wish: Wish) -> Redemption {
         Redemption {
             exchange: Arc::clone(&self.exchange),
             sessions: Arc::clone(&self.sessions),
+            servers: Arc::clone(&self.servers),
             profile: profile.name,
             registration,
             scopes: wish.scopes,

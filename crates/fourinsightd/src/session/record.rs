@@ -31,6 +31,9 @@ pub(crate) struct Login {
     #[serde(default)]
     pub(crate) refresh_idle: Option<u64>,
     pub(crate) keep_alive: bool,
+    /// Who signed in. It outlives the tokens, so that the next login knows whose place it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) person: Option<StoredPerson>,
 }
 
 impl Login {
@@ -43,6 +46,11 @@ impl Login {
     pub(crate) fn opener(&self) -> Opener {
         let (scopes, resources) = (self.scopes.clone(), self.resources.clone());
         Opener::found(self.profile.clone(), self.registration.clone(), scopes, resources, self.keep_alive)
+    }
+
+    /// Who signed in, if that was known then.
+    pub(crate) fn person(&self) -> Option<Person> {
+        self.person.clone().map(Person::from)
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -115,11 +123,26 @@ struct StoredRefreshToken {
     idle_end: Option<i64>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct StoredPerson {
+/// A person as the record names them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredPerson {
     issuer: String,
     subject: String,
     name: Option<String>,
+}
+
+impl From<&Person> for StoredPerson {
+    fn from(person: &Person) -> Self {
+        let Person { issuer, subject, name } = person.clone();
+        Self { issuer, subject, name }
+    }
+}
+
+impl From<StoredPerson> for Person {
+    fn from(stored: StoredPerson) -> Self {
+        let StoredPerson { issuer, subject, name } = stored;
+        Self { issuer, subject, name }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -174,11 +197,7 @@ impl Stored {
                 Self::SignedIn {
                     refresh_token,
                     ended,
-                    person: session.person.as_ref().map(|person| StoredPerson {
-                        issuer: person.issuer.clone(),
-                        subject: person.subject.clone(),
-                        name: person.name.clone(),
-                    }),
+                    person: session.person.as_ref().map(StoredPerson::from),
                     tokens: tokens.collect(),
                 }
             }
@@ -220,11 +239,7 @@ impl Stored {
                         None => Grant::None { ended },
                     },
                     own: login.own_key(),
-                    person: person.map(|person| Person {
-                        issuer: person.issuer,
-                        subject: person.subject,
-                        name: person.name,
-                    }),
+                    person: person.map(Person::from),
                     entries,
                     backoff: None,
                     durability: Durability::Durable,

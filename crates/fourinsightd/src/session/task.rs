@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Command, Handle, Nudge,
     event::{Effect, Event, NewGrant},
-    record::{self, Login},
+    record::{self, Login, StoredPerson},
     redeem::Redemption,
     schedule::Chance,
     snapshot::Snapshot,
@@ -235,6 +235,7 @@ impl Task {
             resources: new.resources,
             refresh_idle: new.refresh_idle,
             keep_alive: new.keep_alive,
+            person: new.tokens.person.as_ref().map(StoredPerson::from),
         };
         let grant = NewGrant {
             tokens: new.tokens,

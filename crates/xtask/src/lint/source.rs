@@ -69,7 +69,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
-            if !matches!(name.as_str(), "node_modules" | "target") {
+            // Virtual environments of Python have names that start with a dot.
+            if !matches!(name.as_str(), "node_modules" | "target") && !name.starts_with('.') {
                 collect(&path, files)?;
             }
         } else if matches!(
@@ -131,5 +132,6 @@ mod tests {
         collect(&process::root().join("crates"), &mut files).unwrap();
         assert!(files.iter().any(|file| file.ends_with("xtask/src/lint/source.rs")));
         assert!(!files.iter().any(|file| file.to_string_lossy().contains("node_modules")));
+        assert!(!files.iter().any(|file| file.to_string_lossy().contains(".venv")));
     }
 }

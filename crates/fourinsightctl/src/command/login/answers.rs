@@ -12,6 +12,7 @@ use secrecy::ExposeSecret;
 
 use super::{
     paste::{self, NotAnAddress},
+    prompt,
     wait::{Event, SLICE},
 };
 use crate::{
@@ -79,8 +80,12 @@ impl Answers {
                 Err(error) => return self.events.send(Event::News(Err(error))).is_ok(),
             }
         }
-        self.question.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&status.confirmation);
-        self.events.send(Event::News(Ok(Box::new(status)))).is_ok()
+        // What comes from a pipe was written before the question was asked.
+        let goes_on = status.confirmation.as_ref().is_none_or(prompt::may_be_answered);
+        if goes_on {
+            self.question.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&status.confirmation);
+        }
+        self.events.send(Event::News(Ok(Box::new(status)))).is_ok() && goes_on
     }
 
     fn open_question(&self) -> Option<Confirmation> {

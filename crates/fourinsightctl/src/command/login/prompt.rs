@@ -1,6 +1,8 @@
 //! What the person is told to do, by what the login waits for.
 
-use fourinsight_client::{Confirmation, Wanted};
+use std::io::{self, IsTerminal};
+
+use fourinsight_client::{Confirm, Confirmation, Wanted};
 
 use crate::{
     output,
@@ -35,15 +37,30 @@ pub(super) fn to_bring(wanted: Option<Wanted>, username: Option<&str>) -> &'stat
 /// What to type after the user name.
 pub(super) const PASSWORD: &str = "Type the password and press Enter. It is not shown.";
 
-/// Shows a question. All of it may come from a server, so all of it is cleaned.
+/// Whether standard input can answer a question: another person takes a session over only where somebody reads who.
+pub(super) fn may_be_answered(question: &Confirmation) -> bool {
+    question.about != Confirm::Person || io::stdin().is_terminal()
+}
+
+/// Shows a question and how to answer it.
 pub(super) fn ask(question: &Confirmation) {
-    output::line_to_stderr(&format!("Token endpoint: {}", clean(&question.endpoint)));
+    show(question);
+    output::line_to_stderr("Type yes or no and press Enter.");
+}
+
+/// Shows a question. All of it may come from a server, so all of it is cleaned.
+pub(super) fn show(question: &Confirmation) {
+    let line = |name: &str, value: &str| output::line_to_stderr(&format!("{name:<16}{}", clean(value)));
+    line("Token endpoint:", &question.endpoint);
     if let Some(tenant) = &question.tenant {
-        output::line_to_stderr(&format!("Tenant:         {}", clean(tenant)));
+        line("Tenant:", tenant);
     }
-    if question.about == fourinsight_client::Confirm::Identity {
-        let person = person(question.identity.as_ref());
-        output::line_to_stderr(&format!("Signed in:      {}", person.as_deref().unwrap_or("unknown")));
+    let known = |identity| person(identity).unwrap_or_else(|| "unknown".to_owned());
+    if question.about == Confirm::Person {
+        line("Before:", &known(question.previous.as_ref()));
     }
-    output::line_to_stderr(&format!("{} Type yes or no and press Enter.", clean(&question.question)));
+    if matches!(question.about, Confirm::Identity | Confirm::Person) {
+        line("Signed in:", &known(question.identity.as_ref()));
+    }
+    output::line_to_stderr(&clean(&question.question));
 }

@@ -13,7 +13,9 @@ use std::{
     time::Duration,
 };
 
-use fourinsight_client::{Client, Confirmation, Error, LoginRequest, LoginState, LoginStatus, Wanted};
+use fourinsight_client::{
+    Client, Confirmation, Error, LoginRequest, LoginResponse, LoginState, LoginStatus, Wanted,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use fourinsight_ipc::platform::HiddenInput;
@@ -62,6 +64,7 @@ pub(super) fn until_answered(
         asked: Vec::new(),
         answered: Vec::new(),
         input_ended: false,
+        listens: false,
         hidden: None,
     };
     let client = client.clone();
@@ -115,6 +118,8 @@ struct Wait<'a> {
     /// What has been answered: these questions, and what was wanted.
     answered: Vec<Option<String>>,
     input_ended: bool,
+    /// Whether standard input is being read.
+    listens: bool,
     /// While it is there, the terminal does not show what is typed.
     hidden: Option<HiddenInput>,
 }
@@ -143,7 +148,14 @@ impl Wait<'_> {
                         self.begin(&status);
                         attempt = Some(status.id.clone());
                     }
-                    self.ask(status.confirmation);
+                    self.expires_at = Timestamp::from_second(status.expires_at).unwrap_or(Timestamp::MAX);
+                    match status.confirmation {
+                        Some(question) if !prompt::may_be_answered(&question) => {
+                            return self.decline(&status.id, &question);
+                        }
+                        Some(question) => self.ask(&status.id, question),
+                        None => {}
+                    }
                 }
                 Event::Refused(failure) => output::line_to_stderr(&failure.to_string()),
                 Event::Accepted(what) => self.answered.push(what),
@@ -172,7 +184,6 @@ impl Wait<'_> {
             output::line_to_stderr(&format!("note: {}", clean(note)));
             self.said = Some(note.clone());
         }
-        self.expires_at = Timestamp::from_second(status.expires_at).unwrap_or(Timestamp::MAX);
         self.wanted = status.wanted;
         if let Some(warning) = &status.warning {
             output::line_to_stderr(&format!("warning: {}", clean(warning)));
@@ -190,17 +201,25 @@ impl Wait<'_> {
             }
             None => {}
         }
-        let username = self.options.username.clone();
+        let username = self.options.username.as_deref();
         // Hidden before anybody is told to type.
         if status.wanted.is_some_and(|wanted| wanted != Wanted::Password || username.is_some()) {
             self.hidden = HiddenInput::on();
         }
-        tell(prompt::to_bring(status.wanted, username.as_deref()));
+        tell(prompt::to_bring(status.wanted, username));
+        self.listen(&status.id);
+    }
+
+    /// Starts to read standard input, on behalf of this attempt.
+    fn listen(&mut self, id: &str) {
+        if std::mem::replace(&mut self.listens, true) {
+            return;
+        }
         let answers = Answers {
             client: self.client.clone(),
-            id: status.id.clone(),
-            wanted: status.wanted,
-            username,
+            id: id.to_owned(),
+            wanted: self.wanted,
+            username: self.options.username.clone(),
             question: OpenQuestion::clone(&self.question),
             events: self.sender.clone(),
         };
@@ -226,14 +245,26 @@ impl Wait<'_> {
     }
 
     /// Shows a question once. The answer is typed where it can be seen.
-    fn ask(&mut self, confirmation: Option<Confirmation>) {
-        let Some(question) = confirmation else { return };
+    fn ask(&mut self, id: &str, question: Confirmation) {
         if !self.asked.contains(&question.id) {
             self.hidden = None;
             prompt::ask(&question);
             self.asked.push(question.id.clone());
             *self.question.lock().unwrap_or_else(PoisonError::into_inner) = Some(question);
+            self.listen(id);
         }
+    }
+
+    /// Says no to a question that nobody is there to answer, and shows it.
+    fn decline(&self, id: &str, question: &Confirmation) -> Result<LoginStatus, Failure> {
+        let status =
+            self.client.answer_login(id, &LoginResponse::confirmation(question.id.clone(), false))?;
+        // Another client may have been quicker to answer.
+        if status.state == LoginState::Succeeded {
+            return Ok(status);
+        }
+        prompt::show(question);
+        Err(another_person())
     }
 
     /// Whether only standard input could go on, and it has ended.
@@ -292,6 +323,15 @@ fn unanswered() -> Failure {
         Exit::Failure,
         "standard input ended before the login had its answer, and the login attempt was cancelled",
         "run `fourinsightctl login` on a terminal, or give it one line for each answer: `fourinsightctl login --help`",
+    )
+}
+
+fn another_person() -> Failure {
+    Failure::new(
+        Exit::Denied,
+        "the session is another person's, so it stays as it was: standard input is no terminal, where this could be \
+         confirmed",
+        "run it on a terminal, or sign in under another KEY",
     )
 }
 

@@ -1,6 +1,6 @@
-//! The questions of an attempt: what a package cannot prove, the person confirms.
+//! The questions of an attempt: what a package cannot prove, and whose place is taken, the person confirms.
 
-use std::sync::PoisonError;
+use std::{sync::PoisonError, time::Duration};
 
 use fourinsight_ipc::{
     ErrorBody, ErrorCode,
@@ -9,10 +9,13 @@ use fourinsight_ipc::{
 use tokio::sync::oneshot;
 
 use super::{
-    super::{NewLogin, authorize::random, callback::Answer, redemption::Proof},
+    super::{Known, NewLogin, authorize::random, awaits::Awaits, callback::Answer, redemption::Proof},
     Attempt, Phase,
 };
-use crate::authority::text::clean;
+use crate::{authority::text::clean, token::Person};
+
+/// The shortest time to answer a question: a code may be entered elsewhere in the last second of its life.
+const TIME_TO_ANSWER: Duration = Duration::from_mins(2);
 
 /// A question that waits for its answer.
 pub(super) struct Question {
@@ -47,38 +50,61 @@ impl Attempt {
         self.confirm(confirmation).await
     }
 
-    /// Whether what was granted may be saved: who a package signs in is confirmed, unless it is who was signed in
-    /// at the same endpoint before.
-    pub(super) async fn may_save(&self, login: &NewLogin, proof: &Proof) -> bool {
-        let Some(endpoint) = &login.registration.pinned_endpoint else { return true };
-        let known = &proof.known;
+    /// Whether what was granted may be saved.
+    ///
+    /// Two things are confirmed first: whom a package signs in, unless they were signed in at the same endpoint
+    /// before; and that another person takes the place of the one whom the session had.
+    pub(super) async fn may_save(&self, login: &NewLogin, known: &Known) -> bool {
         let person = login.tokens.person.as_ref();
-        if person.is_some()
-            && known.person.as_ref() == person
-            && known.pinned_endpoint.as_ref() == Some(endpoint)
-        {
+        let endpoint = login.registration.pinned_endpoint.as_ref();
+        let signed_in_there = known.pinned_endpoint.as_ref() == endpoint
+            && known.person().zip(person).is_some_and(|(known, person)| known.is(person));
+        let about = if self.asks_about_another_person(login) && known.is_replaced_by(person) {
+            Confirm::Person
+        } else if endpoint.is_some() && !signed_in_there {
+            Confirm::Identity
+        } else {
             return true;
-        }
-        let who = person.map_or_else(
-            || "an unknown person, because the server does not say who it is".to_owned(),
-            |person| match &person.name {
-                Some(name) => format!("{} ({})", clean(name), clean(&person.subject)),
-                None => clean(&person.subject),
-            },
+        };
+        let url = endpoint.map_or_else(
+            || login.registration.token_endpoint.clone(),
+            |endpoint| endpoint.url().unwrap_or_default(),
         );
-        let url = endpoint.url().unwrap_or_default();
-        let session = &self.session;
-        let question = format!("Sign the session {session} in as {who}, at {url}?");
-        let mut confirmation = Confirmation::new(random(16), Confirm::Identity, url, question);
-        confirmation.tenant = endpoint.tenant().map(str::to_owned);
-        confirmation.identity =
-            person.map(|person| Identity { sub: person.subject.clone(), name: person.name.clone() });
+        let question = self.question(about, known, person, &url);
+        let mut confirmation = Confirmation::new(random(16), about, url, question);
+        confirmation.tenant = endpoint.and_then(|endpoint| endpoint.tenant().map(str::to_owned));
+        confirmation.identity = person.map(identity);
+        if about == Confirm::Person {
+            confirmation.previous = known.person().map(identity);
+        }
         self.confirm(confirmation).await
+    }
+
+    /// Whether it is asked before another person takes the session over: where a code or a package may have been
+    /// answered by anybody, anywhere. A browser of this machine was in front of who began the login.
+    fn asks_about_another_person(&self, login: &NewLogin) -> bool {
+        matches!(self.awaits, Awaits::Nothing) || login.registration.pinned_endpoint.is_some()
+    }
+
+    fn question(&self, about: Confirm, known: &Known, person: Option<&Person>, url: &str) -> String {
+        let session = &self.session;
+        let before = known.person();
+        // Two servers may use the same subject and name for two people.
+        let names_issuers = before.zip(person).is_some_and(|(before, person)| before.issuer != person.issuer);
+        let nobody = "an unknown person, because the server does not say who it is".to_owned();
+        let now = person.map_or(nobody, |person| in_words(person, names_issuers));
+        if about != Confirm::Person {
+            return format!("Sign the session {session} in as {now}, at {url}?");
+        }
+        let before =
+            before.map_or_else(|| "somebody unknown".to_owned(), |person| in_words(person, names_issuers));
+        format!("The session {session} was signed in as {before}. Sign it in as {now} instead, at {url}?")
     }
 
     /// Asks, and waits for the answer; false also when the attempt ends meanwhile.
     async fn confirm(&self, confirmation: Confirmation) -> bool {
         let (sender, answer) = oneshot::channel();
+        let deadline = self.deadline.max(self.clock.now() + TIME_TO_ANSWER);
         {
             let phase = self.phase();
             if !matches!(*phase, Phase::Redeeming) {
@@ -86,13 +112,16 @@ impl Attempt {
             }
             let question = Question { id: confirmation.id.clone(), answer: sender };
             *self.question.lock().unwrap_or_else(PoisonError::into_inner) = Some(question);
-            self.status.send_modify(|status| status.confirmation = Some(confirmation));
+            self.status.send_modify(|status| {
+                status.expires_at = self.clock.to_unix(deadline);
+                status.confirmation = Some(confirmation);
+            });
         }
         let mut changes = self.watch();
         let accepted = tokio::select! {
             accepted = answer => accepted.unwrap_or(false),
             _ = changes.wait_for(|status| status.state != LoginState::Pending) => false,
-            () = self.reached(self.deadline) => {
+            () = self.reached(deadline) => {
                 let mut phase = self.phase();
                 if matches!(*phase, Phase::Redeeming) {
                     self.end(&mut phase, |status| status.state = LoginState::Expired);
@@ -103,6 +132,19 @@ impl Attempt {
         *self.question.lock().unwrap_or_else(PoisonError::into_inner) = None;
         accepted
     }
+}
+
+pub(super) fn identity(person: &Person) -> Identity {
+    Identity { sub: person.subject.clone(), name: person.name.clone() }
+}
+
+fn in_words(person: &Person, names_issuer: bool) -> String {
+    let subject = clean(&person.subject);
+    let who = match &person.name {
+        Some(name) => format!("{} ({subject})", clean(name)),
+        None => subject,
+    };
+    if names_issuer { format!("{who} of {}", clean(&person.issuer)) } else { who }
 }
 
 /// The person said no.

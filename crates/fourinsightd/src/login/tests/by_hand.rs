@@ -110,8 +110,11 @@ async fn who_was_signed_in_there_before_is_not_asked_again() {
         subject: "42".to_owned(),
         name: Some("Ada <Lovelace>".to_owned()),
     };
-    *world.sessions.known.lock().unwrap() =
-        Known { pinned_endpoint: allowed.admit(ENDPOINT), person: Some(person.clone()) };
+    *world.sessions.known.lock().unwrap() = Known {
+        pinned_endpoint: allowed.admit(ENDPOINT),
+        signed_in_as: SignedInAs::Person(person.clone()),
+        ..Known::default()
+    };
     let begun = begin(&world).await;
     let error =
         world.logins.respond(&begun.id, package("https://id.example/fabrikam/token")).await.unwrap_err();
@@ -119,11 +122,13 @@ async fn who_was_signed_in_there_before_is_not_asked_again() {
     let ended = world.logins.respond(&begun.id, package(ENDPOINT)).await.unwrap();
     assert_eq!(ended.state, LoginState::Succeeded);
     // Somebody else at the same endpoint is.
-    world.sessions.known.lock().unwrap().person =
-        Some(crate::token::Person { subject: "43".to_owned(), ..person });
+    world.sessions.known.lock().unwrap().signed_in_as =
+        SignedInAs::Person(crate::token::Person { subject: "43".to_owned(), ..person });
     let begun = begin(&world).await;
     let asked = world.logins.respond(&begun.id, package(ENDPOINT)).await.unwrap();
-    assert_eq!(question(&asked).about, Confirm::Identity);
+    let asked = question(&asked);
+    assert_eq!((asked.about, asked.identity.unwrap().sub.as_str()), (Confirm::Person, "42"));
+    assert_eq!(asked.previous.unwrap().sub, "43");
 }
 
 #[tokio::test]

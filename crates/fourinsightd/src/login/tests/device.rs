@@ -12,7 +12,7 @@ use crate::{
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// A profile at the practice server.
-const CONFIG: &str = r#"
+pub(super) const CONFIG: &str = r#"
 [profiles.work]
 client_id = "practice-client"
 issuer = "https://practice.test"
@@ -23,16 +23,16 @@ device_poll_params = { tenant = "y" }
 "#;
 
 /// Attempts at a practice server; both follow tokio's paused time.
-struct Device {
-    logins: Logins,
-    practice: Practice,
-    sessions: Arc<Sessions>,
-    clock: Clock,
+pub(super) struct Device {
+    pub(super) logins: Logins,
+    pub(super) practice: Practice,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) clock: Clock,
     _folder: tempfile::TempDir,
 }
 
 impl Device {
-    fn at(change: impl FnOnce(&mut DeviceFlow)) -> Self {
+    pub(super) fn at(change: impl FnOnce(&mut DeviceFlow)) -> Self {
         let mut flow = DeviceFlow::default();
         change(&mut flow);
         let settings =
@@ -40,7 +40,7 @@ impl Device {
         Self::with(settings, CONFIG)
     }
 
-    fn with(settings: Settings, config: &str) -> Self {
+    pub(super) fn with(settings: Settings, config: &str) -> Self {
         let practice = Practice::new(settings);
         let (clock, _) = Virtual::clock();
         let folder = tempfile::tempdir().unwrap();
@@ -56,30 +56,30 @@ impl Device {
         Self { logins, practice, sessions, clock, _folder: folder }
     }
 
-    async fn begin(&self) -> LoginStatus {
+    pub(super) async fn begin(&self) -> LoginStatus {
         self.logins.begin(LoginRequest::default()).await.unwrap()
     }
 
-    async fn ended(&self, begun: &LoginStatus) -> LoginStatus {
+    pub(super) async fn ended(&self, begun: &LoginStatus) -> LoginStatus {
         let mut changes = self.logins.watch(&begun.id).unwrap();
         changes.wait_for(|status| status.state != LoginState::Pending).await.unwrap().clone()
     }
 
     /// The person's decision: allowed by a user, or denied by none.
-    async fn decide(&self, begun: &LoginStatus, user: Option<&str>) {
+    pub(super) async fn decide(&self, begun: &LoginStatus, user: Option<&str>) {
         let uri = begun.verification_uri.as_deref().unwrap();
         self.practice.answer_device(uri, begun.user_code.as_deref().unwrap(), user).await.unwrap();
     }
 
     /// When the polls came, in seconds since the user code was asked for.
-    fn polls(&self) -> Vec<u64> {
+    pub(super) fn polls(&self) -> Vec<u64> {
         let ledger = self.practice.ledger();
         let asked_at = ledger.requests(Endpoint::DeviceAuthorization).next().unwrap().at;
         ledger.token_requests(GRANT_TYPE).iter().map(|poll| poll.at.abs_diff(asked_at).as_secs()).collect()
     }
 }
 
-fn at_least(count: usize) -> impl FnMut(&Ledger) -> bool {
+pub(super) fn at_least(count: usize) -> impl FnMut(&Ledger) -> bool {
     move |ledger| ledger.token_requests(GRANT_TYPE).len() >= count
 }
 

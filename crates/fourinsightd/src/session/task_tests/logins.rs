@@ -1,10 +1,12 @@
 //! New logins, other people, stops and starts.
 
+use fourinsight_ipc::SessionKey;
 use serde_json::json;
 use testkit::practice::{Answer, Endpoint, Gate, SecretKind, Verdict};
 
 use super::{HOUR, seconds};
 use crate::{
+    login::{SignIn as _, SignedInAs},
     session::{NoToken, TokenRequest},
     testing::{ISSUER, SCOPES, START, World, pass, until, usual},
     token::Person,
@@ -182,4 +184,28 @@ async fn a_server_that_does_not_rotate_keeps_its_refresh_token() {
     assert_eq!(ledger.redemptions()[first], 1, "the scripted answer never reached the server's own count");
     assert_eq!(ledger.token_requests("refresh_token")[1].form.get("refresh_token"), Some(first));
     assert_eq!(world.verdict(&world.token().await.unwrap()), Verdict::Live);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_knows_whose_it_was_until_it_is_revoked() {
+    let known = |world: &World| world.daemon.broker.known(&SessionKey::default()).signed_in_as;
+    let is_ada = |known: &SignedInAs| matches!(known, SignedInAs::Person(person) if person.subject == "subject-of-ada");
+    let world = World::new().await;
+    assert_eq!(known(&world), SignedInAs::Nobody);
+    world.sign_in().await;
+    assert!(is_ada(&known(&world)));
+    // Its login has ended, and so have its tokens.
+    world.script([Answer::error(400, "invalid_grant")]);
+    pass(2 * HOUR).await;
+    assert!(matches!(world.token().await, Err(NoToken::LoginRequired(_))));
+    assert!(is_ada(&known(&world)));
+    let world = world.restarted().await;
+    assert!(is_ada(&known(&world)));
+    world.revoke().await;
+    assert_eq!(known(&world), SignedInAs::Nobody);
+
+    let mut login = world.login("ada", &["offline_access", "api"], &[]).await;
+    login.tokens.person = None;
+    world.sign_in_with("default", login).await;
+    assert_eq!(known(&world), SignedInAs::Unknown);
 }

@@ -1,0 +1,177 @@
+//! A login with the device flow to a session that somebody else had: nothing changes before the person is asked.
+
+use fourinsight_ipc::{
+    ErrorCode,
+    message::{Confirm, Confirmation},
+};
+use testkit::practice::{Endpoint, SecretKind, Verdict};
+
+use super::{
+    device::{self, Device, at_least},
+    *,
+};
+use crate::token::Person;
+
+fn ada() -> Person {
+    Person {
+        issuer: "https://practice.test".to_owned(),
+        subject: "subject-of-ada".to_owned(),
+        name: Some("Ada\u{1b} Lovelace".to_owned()),
+    }
+}
+
+impl Device {
+    /// A device login that grace allows, to a session that was signed in like this.
+    async fn allowed_by_grace(signed_in_as: SignedInAs) -> (Self, LoginStatus) {
+        let world = Self::at(|_| {});
+        world.sessions.known.lock().unwrap().signed_in_as = signed_in_as;
+        let begun = world.begin().await;
+        world.practice.wait_until(at_least(1)).await;
+        world.decide(&begun, Some("grace")).await;
+        (world, begun)
+    }
+
+    /// Waits for the question.
+    async fn asked(&self, begun: &LoginStatus) -> Confirmation {
+        let mut changes = self.logins.watch(&begun.id).unwrap();
+        let asked = changes.wait_for(|status| status.confirmation.is_some()).await.unwrap();
+        asked.confirmation.clone().unwrap()
+    }
+
+    async fn answer(&self, begun: &LoginStatus, accepted: bool) -> LoginStatus {
+        let answer = LoginResponse::confirmation(self.asked(begun).await.id, accepted);
+        self.logins.respond(&begun.id, answer).await.unwrap()
+    }
+
+    /// Insists that the session was left alone and that the server has got its tokens back.
+    async fn has_given_back(&self) {
+        assert_eq!(self.sessions.count(), 0);
+        self.practice.wait_until(|ledger| ledger.requests(Endpoint::Revocation).count() == 1).await;
+        let ledger = self.practice.ledger();
+        let given_back = ledger.requests(Endpoint::Revocation).next().unwrap().form.get("token");
+        assert_eq!(given_back, ledger.secrets_of(SecretKind::RefreshToken).next());
+        let access_token = ledger.secrets_of(SecretKind::AccessToken).next().unwrap();
+        assert_eq!(self.practice.verdict(access_token), Verdict::Revoked);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_persons_session_is_replaced_only_once_that_is_confirmed() {
+    let (world, begun) = Device::allowed_by_grace(SignedInAs::Person(ada())).await;
+    let question = world.asked(&begun).await;
+    assert_eq!((question.about, question.tenant.as_deref()), (Confirm::Person, None));
+    assert_eq!(question.endpoint, "https://practice.test/token");
+    assert_eq!(question.identity.as_ref().unwrap().sub, "subject-of-grace");
+    assert_eq!(question.previous.as_ref().unwrap().sub, "subject-of-ada");
+    for words in ["session default", "Ada Lovelace (subject-of-ada)", "Grace Hopper (subject-of-grace)"] {
+        assert!(question.question.contains(words), "{words}: {}", question.question);
+    }
+    let polls = world.polls().len();
+    assert_eq!((world.sessions.count(), polls), (0, 2), "nothing is saved before the answer");
+    assert!(world.logins.respond(&begun.id, LoginResponse::confirmation("another", true)).await.is_err());
+
+    let ended = world.answer(&begun, true).await;
+    assert_eq!((ended.state, ended.confirmation), (LoginState::Succeeded, None));
+    assert_eq!(ended.identity.unwrap().sub, "subject-of-grace");
+    assert_eq!((world.sessions.count(), world.polls().len()), (1, polls));
+    assert_eq!(world.practice.ledger().requests(Endpoint::Revocation).count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_no_leaves_the_session_as_it_was_and_gives_the_tokens_back() {
+    let (world, begun) = Device::allowed_by_grace(SignedInAs::Person(ada())).await;
+    let ended = world.answer(&begun, false).await;
+    let error = ended.error.unwrap();
+    assert_eq!((ended.state, error.error), (LoginState::Failed, ErrorCode::AccessDenied));
+    assert!(error.error_description.contains("the session stays as it was"), "{error:?}");
+    world.has_given_back().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_question_changes_nothing() {
+    let (world, begun) = Device::allowed_by_grace(SignedInAs::Person(ada())).await;
+    world.asked(&begun).await;
+    assert_eq!(world.logins.cancel(&begun.id).unwrap().state, LoginState::Cancelled);
+    world.has_given_back().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_nobody_answers_expires_but_not_with_the_last_second_of_the_code() {
+    let world = Device::at(|flow| flow.code_life = Duration::from_secs(12));
+    world.sessions.known.lock().unwrap().signed_in_as = SignedInAs::Person(ada());
+    let begun = world.begin().await;
+    world.practice.wait_until(at_least(1)).await;
+    world.decide(&begun, Some("grace")).await;
+    world.asked(&begun).await;
+    let asked_at = world.clock.now();
+    let shown = world.logins.watch(&begun.id).unwrap().borrow().clone();
+    assert_eq!(shown.expires_at, world.clock.unix_now() + 120);
+    let ended = world.ended(&begun).await;
+    assert_eq!((ended.state, ended.confirmation), (LoginState::Expired, None));
+    assert_eq!(world.clock.now().since(asked_at), Duration::from_mins(2));
+    world.has_given_back().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_person_and_a_session_that_nobody_had_are_not_asked() {
+    let grace = Person { subject: "subject-of-grace".to_owned(), ..ada() };
+    for signed_in_as in [SignedInAs::Nobody, SignedInAs::Person(grace)] {
+        let (world, begun) = Device::allowed_by_grace(signed_in_as).await;
+        let mut changes = world.logins.watch(&begun.id).unwrap();
+        let moved =
+            changes.wait_for(|status| status.state != LoginState::Pending || status.confirmation.is_some());
+        let status = moved.await.unwrap().clone();
+        assert_eq!((status.state, status.confirmation), (LoginState::Succeeded, None));
+        assert_eq!(world.sessions.count(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_compared_is_asked_about() {
+    let (world, begun) = Device::allowed_by_grace(SignedInAs::Unknown).await;
+    let question = world.asked(&begun).await;
+    assert_eq!((question.about, question.previous), (Confirm::Person, None));
+    assert!(question.question.contains("was signed in as somebody unknown"), "{}", question.question);
+
+    // The same subject at another issuer is somebody else, and the issuers say so.
+    let elsewhere = Person {
+        issuer: "https://other.example".to_owned(),
+        subject: "subject-of-grace".to_owned(),
+        name: Some("Grace Hopper".to_owned()),
+    };
+    let (world, begun) = Device::allowed_by_grace(SignedInAs::Person(elsewhere)).await;
+    let question = world.asked(&begun).await.question;
+    assert!(
+        question.contains("(subject-of-grace) of https://other.example.")
+            && question.contains("(subject-of-grace) of https://practice.test instead"),
+        "{question}"
+    );
+
+    // A server that names nobody.
+    let config = device::CONFIG.replace("openid ", "").replace(
+        "issuer = \"https://practice.test\"",
+        "device_authorization_endpoint = \"https://practice.test/device_authorization\"\n\
+         token_endpoint = \"https://practice.test/token\"",
+    );
+    let flow = testkit::practice::Settings {
+        device_flow: Some(testkit::practice::DeviceFlow::default()),
+        ..testkit::practice::Settings::default()
+    };
+    let world = Device::with(flow, &config);
+    world.sessions.known.lock().unwrap().signed_in_as = SignedInAs::Person(ada());
+    let begun = world.begin().await;
+    world.practice.wait_until(at_least(1)).await;
+    world.decide(&begun, Some("grace")).await;
+    let question = world.asked(&begun).await;
+    assert_eq!((question.about, question.identity), (Confirm::Person, None));
+    assert!(question.question.contains("as an unknown person"), "{}", question.question);
+}
+
+#[tokio::test]
+async fn a_browser_of_this_machine_asks_nobody_again() {
+    let world = World::new(BY_HAND);
+    world.sessions.known.lock().unwrap().signed_in_as = SignedInAs::Person(ada());
+    let begun = world.begin("default").await;
+    begun.sign_in().await;
+    assert_eq!(world.ended(&begun).await.state, LoginState::Succeeded);
+}
