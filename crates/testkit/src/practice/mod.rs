@@ -17,7 +17,7 @@
 //! | [`ledger`], `entry` | what happened, request by request |
 //! | [`fault`] | scripted answers, gates, lost connections |
 //! | `browser` | what a person at the login page does |
-//! | [`serve`], `certificates`, `side` | sockets, TLS, and the view for other processes |
+//! | [`serve`], `certificates`, `side`, `profile` | sockets, TLS, the view for other processes, and how they sign in |
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -54,6 +54,7 @@ mod id_token;
 mod layout;
 pub mod ledger;
 mod page;
+mod profile;
 mod protected;
 mod revocation;
 pub mod rotation;

@@ -14,6 +14,8 @@ use super::{Client, Practice, Settings, Verdict};
 
 mod authorization;
 mod device;
+mod dialects;
+mod entra;
 mod faults;
 mod grants;
 mod sockets;
