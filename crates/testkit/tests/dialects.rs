@@ -15,6 +15,9 @@ use testkit::{
 use tokio::{io::AsyncWriteExt as _, time::timeout};
 use url::Url;
 
+/// A life that the daemon outlives many times in a test.
+const SHORT: Duration = Duration::from_secs(4);
+
 struct World {
     practice: Practice,
     serving: Serving,
@@ -70,10 +73,27 @@ impl World {
     async fn renewed_token(&self) -> Result<String> {
         let old = self.living_token().await?;
         let life = self.practice.settings().access_token_life.as_secs();
-        let token = self.home.ctl(&["token", "--min-validity", &life.to_string()]).await?.success()?;
-        ensure!(self.practice.verdict(&token) == Verdict::Live, "the renewed token is dead");
+        self.home.ctl(&["token", "--min-validity", &life.to_string()]).await?.success()?;
+        let token = self.living_token().await?;
         ensure!(token != old, "the token was not renewed:\n{}", self.daemon.log());
         Ok(token)
+    }
+
+    /// Waits for so many refreshes, which the daemon makes by itself where tokens are short-lived, and then still
+    /// has a token to give.
+    async fn keeps_refreshing(&self, count: usize) -> Result<()> {
+        let enough = self.practice.wait_until(|ledger| ledger.refreshes().len() >= count);
+        timeout(TIME_LIMIT, enough).await.context("the daemon does not refresh")?;
+        self.home.ctl(&["token"]).await?.success().map(drop)
+    }
+
+    /// Rejects the token as an API would.
+    async fn reject(&self) -> Result<()> {
+        let answer: serde_json::Value = self.home.ctl(&["token", "--json"]).await?.json()?;
+        let rejection = serde_json::json!({ "token_id": answer["token_id"] });
+        let rejected = self.home.post("/v1/sessions/default/rejections", &rejection).await?;
+        ensure!(rejected.status == 202, "{}", rejected.text());
+        Ok(())
     }
 
     /// The requests with this `grant_type`.
@@ -85,18 +105,11 @@ impl World {
     async fn loses_its_login(&self) -> Result<()> {
         let token = self.living_token().await?;
         self.practice.revoke_all();
-        let post = serde_json::json!({ "token_id": self.token_id().await? });
-        let rejected = self.home.post("/v1/sessions/default/rejections", &post).await?;
-        ensure!(rejected.status == 202, "{}", rejected.text());
+        self.reject().await?;
         let output = self.home.ctl(&["token"]).await?;
         ensure!(output.code == Some(3), "{output:?}");
         ensure!(!output.stdout.contains(&token), "a dead token was served");
         Ok(())
-    }
-
-    async fn token_id(&self) -> Result<String> {
-        let answer: serde_json::Value = self.home.ctl(&["token", "--json"]).await?.json()?;
-        Ok(answer["token_id"].as_str().context("no token_id")?.to_owned())
     }
 
     /// Insists that nothing below the home holds a secret but those that a test put there.
@@ -118,7 +131,8 @@ fn is_entras(entry: &Entry) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn entra_signs_in_in_the_browser_and_keeps_refreshing() {
-    let world = World::new(Settings::entra(), "").await.unwrap();
+    let settings = Settings { access_token_life: SHORT, ..Settings::entra() };
+    let world = World::new(settings, "").await.unwrap();
     let said = world.sign_in().await.unwrap();
     assert!(said.contains("Signed in as Ada Lovelace"), "{said}");
     let ledger = world.practice.ledger();
@@ -127,11 +141,8 @@ async fn entra_signs_in_in_the_browser_and_keeps_refreshing() {
     for word in ["https://api.example/.default", "openid", "profile", "offline_access"] {
         assert!(scope.contains(&word), "{word} in {scope:?}");
     }
-    for _ in 0..3 {
-        world.renewed_token().await.unwrap();
-    }
+    world.keeps_refreshing(3).await.unwrap();
     let refreshes = world.requests("refresh_token");
-    assert_eq!(refreshes.len(), 3);
     for refresh in &refreshes {
         assert!(is_entras(refresh), "{refresh:?}");
         assert!(refresh.form.get("scope").unwrap().split(' ').any(|word| word == "offline_access"));
@@ -153,15 +164,13 @@ async fn entra_signs_in_in_the_browser_and_keeps_refreshing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn entra_signs_a_device_in_and_refreshes_default_alone() {
     let flow = DeviceFlow { interval: Duration::from_secs(1), slows_down: false, ..DeviceFlow::default() };
-    let settings = Settings { device_flow: Some(flow), ..Settings::entra() };
+    let settings = Settings { device_flow: Some(flow), access_token_life: SHORT, ..Settings::entra() };
     let world = World::new(settings, "").await.unwrap();
     world.sign_in_by_device().await.unwrap();
-    world.renewed_token().await.unwrap();
-    world.renewed_token().await.unwrap();
+    world.keeps_refreshing(2).await.unwrap();
     let refreshes = world.requests("refresh_token");
-    let scopes = refreshes.iter().map(|refresh| refresh.form.get("scope"));
-    assert!(scopes.eq([Some("https://api.example/.default"); 2]), "{refreshes:?}");
-    assert!(refreshes.iter().all(is_entras), "{refreshes:?}");
+    let alone = |refresh: &Entry| refresh.form.get("scope") == Some("https://api.example/.default");
+    assert!(refreshes.iter().all(|refresh| is_entras(refresh) && alone(refresh)), "{refreshes:?}");
     let revoked = world.home.ctl(&["revoke", "default"]).await.unwrap();
     assert_eq!(revoked.code, Some(6), "{revoked:?}");
     world.has_no_leak().unwrap();
@@ -206,7 +215,7 @@ async fn entras_policy_for_one_api_leaves_the_others_alone() {
     assert_eq!(world.practice.access_token(&other).unwrap().audience, ["https://other.example"]);
     let guarded = world.home.ctl(&["token", "--scope", "https://guarded.example/.default"]).await.unwrap();
     assert_eq!(guarded.code, Some(3), "{guarded:?}");
-    world.renewed_token().await.unwrap();
+    world.living_token().await.unwrap();
     // A policy on the session's own API asks for a person too, and costs no login.
     world.practice.answer_next_token_requests([Answer::json(
         400,
@@ -220,6 +229,8 @@ async fn entras_policy_for_one_api_leaves_the_others_alone() {
     let life = world.practice.settings().access_token_life.as_secs().to_string();
     let living = world.home.ctl(&["token", "--min-validity", &life]).await.unwrap();
     assert_eq!(living.code, Some(0), "the living token is served: {living:?}");
+    let refused = world.requests("refresh_token").into_iter().filter(|request| request.status == Some(400));
+    assert_eq!(refused.count(), 2, "one for the guarded API, one as scripted");
     assert_eq!(world.home.ctl(&["status", "default"]).await.unwrap().code, Some(0));
 }
 
@@ -227,7 +238,6 @@ async fn entras_policy_for_one_api_leaves_the_others_alone() {
 async fn github_signs_in_refreshes_and_ends_by_its_own_word() {
     let world = World::new(Settings::github(), "").await.unwrap();
     world.sign_in().await.unwrap();
-    world.renewed_token().await.unwrap();
     world.renewed_token().await.unwrap();
     assert_eq!(world.practice.ledger().reuse_events().len(), 0);
     world.loses_its_login().await.unwrap();
@@ -270,13 +280,13 @@ async fn auth0_revokes_where_it_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fourinsights_package_signs_in_and_its_odd_refresh_keeps_it_so() {
-    let world = World::new(Settings::fourinsight(), "").await.unwrap();
+    let settings = Settings { access_token_life: SHORT, ..Settings::fourinsight() };
+    let world = World::new(settings, "").await.unwrap();
     let page = format!("{}/auth", world.serving.origin);
     let package = world.practice.sign_in_for_package(&page, "ada").await.unwrap();
     let done = typed(&world.home, &[&package, "yes", "yes"]).await.unwrap();
     assert_eq!(done.code, Some(0), "{done:?}");
-    world.renewed_token().await.unwrap();
-    world.renewed_token().await.unwrap();
+    world.keeps_refreshing(2).await.unwrap();
     let client = &world.practice.settings().clients[0];
     let secret = client.secret.as_deref().unwrap();
     assert!(secret.contains('~'));

@@ -40,6 +40,9 @@ pub(super) enum Cause {
     SecretWrong,
     /// A public client's.
     SecretUnwanted,
+    /// Its signature, or the certificate that it names.
+    AssertionWrong,
+    AssertionTooOld,
     RedirectUriOther,
     CodeUnknown,
     CodeTooOld,

@@ -194,7 +194,7 @@ fn begin(site: &Site, entry: &Entry) -> Result<Value, Refusal> {
     if let Some(refusal) = settings.dialect.objects_to(entry) {
         return Err(refusal);
     }
-    let client = authenticate(settings, entry)?;
+    let client = authenticate(site, entry)?;
     if entry.form.get("client_id").is_none() {
         return Err(Refusal::missing("client_id", "client_id is missing"));
     }

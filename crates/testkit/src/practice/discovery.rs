@@ -17,7 +17,9 @@ pub(super) async fn metadata(State(site): State<Site>, Extension(entry): Extensi
     if let (Dialect::Entra(entra), Some(tenant)) = (&settings.dialect, layout::tenant_in(&entry.path)) {
         return Json(entra.metadata(&site, tenant));
     }
-    let authentication = ["client_secret_basic", "client_secret_post", "none"];
+    let authentication =
+        ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"];
+    let algorithms = ["RS256", "PS256", "ES256", "HS256"];
     let mut document = json!({
         "issuer": &*site.issuer,
         "authorization_endpoint": site.uri(Endpoint::Authorization),
@@ -28,6 +30,7 @@ pub(super) async fn metadata(State(site): State<Site>, Extension(entry): Extensi
         "response_modes_supported": ["query", "form_post"],
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": authentication,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
     });
@@ -48,6 +51,7 @@ pub(super) async fn metadata(State(site): State<Site>, Extension(entry): Extensi
     if settings.revocation {
         document["revocation_endpoint"] = json!(site.uri(Endpoint::Revocation));
         document["revocation_endpoint_auth_methods_supported"] = json!(authentication);
+        document["revocation_endpoint_auth_signing_alg_values_supported"] = json!(algorithms);
     }
     if settings.userinfo {
         document["userinfo_endpoint"] = json!(site.uri(Endpoint::UserInfo));

@@ -6,8 +6,9 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`settings`], [`clients`] | how it behaves, and who is registered |
+//! | [`settings`], [`clients`], [`client_keys`] | how it behaves, and who is registered |
 //! | [`dialect`] | the habits of Entra, GitHub, Auth0 and 4insight, as data |
+//! | `assertion` | JWTs that clients prove themselves with (RFC 7523) |
 //! | `site`, `layout` | the endpoints and their paths, the router, and the recording of every request |
 //! | `authorize`, `page` | the authorization endpoint and its login page, and the page that hands out packages |
 //! | `token`, `scope` | the token endpoint; what a request asks for |
@@ -34,16 +35,18 @@
 //! ```
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::watch;
 
 mod answer;
+mod assertion;
 mod authorize;
 mod browser;
 mod certificates;
+pub mod client_keys;
 pub mod clients;
 mod device;
 pub mod dialect;
@@ -68,6 +71,7 @@ mod tests;
 mod timeline;
 mod token;
 
+pub use client_keys::{ClientKey, RegisteredKey};
 pub use clients::{Client, ClientAuthentication};
 pub use dialect::{Auth0, Dialect, Entra, ExactRequest, Guarded, Resource, Tenant};
 pub use fault::{Answer, Gate};
@@ -100,6 +104,8 @@ struct State {
     device_codes: HashMap<String, device::DeviceCode>,
     /// Which user code a page asks about, by the page's form.
     device_forms: HashMap<String, String>,
+    /// The client assertions taken so far, by client and `jti`.
+    assertions: HashSet<(String, String)>,
     script: HashMap<Endpoint, VecDeque<Answer>>,
 }
 
@@ -120,6 +126,7 @@ impl Practice {
             login_forms: HashMap::new(),
             device_codes: HashMap::new(),
             device_forms: HashMap::new(),
+            assertions: HashSet::new(),
             script: HashMap::new(),
         };
         Self {

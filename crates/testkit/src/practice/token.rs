@@ -44,7 +44,7 @@ fn redeem(site: &Site, entry: &Entry) -> Result<Value, Refusal> {
     if let Some(refusal) = settings.dialect.objects_to(entry) {
         return Err(refusal);
     }
-    let client = authenticate(settings, entry)?;
+    let client = authenticate(site, entry)?;
     fourinsight::judge(settings, client, entry)?;
     match entry.form.get("grant_type") {
         Some("authorization_code") => exchange_code(site, client, entry),
@@ -233,7 +233,7 @@ pub(super) fn issue_implicitly(
 
 /// RFC 6749 section 4.4: an access token for the client itself, and nothing beside it.
 fn client_credentials(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal> {
-    if client.secret.is_none() {
+    if client.is_public() {
         return Err(Refusal::unauthorized_client("a public client has no credentials to sign in with"));
     }
     let Wanted { scope, resources: audience } = scope::of_client(site.practice.settings(), &entry.form)?;

@@ -127,6 +127,10 @@ fn wording(refusal: &Refusal) -> (u32, &'static str, &'static str) {
         Cause::SecretUnwanted => {
             (700_025, CLIENT, "Client is public: neither 'client_assertion' nor 'client_secret' may be sent.")
         }
+        Cause::AssertionWrong => {
+            (700_027, CLIENT, "The signature of the client assertion, or its certificate, is not the app's.")
+        }
+        Cause::AssertionTooOld => (700_024, CLIENT, "Client assertion is not within its valid time range."),
         Cause::RedirectUriOther => (500_112, CLIENT, "The reply address is not the authorization request's."),
         Cause::CodeTooOld => (70_008, GRANT, "The authorization code or refresh token has expired."),
         Cause::CodeReused => (54_005, GRANT, "The authorization code was already redeemed."),

@@ -36,6 +36,7 @@ impl Settings {
             name: "4insight".to_owned(),
             // Form encoding changes the tilde, so it must not be done here.
             secret: Some("practice~secret.of_4insight~page~x".to_owned()),
+            key: None,
             accepts: vec![ClientAuthentication::BasicRaw, ClientAuthentication::SecretOnly],
             redirect_uris: vec![],
         };
@@ -43,6 +44,7 @@ impl Settings {
             id: "0b5e7ce1-4f9b-4f3e-8a53-5a9d1f1d7c11".to_owned(),
             name: "4insight service".to_owned(),
             secret: Some("practice~secret.of_4insight~service".to_owned()),
+            key: None,
             accepts: vec![ClientAuthentication::Post],
             redirect_uris: vec![],
         };

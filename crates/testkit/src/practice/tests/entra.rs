@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::practice::{Dialect, SecretKind};
+use crate::practice::{ClientKey, Dialect, SecretKind};
 
 const TENANT: &str = "11d7e0ad-7c3e-4b6f-9f60-2a5a5c0c0de1";
 const READ: &str = "openid profile offline_access https://api.example/read";
@@ -150,6 +150,9 @@ async fn a_guarded_api_asks_for_a_person_with_claims() {
     assert_eq!(visitor.refresh_at(login.text("refresh_token"), &[]).await.status, StatusCode::OK);
 }
 
+/// A form, and the status, error and number that it is refused with.
+type Case<'a> = (&'a [(&'a str, &'a str)], u16, &'a str, u32);
+
 #[tokio::test(start_paused = true)]
 async fn mistakes_have_their_numbers() {
     let visitor = directory();
@@ -157,8 +160,7 @@ async fn mistakes_have_their_numbers() {
     let (id, secret) = (confidential.id.as_str(), confidential.secret.as_deref().unwrap());
     let itself = ("grant_type", "client_credentials");
     let default = ("scope", "https://api.example/.default");
-    type Case<'a> = (&'a [(&'a str, &'a str)], u16, &'a str, u32);
-    let table: [Case; 13] = [
+    let table: [Case<'_>; 13] = [
         (&[itself, default], 400, "invalid_request", 900_144),
         (&[itself, default, ("client_secret", secret)], 400, "invalid_request", 900_144),
         (&[itself, default, ("client_id", id)], 401, "invalid_client", 7_000_218),
@@ -222,6 +224,34 @@ async fn mistakes_have_their_numbers() {
     let reply = visitor.redeem_at("contoso.example", &good).await;
     assert_eq!(reply.status, StatusCode::OK, "{:?}", reply.body);
     assert!(reply.body.get("scope").is_none() && reply.body.get("refresh_token").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assertion_is_for_the_tenants_token_endpoint_and_signed_by_the_registered_key() {
+    let key = ClientKey::rsa();
+    let client = Client::with_key(key.public_key());
+    let start = 1_700_000_000;
+    let visitor = Visitor::new(Settings {
+        clients: vec![client.clone()],
+        unix_at_start: Some(start),
+        ..Settings::entra()
+    });
+    let redeem = async |key: &ClientKey, audience: &str, issued_at: u64| {
+        let assertion = key.assertion(&client.id, audience, issued_at);
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", client.id.as_str()),
+            ("scope", "https://api.example/.default"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", &assertion),
+        ];
+        visitor.redeem_at(TENANT, &form).await
+    };
+    let audience = format!("{ISSUER}{}", path(TENANT, "token"));
+    assert_eq!(redeem(&key, &audience, start).await.status, StatusCode::OK);
+    redeem(&ClientKey::other_rsa(), &audience, start).await.assert_code(401, "invalid_client", 700_027);
+    redeem(&key, &audience, start - 3600).await.assert_code(401, "invalid_client", 700_024);
+    redeem(&key, &format!("{ISSUER}/token-of-nobody"), start).await.assert_error(401, "invalid_client");
 }
 
 #[tokio::test(start_paused = true)]
