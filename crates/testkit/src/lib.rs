@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`practice`] | the practice authorization server, in memory or on a socket, with a ledger as the oracle |
 //! | [`provider`] | npm's `oidc-provider`, a certified OpenID Provider, as a process |
+//! | [`django`] | PyPI's `django-oauth-toolkit` on Django, a second server by other hands, as a process |
 //! | [`python`] | Python programs, in virtual environments of their own |
 //! | [`browser`] | walks login pages over HTTP as a browser would |
 //! | [`process`] | the real programs, each run in a home of its own |
@@ -16,6 +17,7 @@ pub mod bench;
 pub mod browser;
 pub mod clock;
 pub mod demo;
+pub mod django;
 pub mod http;
 pub mod leak;
 pub mod load;

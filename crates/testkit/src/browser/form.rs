@@ -2,11 +2,8 @@
 
 use url::Url;
 
-use super::{Answer, Decision};
+use super::{Answer, Decision, PASSWORD};
 use crate::http::Request;
-
-/// What stands for a password in forms that want one and check none.
-const PASSWORD: &str = "any password";
 
 /// The request that a person's answer on this page makes; `None` when the page offers no way to give it.
 pub(super) fn submit(page: &str, at: &Url, answer: &Answer) -> Option<Request> {
@@ -51,7 +48,10 @@ fn filled(form: &str, login: &str) -> Vec<(String, String)> {
             }
             "checkbox" if !has(tag, "checked") => {}
             "checkbox" => fields.push((name, value.unwrap_or_else(|| "on".to_owned()))),
-            _ => fields.push((name, login.to_owned())),
+            // What the page has filled in already is left as it is.
+            _ => {
+                fields.push((name, value.filter(|text| !text.is_empty()).unwrap_or_else(|| login.to_owned())))
+            }
         }
     }
     for (_, tag) in tags(form, "select") {
@@ -142,6 +142,7 @@ mod tests {
 
     const PAGE: &str = r#"<h1>Sign in</h1><form autocomplete="off" action="/go?x=1&amp;y=2" method="post">
         <input type="hidden" name="csrf" value="a&quot;b"/><input required type="text" name="login">
+        <input type="text" name="code" value="AB">
         <input type="password" name="password"><button type="submit" name="answer" value="allow">Allow</button>
         <button name="answer" value="deny">No</button></form><a href="/abort">[ Cancel ]</a>"#;
 
@@ -153,7 +154,10 @@ mod tests {
     #[test]
     fn a_person_fills_in_the_visible_fields_and_presses_the_button_meant() {
         let allowed = body(Decision::Allow, PAGE);
-        assert!(allowed.contains("csrf=a%22b&login=ada&password=any+password&answer=allow"), "{allowed}");
+        assert!(
+            allowed.contains("csrf=a%22b&login=ada&code=AB&password=any+password&answer=allow"),
+            "{allowed}"
+        );
         assert!(allowed.contains("/go"), "{allowed}");
         assert!(body(Decision::Deny, PAGE).contains("answer=deny"));
     }

@@ -11,6 +11,9 @@ use url::Url;
 use crate::http::{Request, Response};
 use cookies::Cookies;
 
+/// The password that everybody types: most forms here check none.
+pub const PASSWORD: &str = "any password";
+
 /// More hops than any login takes.
 const LONGEST_WALK: usize = 30;
 
@@ -40,7 +43,7 @@ impl Answer {
 pub enum Decision {
     /// They sign in and consent.
     Allow,
-    /// They decline at the first page that lets them.
+    /// They go on to the first page that lets them decline, and decline.
     Deny,
 }
 
@@ -98,8 +101,9 @@ impl Browser {
                 }
                 Request::get(next)
             } else if page.status == 200 {
-                form::submit(&page.text(), &at, answer)
-                    .with_context(|| format!("{} offers no form for {:?}", at.path(), answer.decision))?
+                let (request, _) = answer_page(&page.text(), &at, answer)
+                    .with_context(|| format!("{} offers no form for {:?}", at.path(), answer.decision))?;
+                request
             } else {
                 bail!("{} answered {}: {}", at.path(), page.status, page.text());
             };
@@ -119,27 +123,25 @@ impl Browser {
         let mut at = Url::parse(verification_uri).context("the verification URI is no URL")?;
         at.query_pairs_mut().append_pair("user_code", user_code);
         let mut page = self.open(Request::get(at.clone()), &at).await?;
+        let mut declined = false;
         for _ in 0..LONGEST_WALK {
-            let mut declined = false;
             let request = if let Some(next) = page.redirect(&at) {
                 Request::get(next)
-            } else if page.status != 200 {
-                bail!("{} answered {}: {}", at.path(), page.status, page.text());
-            } else {
-                let text = page.text();
-                let meant = form::submit(&text, &at, answer);
-                declined = answer.decision == Decision::Deny && meant.is_some();
-                // Pages before the one that lets the person decline are gone through.
-                match meant.or_else(|| form::submit(&text, &at, &Answer::allow(&answer.login))) {
-                    Some(request) => request,
+            } else if declined {
+                return Ok(page);
+            } else if page.status == 200 {
+                match answer_page(&page.text(), &at, answer) {
+                    Some((request, declines)) => {
+                        declined = declines;
+                        request
+                    }
                     None => return Ok(page),
                 }
+            } else {
+                bail!("{} answered {}: {}", at.path(), page.status, page.text());
             };
             at = request.url().clone();
             page = self.open(request, &at).await?;
-            if declined {
-                return Ok(page);
-            }
         }
         bail!("connecting a device takes more than {LONGEST_WALK} pages")
     }
@@ -153,4 +155,13 @@ impl Browser {
         self.cookies.keep(at, &answer.headers);
         Ok(answer)
     }
+}
+
+/// What a person does on a page, and whether they decline by it: pages before the one that lets them decline are gone
+/// through.
+fn answer_page(page: &str, at: &Url, answer: &Answer) -> Option<(Request, bool)> {
+    let meant = form::submit(page, at, answer);
+    let declines = answer.decision == Decision::Deny && meant.is_some();
+    let request = meant.or_else(|| form::submit(page, at, &Answer::allow(&answer.login)))?;
+    Some((request, declines))
 }
