@@ -63,6 +63,9 @@ pub struct SessionStatus {
     pub identity: Option<Identity>,
     /// The granted scope, space-separated.
     pub scope: Option<String>,
+    /// The scope that the login asked for, in its own words; servers may grant less, more, or call it otherwise.
+    #[serde(default)]
+    pub requested_scope: Option<String>,
     /// The resources that the login asked for (RFC 8707).
     #[serde(default)]
     pub resources: Vec<String>,
@@ -92,6 +95,7 @@ impl SessionStatus {
             state,
             identity: None,
             scope: None,
+            requested_scope: None,
             resources: Vec::new(),
             expires_at: None,
             expiry: Expiry::Known,

@@ -10,6 +10,7 @@ use fourinsight_ipc::{ErrorBody, SessionKey};
 use tokio::task::JoinSet;
 
 use crate::{
+    authority::issuer::PinnedIssuer,
     login::{Known, NewLogin, Opener, SignIn, SignedInAs},
     session::{Environment, Handle, Opened, Shown, Start, prepare, record},
     store::Loaded,
@@ -120,6 +121,7 @@ impl SignIn for Broker {
         };
         Known {
             pinned_endpoint: login.and_then(|login| login.registration.pinned_endpoint.clone()),
+            pinned_issuer: login.and_then(|login| PinnedIssuer::of(&login.registration)),
             signed_in_as,
         }
     }

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::{
     api::Api,
     authority::{
-        Outcome, Registration, grant,
+        Dialect, Outcome, Registration, grant,
         response::{self, Expected},
     },
     broker::Broker,
@@ -303,6 +303,7 @@ pub(crate) fn registration() -> Registration {
     let endpoint = |name: &str| format!("{ISSUER}/{name}");
     Registration {
         issuer: Some(ISSUER.to_owned()),
+        configured_issuer: None,
         authorization_endpoint: Some(endpoint("authorize")),
         token_endpoint: endpoint("token"),
         pinned_endpoint: None,
@@ -313,6 +314,7 @@ pub(crate) fn registration() -> Registration {
         client_id: Client::public().id,
         client_secret: None,
         client_auth: ClientAuth::None.into(),
+        dialect: Dialect::default(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),

@@ -7,6 +7,7 @@
 //! | [`django`] | PyPI's `django-oauth-toolkit` on Django, a second server by other hands, as a process |
 //! | [`python`] | Python programs, in virtual environments of their own |
 //! | [`browser`] | walks login pages over HTTP as a browser would |
+//! | [`chromium`] | a real browser, for what HTTP alone does not show |
 //! | [`process`] | the real programs, each run in a home of its own |
 //! | [`demo`], [`mod@bench`] | `cargo xtask demo` and `bench` |
 //! | [`load`] | many client processes at once |
@@ -15,6 +16,7 @@
 
 pub mod bench;
 pub mod browser;
+pub mod chromium;
 pub mod clock;
 pub mod demo;
 pub mod django;

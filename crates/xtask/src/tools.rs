@@ -65,6 +65,18 @@ const REQUIREMENTS: &[Requirement] = &[
         probe: &["-c", "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))"],
         demo: false,
     },
+    Requirement {
+        program: "chromium",
+        package: "chromium",
+        reason: "is the browser in which the tests sign in; its package brings xdg-open, which opens it",
+        demo: false,
+    },
+    Requirement {
+        program: "chromedriver",
+        package: "chromium-driver",
+        reason: "drives that browser",
+        demo: false,
+    },
 ];
 
 /// Who needs programs.

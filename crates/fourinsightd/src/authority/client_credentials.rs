@@ -20,13 +20,7 @@ pub async fn redeem<'a>(
 ) -> Outcome {
     let mut form = Form::default();
     form.push("grant_type", "client_credentials");
-    let scope = scopes.into_iter().collect::<Vec<_>>().join(" ");
-    if !scope.is_empty() {
-        form.push("scope", &scope);
-    }
-    for resource in resources {
-        form.push("resource", resource);
-    }
+    registration.dialect.for_client(scopes, resources).push_to(&mut form);
     let (endpoint, extra) = (&registration.token_endpoint, &registration.code_params);
     let kind = RequestKind::Code;
     match request::post(exchange, registration, kind, endpoint, form, extra, TIME_LIMIT).await {

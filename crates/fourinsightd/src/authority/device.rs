@@ -98,12 +98,8 @@ pub async fn authorize(
         return Err(NotAuthorized::Unusable(Failure::new("invalid_metadata", text)));
     };
     let mut form = Form::default();
-    if !scopes.is_empty() {
-        form.push("scope", &scopes.join(" "));
-    }
-    for resource in resources {
-        form.push("resource", resource);
-    }
+    let (scopes, resources) = (scopes.iter().map(String::as_str), resources.iter().map(String::as_str));
+    registration.dialect.for_person(scopes, resources).push_to(&mut form);
     let extra = with_client_id(&registration.device_params, registration);
     let kind = RequestKind::Device;
     let sent = request::post(exchange, registration, kind, endpoint, form, &extra, TIME_LIMIT).await;
@@ -123,9 +119,7 @@ pub async fn poll(
     let mut form = Form::default();
     form.push("grant_type", GRANT_TYPE);
     form.push_secret("device_code", device_code);
-    for resource in resources {
-        form.push("resource", resource);
-    }
+    registration.dialect.for_code(resources.iter().map(String::as_str)).push_to(&mut form);
     let endpoint = &registration.token_endpoint;
     let extra = with_client_id(&registration.device_poll_params, registration);
     let kind = RequestKind::Device;

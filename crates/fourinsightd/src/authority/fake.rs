@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Mutex};
 use http::{HeaderMap, Method};
 use zeroize::Zeroizing;
 
-use super::Registration;
+use super::{Dialect, Registration};
 use crate::{
     http::{ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     profile::{ClientAuth, Parameters},
@@ -32,6 +32,14 @@ impl Fake {
     pub(super) fn answer(self, status: u16, body: &str) -> Self {
         let body = Zeroizing::new(body.as_bytes().to_vec());
         let response = HttpResponse { status, headers: HeaderMap::new(), body };
+        self.answers.lock().unwrap().push_back(Ok(response));
+        self
+    }
+
+    /// The next answer: a redirect.
+    pub(super) fn redirect(self, location: &str) -> Self {
+        let headers = HeaderMap::from_iter([(http::header::LOCATION, location.parse().unwrap())]);
+        let response = HttpResponse { status: 302, headers, body: Zeroizing::default() };
         self.answers.lock().unwrap().push_back(Ok(response));
         self
     }
@@ -67,6 +75,7 @@ pub(super) fn registration() -> Registration {
     let endpoint = |name: &str| format!("https://id.example.com/{name}");
     Registration {
         issuer: Some("https://id.example.com".to_owned()),
+        configured_issuer: None,
         authorization_endpoint: Some(endpoint("authorize")),
         token_endpoint: endpoint("token"),
         pinned_endpoint: None,
@@ -77,6 +86,7 @@ pub(super) fn registration() -> Registration {
         client_id: "abc".to_owned(),
         client_secret: None,
         client_auth: ClientAuth::None.into(),
+        dialect: Dialect::default(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),

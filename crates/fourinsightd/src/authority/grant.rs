@@ -34,9 +34,8 @@ pub async fn redeem_code(
     form.push_secret("code", code);
     form.push("redirect_uri", redirect_uri);
     form.push_secret("code_verifier", code_verifier);
-    for resource in resources {
-        form.push("resource", resource);
-    }
+    let wanted = registration.dialect.for_code(resources.iter().map(String::as_str));
+    wanted.push_to(&mut form);
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
     let kind = RequestKind::Code;
@@ -75,12 +74,8 @@ pub async fn redeem_password(
     form.push("grant_type", "password");
     form.push("username", username);
     form.push_secret("password", password);
-    if !scopes.is_empty() {
-        form.push("scope", &scopes.join(" "));
-    }
-    for resource in resources {
-        form.push("resource", resource);
-    }
+    let (scopes, resources) = (scopes.iter().map(String::as_str), resources.iter().map(String::as_str));
+    registration.dialect.for_person(scopes, resources).push_to(&mut form);
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
     request::post(exchange, registration, RequestKind::Code, endpoint, form, extra, TIME_LIMIT)
@@ -88,30 +83,26 @@ pub async fn redeem_password(
         .map(RawAnswer::from)
 }
 
-/// Exchanges a refresh token for an access token (RFC 6749 section 6): the session's own when `scopes` is absent,
-/// otherwise the one of that key.
+/// Exchanges a refresh token for the access token of a key (RFC 6749 section 6). `own` says that it is the key of what
+/// the login asked for, which most servers need not be told.
 ///
 /// An error means that there was no response, or that the request could not be made.
 pub async fn refresh(
     exchange: &dyn HttpExchange,
     registration: &Registration,
     refresh_token: &RefreshToken,
-    scopes: Option<&TokenKey>,
+    key: &TokenKey,
+    own: bool,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
     form.push("grant_type", "refresh_token");
     form.push("refresh_token", refresh_token.expose());
-    if let Some(key) = scopes {
-        let scope = key.scopes().collect::<Vec<_>>().join(" ");
-        if !scope.is_empty() {
-            form.push("scope", &scope);
-        }
-        for resource in key.resources() {
-            form.push("resource", resource);
-        }
-    }
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.refresh_params;
+    // What the profile itself says about the session's own refresh goes before what the dialect would say.
+    if !(own && extra.contains_key("scope")) {
+        registration.dialect.for_refresh(key, own).push_to(&mut form);
+    }
     request::post(exchange, registration, RequestKind::Refresh, endpoint, form, extra, TIME_LIMIT)
         .await
         .map(RawAnswer::from)

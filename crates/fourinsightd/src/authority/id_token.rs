@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Registration, json::Object, text::clean};
+use super::{Registration, issuer, json::Object, text::clean};
 use crate::{
     http::{HttpExchange, HttpRequest},
     token::{AccessToken, Person},
@@ -42,6 +42,9 @@ pub async fn userinfo(
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::AUTHORIZATION, authorization);
     let issuer = registration.issuer.clone().or_else(|| stand_in_issuer(registration))?;
+    if issuer::is_template(&issuer) {
+        return None;
+    }
     let request = HttpRequest {
         method: Method::GET,
         url,
@@ -88,9 +91,18 @@ pub(super) struct Identified {
 pub(super) fn identify(id_token: &str, expected: Expectation<'_>) -> Result<Identified, &'static str> {
     let payload = payload(id_token).ok_or("it cannot be read")?;
     let claims = std::str::from_utf8(&payload).ok().and_then(Object::read).ok_or("it cannot be read")?;
-    let issuer = claims.text("iss").ok_or("it names no issuer")?.to_string();
+    let said = claims.text("iss").ok_or("it names no issuer")?.to_string();
     let subject = subject(&claims).ok_or("it names no subject")?;
-    let defect = defect(&claims, &issuer, expected);
+    let tenant = claims.text("tid");
+    let vouching = expected
+        .issuer
+        .map(|issuer| issuer::vouching(issuer, &said, tenant.as_ref().map(|tid| tid.as_str())));
+    let (issuer, wrong) = match vouching {
+        None => (said, None),
+        Some(Ok(issuer)) => (issuer, None),
+        Some(Err(wrong)) => (said, Some(wrong)),
+    };
+    let defect = wrong.or_else(|| defect(&claims, expected));
     Ok(Identified { person: Person { issuer, subject, name: name(&claims) }, defect })
 }
 
@@ -100,12 +112,10 @@ pub(super) fn jwt_expiry(token: &str) -> Option<f64> {
     Object::read(std::str::from_utf8(&payload).ok()?)?.number("exp").filter(|expiry| *expiry > 0.0)
 }
 
-fn defect(claims: &Object<'_>, issuer: &str, expected: Expectation<'_>) -> Option<&'static str> {
+fn defect(claims: &Object<'_>, expected: Expectation<'_>) -> Option<&'static str> {
     let audiences = claims.texts("aud").unwrap_or_default();
     let authorized = claims.text("azp");
-    if expected.issuer.is_some_and(|expected| expected != issuer) {
-        Some("its issuer is another")
-    } else if !audiences.iter().any(|audience| audience == expected.client_id) {
+    if !audiences.iter().any(|audience| audience == expected.client_id) {
         Some("it is for another client")
     } else if audiences.len() > 1
         && authorized.as_ref().is_none_or(|party| party.as_str() != expected.client_id)

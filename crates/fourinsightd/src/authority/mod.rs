@@ -2,6 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`dialect`] | puts scopes and resources into the server's words |
 //! | [`discovery`] | finds the server's endpoints (OpenID Connect Discovery, RFC 8414) |
 //! | [`allowed`] | which token endpoints a pasted package may name |
 //! | [`client_auth`] | proves which client is asking (RFC 6749 section 2.3) |
@@ -9,6 +10,7 @@
 //! | [`client_credentials`] | the client as itself: one request, judged at once |
 //! | [`device`] | asks for a user code and polls for what became of it (RFC 8628) |
 //! | [`response`] | judges a raw answer: granted, try again, or refused |
+//! | [`issuer`] | by which issuer identifier a server may go |
 //! | [`id_token`] | who signed in (OpenID Connect Core section 3.1.3.7) |
 //! | [`revoke`] | tells the server to forget a token (RFC 7009) |
 //! | [`text`] | makes a server's texts safe to show |
@@ -30,28 +32,36 @@ pub mod allowed;
 pub mod client_auth;
 pub mod client_credentials;
 pub mod device;
+pub mod dialect;
 pub mod discovery;
 pub mod grant;
 pub mod id_token;
+pub mod issuer;
 pub mod response;
 pub mod revoke;
 pub mod text;
 
 mod json;
+mod microsoft;
 mod request;
 
 #[cfg(test)]
 mod fake;
 
 pub use crate::profile::ClientAuth;
+pub use dialect::{Dialect, ResourceStyle};
 
 /// A client registration at a server: all that redeeming, refreshing and revoking need, except secrets.
 ///
 /// It is kept in the session's record, so that editing or deleting a profile logs no one out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
-    /// The server's issuer identifier, where it has one.
+    /// The server's issuer identifier, where it has one. One of Microsoft's that is not yet known to be of one
+    /// tenant holds `{tenantid}` in its place.
     pub issuer: Option<String>,
+    /// What the profile calls the issuer, where the server may go by another name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configured_issuer: Option<String>,
     /// RFC 6749 section 3.1.
     pub authorization_endpoint: Option<String>,
     /// RFC 6749 section 3.2. Empty where nothing is redeemed there: for the implicit grant, and until a package
@@ -77,6 +87,9 @@ pub struct Registration {
     /// How the client proves itself, at each kind of request.
     #[serde(deserialize_with = "one_or_each")]
     pub client_auth: PerRequest<ClientAuth>,
+    /// How it wants to be spoken to.
+    #[serde(default)]
+    pub dialect: Dialect,
     /// Added to the authorization request.
     #[serde(default)]
     pub authorize_params: Parameters,

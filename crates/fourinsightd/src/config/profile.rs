@@ -4,12 +4,12 @@ use url::Url;
 
 use super::{ConfigError, client_auth, table::Table};
 use crate::{
-    authority::{allowed::AllowedEndpoint, discovery::is_endpoint},
+    authority::{ResourceStyle, allowed::AllowedEndpoint, discovery::is_endpoint},
     http::{Route, is_loopback},
     profile::{Endpoints, Flow, Parameters, Profile, REDIRECT_URI, ResponseMode, SecretSource},
 };
 
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 27] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -22,6 +22,7 @@ const KEYS: [&str; 26] = [
     "flow",
     "scopes",
     "resources",
+    "resource_style",
     "redirect_uri",
     "response_mode",
     "allowed_token_endpoints",
@@ -39,15 +40,8 @@ const KEYS: [&str; 26] = [
 ];
 
 /// Keys that later versions bring.
-const LATER_KEYS: [&str; 7] = [
-    "preset",
-    "client_certificate",
-    "client_key",
-    "client_assertion",
-    "assertion_audience",
-    "resource_style",
-    "rotation",
-];
+const LATER_KEYS: [&str; 6] =
+    ["preset", "client_certificate", "client_key", "client_assertion", "assertion_audience", "rotation"];
 
 /// Flows that later versions bring.
 const LATER_FLOWS: [&str; 1] = ["certificate"];
@@ -71,6 +65,7 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
         flow,
         scopes: scopes(table)?,
         resources: resources(table)?,
+        resource_style: resource_style(table)?,
         redirect_uri: redirect_uri(table, flow)?,
         response_mode: response_mode(table)?,
         allowed_token_endpoints: allowed_token_endpoints(table)?,
@@ -246,6 +241,20 @@ fn resources(table: &Table<'_>) -> Result<Vec<String>, ConfigError> {
         return Ok(resources);
     }
     Err(table.error("resources", "a resource is an absolute URI without fragment; correct resources"))
+}
+
+fn resource_style(table: &Table<'_>) -> Result<Option<ResourceStyle>, ConfigError> {
+    const KEY: &str = "resource_style";
+    let Some(text) = table.text(KEY)? else {
+        return Ok(None);
+    };
+    match ResourceStyle::WORDS.iter().find(|(word, _)| *word == text) {
+        Some((_, style)) => Ok(Some(*style)),
+        None => Err(table.error(
+            KEY,
+            "resource_style must be \"rfc8707\", \"entra\" or \"audience\"; correct it or remove it",
+        )),
+    }
 }
 
 fn redirect_uri(table: &Table<'_>, flow: Flow) -> Result<String, ConfigError> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    authority::allowed::AllowedEndpoint,
+    authority::{ResourceStyle, allowed::AllowedEndpoint},
     profile::{ClientAuth, Endpoints, Flow, PerRequest, ResponseMode, SecretSource},
 };
 
@@ -26,6 +26,7 @@ client_auth = { refresh = "secret_only", revoke = "post" }
 flow = "browser"
 scopes = ["openid", "offline_access"]
 resources = ["https://api.example.com/"]
+resource_style = "audience"
 redirect_uri = "http://localhost:53000"
 response_mode = "form_post"
 allowed_token_endpoints = ["https://id.example.com/{tenant}/token"]
@@ -68,6 +69,7 @@ keep_alive = false
         flow: Flow::Browser,
         scopes: vec!["openid".into(), "offline_access".into()],
         resources: vec!["https://api.example.com/".into()],
+        resource_style: Some(ResourceStyle::Audience),
         redirect_uri: "http://localhost:53000".into(),
         response_mode: ResponseMode::FormPost,
         allowed_token_endpoints: vec![
@@ -203,6 +205,7 @@ fn errors_name_the_line_and_what_to_do() {
         ("client_auth = { code = 1 }", "code must be a string"),
         ("rotation = { grace = \"30s\" }", "rotation is not supported by this version yet"),
         ("preset = \"s3cr3t\"", "preset is not supported by this version yet"),
+        ("resource_style = \"s3cr3t\"", "resource_style must be \"rfc8707\", \"entra\" or \"audience\""),
         ("scopes = 1", "scopes must be a list of strings, or one string"),
         ("scopes = [\"s3 cr3t\"]", "a scope is printable ASCII"),
         ("resources = [\"s3cr3t\"]", "a resource is an absolute URI"),

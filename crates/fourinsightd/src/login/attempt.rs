@@ -27,7 +27,7 @@ use super::{
     NewLogin,
     authorize::AnswerMode,
     awaits::Awaits,
-    callback::{Answer, Expected, NotTheAnswer},
+    callback::{Answer, NotTheAnswer},
     failure::{self, LoginFailure},
     loopback,
     redemption::{Proof, Redemption},
@@ -36,6 +36,7 @@ use super::{
 use crate::clock::{Clock, Timestamp};
 
 mod confirmation;
+mod renewal;
 mod unattended;
 
 use confirmation::Question;
@@ -247,8 +248,10 @@ impl Attempt {
             }
         };
         let signing_in = async {
-            if let Some(answer) = self.wait(answer).await {
-                self.finish(answer, redemption, &proof).await;
+            match self.wait(answer).await {
+                Some(answer) => self.finish(answer, redemption, &proof).await,
+                // Perhaps nobody could answer at the address that they were sent to.
+                None => redemption.distrust(),
             }
         };
         if let Some(listener) = listener {
@@ -323,7 +326,7 @@ impl Attempt {
             return redemption.give_back(&login.tokens).await;
         }
         let identity = login.tokens.person.as_ref().map(confirmation::identity);
-        let note = login.tokens.refresh_token.is_none().then(|| self.no_refresh_token(&login.scopes));
+        let note = login.tokens.refresh_token.is_none().then(|| renewal::missing(&login, self.is_implicit()));
         match redemption.sessions.sign_in(&self.session, login).await {
             Ok(()) => self.end(&mut self.phase(), |status| {
                 status.state = LoginState::Succeeded;
@@ -394,16 +397,8 @@ impl Attempt {
         tokio::time::sleep(GRACE).await;
     }
 
-    fn no_refresh_token(&self, scopes: &[String]) -> String {
-        let implicit = |expected: &Expected| expected.mode == AnswerMode::Fragment;
-        let next = if self.awaits.callback().is_some_and(implicit) {
-            "nothing can renew it, because the implicit grant gives no refresh token"
-        } else if scopes.iter().any(|scope| scope == "offline_access") {
-            "offline_access was asked for, so ask the server's administrator to allow this client refresh tokens"
-        } else {
-            "if the server offers it, add offline_access to the scopes of the profile and log in again"
-        };
-        format!("The server gave no refresh token: this session ends with its access token; {next}.")
+    fn is_implicit(&self) -> bool {
+        self.awaits.callback().is_some_and(|expected| expected.mode == AnswerMode::Fragment)
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {

@@ -66,10 +66,14 @@ pub(super) fn request(
         .set_auth_uri(auth_url)
         .set_redirect_uri(back);
     let with_code = wish.answer != AnswerMode::Fragment;
-    let nonce = (with_code && wish.scopes.iter().any(|scope| scope == "openid")).then(|| random(16));
+    let (scopes, resources) = (&wish.scopes, &wish.resources);
+    let wanted = registration
+        .dialect
+        .for_person(scopes.iter().map(String::as_str), resources.iter().map(String::as_str));
+    let nonce = (with_code && wanted.scopes.iter().any(|scope| scope == "openid")).then(|| random(16));
     let mut request = client
         .authorize_url(|| CsrfToken::new_random_len(32))
-        .add_scopes(wish.scopes.iter().cloned().map(Scope::new));
+        .add_scopes(wanted.scopes.into_iter().map(Scope::new));
     let mut code_verifier = None;
     if with_code {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
@@ -81,8 +85,8 @@ pub(super) fn request(
     if wish.answer == AnswerMode::FormPost {
         request = request.add_extra_param("response_mode", "form_post");
     }
-    for resource in &wish.resources {
-        request = request.add_extra_param("resource", resource.clone());
+    for (name, resource) in &wanted.resources {
+        request = request.add_extra_param(*name, resource.clone());
     }
     if let Some(nonce) = &nonce {
         request = request.add_extra_param("nonce", nonce.clone());
@@ -90,7 +94,8 @@ pub(super) fn request(
     if wish.force && !params.contains_key("prompt") {
         request = request.add_extra_param("prompt", "login");
     }
-    for (name, value) in params {
+    let is_said = |name: &str| wanted.resources.iter().any(|(said, _)| *said == name);
+    for (name, value) in params.iter().filter(|(name, _)| !is_said(name)) {
         request = request.add_extra_param(name.clone(), value.clone());
     }
     let (uri, state) = request.url();
@@ -131,6 +136,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::{
+        authority::Dialect,
         http::Route,
         profile::{ClientAuth, Parameters},
     };
@@ -139,6 +145,7 @@ pub(super) mod tests {
     pub(in crate::login) fn registration() -> Registration {
         Registration {
             issuer: Some("https://id.example".to_owned()),
+            configured_issuer: None,
             authorization_endpoint: Some("https://id.example/authorize?tenant=a%20b".to_owned()),
             token_endpoint: "https://id.example/token".to_owned(),
             pinned_endpoint: None,
@@ -149,6 +156,7 @@ pub(super) mod tests {
             client_id: "cli ent".to_owned(),
             client_secret: None,
             client_auth: ClientAuth::None.into(),
+            dialect: Dialect::default(),
             authorize_params: [("audience".to_owned(), "a&b".to_owned())].into(),
             code_params: Parameters::new(),
             device_params: Parameters::new(),

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::{authorize::AnswerMode, redirect_uri::RedirectUri};
-use crate::authority::allowed::PinnedEndpoint;
+use crate::authority::{allowed::PinnedEndpoint, issuer};
 
 /// What an attempt waits for.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ fn checked<'a>(expected: &Expected, parameters: &'a str) -> Result<Parameters<'a
         return Err(NotTheAnswer::OtherAttempt);
     }
     match (found.iss.as_deref(), expected.issuer.as_deref()) {
-        (Some(iss), Some(issuer)) if iss != issuer => Err(NotTheAnswer::OtherIssuer),
+        (Some(iss), Some(expected)) if !issuer::is_answering(expected, iss) => Err(NotTheAnswer::OtherIssuer),
         (None, _) if expected.iss_promised => Err(NotTheAnswer::NoIssuer),
         _ => Ok(found),
     }

@@ -37,12 +37,13 @@ impl Logins {
         plan: Plan,
     ) -> Result<LoginStatus, ErrorBody> {
         let Plan { profile, wish, note } = plan;
-        let registration = self.discover(&profile).await?;
+        let (registration, odd) = self.discover(&session, &profile, &wish).await?;
         let (scopes, resources) = (&wish.scopes, &wish.resources);
         let asked_at = self.clock.now();
         let unix_now = self.clock.unix_now();
         let authorization = device::authorize(&*self.exchange, &registration, scopes, resources, unix_now)
             .await
+            .inspect_err(|_| self.servers.forget(&registration))
             .map_err(|error| match error {
                 NotAuthorized::Retry(retry) => failure::no_user_code(&retry),
                 NotAuthorized::Refused(refusal) => failure::device_refusal(&refusal).told,
@@ -55,7 +56,7 @@ impl Logins {
         status.verification_uri = Some(authorization.verification_uri);
         status.verification_uri_complete = authorization.verification_uri_complete;
         status.user_code = Some(authorization.user_code);
-        status.note = note;
+        (status.warning, status.note) = (odd, note);
         let polls = Polls {
             clock: self.clock.clone(),
             device_code: authorization.device_code,
@@ -123,7 +124,10 @@ impl Polls {
         let obtained_at = self.clock.now();
         let answer = match device::poll(&**exchange, registration, &self.device_code, resources).await {
             Ok(answer) => answer,
-            Err(retry) => return Ok(self.back_off(retry.failure, retry.after)),
+            Err(retry) => {
+                redemption.distrust();
+                return Ok(self.back_off(retry.failure, retry.after));
+            }
         };
         match device::judge(&answer, registration, self.clock.unix_now()) {
             Poll::Granted(tokens) => {
@@ -139,7 +143,10 @@ impl Polls {
                 self.answered();
                 Err(Ended::Over)
             }
-            Poll::Retry(retry) => Ok(self.back_off(retry.failure, retry.after)),
+            Poll::Retry(retry) => {
+                redemption.distrust();
+                Ok(self.back_off(retry.failure, retry.after))
+            }
             Poll::Refused(refusal) => {
                 redemption.give_back_refused(&answer, &self.clock).await;
                 Err(Ended::Failed(failure::device_refusal(&refusal)))

@@ -1,12 +1,17 @@
 //! What a session was signed in with before, and whether a login would put another person in the place of its own.
 
-use crate::{authority::allowed::PinnedEndpoint, token::Person};
+use crate::{
+    authority::{allowed::PinnedEndpoint, issuer::PinnedIssuer},
+    token::Person,
+};
 
 /// What a session was signed in with before, as far as a new login must know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// The token endpoint that a package named.
     pub pinned_endpoint: Option<PinnedEndpoint>,
+    /// The tenant that the profile's issuer stood for.
+    pub pinned_issuer: Option<PinnedIssuer>,
     /// Who is signed in, or was when its login ended.
     pub signed_in_as: SignedInAs,
 }

@@ -77,6 +77,7 @@ pub struct Logins {
     clock: Clock,
     sessions: Arc<dyn SignIn>,
     config: Arc<ConfigFile>,
+    servers: Arc<discovery::Cache>,
     attempts: Mutex<HashMap<String, Arc<Attempt>>>,
     /// Held from cancelling an earlier attempt to listing the later one.
     turn: tokio::sync::Mutex<()>,
@@ -141,8 +142,8 @@ impl Logins {
         sessions: Arc<dyn SignIn>,
         config: Arc<ConfigFile>,
     ) -> Self {
-        let attempts = Mutex::default();
-        Self { exchange, clock, sessions, config, attempts, turn: tokio::sync::Mutex::default() }
+        let (servers, attempts, turn) = Default::default();
+        Self { exchange, clock, sessions, config, servers, attempts, turn }
     }
 
     /// Begins an attempt by the configuration as it stands in its file now, and cancels an earlier one for the same
@@ -161,7 +162,7 @@ impl Logins {
     /// Begins an attempt that ends with an answer, which a browser or the person brings.
     async fn begin_with_answer(&self, session: SessionKey, plan: Plan) -> Result<LoginStatus, ErrorBody> {
         let Plan { profile, wish, note } = plan;
-        let registration = self.discover(&profile).await?;
+        let (registration, odd) = self.discover(&session, &profile, &wish).await?;
 
         let _turn = self.turn.lock().await;
         let prepared = self.prepare(&session, &profile, &registration, &wish).await?;
@@ -170,11 +171,12 @@ impl Logins {
         let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
         status.authorization_uri = authorization_uri;
         status.wanted = awaits.wanted();
-        status.warning = profile.flow.legacy_warning().map(str::to_owned);
         status.note = note;
-        if let Some(warning) = &status.warning {
+        if let Some(warning) = profile.flow.legacy_warning() {
             tracing::warn!(profile = profile.name, "{warning}");
+            status.warning = Some(warning.to_owned());
         }
+        status.warning = [status.warning, odd].into_iter().flatten().reduce(|one, other| one + " " + &other);
         let page_path = format!("/done/{}", authorize::random(16));
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = clock.now() + attempt::LIFE;
@@ -185,20 +187,11 @@ impl Logins {
         Ok(begun)
     }
 
-    async fn discover(&self, profile: &Profile) -> Result<Registration, ErrorBody> {
-        let discovered = discovery::discover(&*self.exchange, profile)
-            .await
-            .map_err(|error| failure::discovery(&error))?;
-        for warning in &discovered.warnings {
-            tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
-        }
-        Ok(discovered.registration)
-    }
-
     fn redemption(&self, profile: Profile, registration: Registration, wish: Wish) -> Redemption {
         Redemption {
             exchange: Arc::clone(&self.exchange),
             sessions: Arc::clone(&self.sessions),
+            servers: Arc::clone(&self.servers),
             profile: profile.name,
             registration,
             scopes: wish.scopes,

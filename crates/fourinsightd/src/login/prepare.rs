@@ -1,4 +1,5 @@
-//! Makes an attempt ready: by its flow, with a listener or without, with an address to open or without.
+//! Makes an attempt ready: finds its server, and prepares it by its flow, with a listener or without, with an address
+//! to open or without.
 
 use fourinsight_ipc::{ErrorBody, ErrorCode, SessionKey};
 use url::Url;
@@ -8,13 +9,14 @@ use super::{
     authorize::{self, AnswerMode, AuthorizationRequest, Wish},
     awaits::Awaits,
     callback::Expected,
+    failure,
     package::Packages,
     redemption::Proof,
     redirect_uri::{NotLoopback, RedirectUri},
     sockets::Listener,
 };
 use crate::{
-    authority::Registration,
+    authority::{Registration, discovery::Discovered},
     profile::{Flow, Profile},
 };
 
@@ -29,6 +31,26 @@ pub(super) struct Prepared {
 }
 
 impl Logins {
+    /// The server of a profile, and what its person should know about it. Who insists on a login has it asked anew.
+    pub(super) async fn discover(
+        &self,
+        session: &SessionKey,
+        profile: &Profile,
+        wish: &Wish,
+    ) -> Result<(Registration, Option<String>), ErrorBody> {
+        let asked = self.servers.discover(&*self.exchange, profile, wish.force, self.clock.now()).await;
+        let Discovered { mut registration, warnings } = asked.map_err(|error| failure::discovery(&error))?;
+        for warning in &warnings {
+            tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
+        }
+        if let Some(pinned) = self.sessions.known(session).pinned_issuer {
+            pinned.hold(&mut registration).map_err(|error| failure::discovery(&error))?;
+        }
+        let odd =
+            (!warnings.is_empty()).then(|| format!("The server's metadata is odd: {}.", warnings.join("; ")));
+        Ok((registration, odd))
+    }
+
     /// Makes room for an attempt and prepares it. A listener is bound before the address to open is written.
     pub(super) async fn prepare(
         &self,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     authority::{
-        Outcome, Registration, grant, id_token,
+        Outcome, Registration, discovery, grant, id_token, issuer,
         response::{self, Expected, RawAnswer},
         revoke::{self, Revocable},
     },
@@ -25,6 +25,8 @@ use crate::{
 pub(super) struct Redemption {
     pub(super) exchange: Arc<dyn HttpExchange>,
     pub(super) sessions: Arc<dyn SignIn>,
+    /// What is known of servers.
+    pub(super) servers: Arc<discovery::Cache>,
     pub(super) profile: String,
     pub(super) registration: Registration,
     pub(super) scopes: Vec<String>,
@@ -66,7 +68,10 @@ impl Redemption {
         let expected = Expected::Login { nonce: proof.nonce.as_deref() };
         let tokens = match response::judge(&answer, registration, expected, clock.unix_now()) {
             Outcome::Granted(tokens) => *tokens,
-            Outcome::Retry(retry) => return Err(failure::retry(&retry)),
+            Outcome::Retry(retry) => {
+                self.distrust();
+                return Err(failure::retry(&retry));
+            }
             Outcome::Refused(refusal) => {
                 self.give_back_refused(&answer, clock).await;
                 return Err(failure::refusal(&refusal));
@@ -98,21 +103,33 @@ impl Redemption {
                 body: Zeroizing::new(form.expose_secret().as_bytes().to_vec()),
             }),
         };
-        answer.map_err(|retry| failure::retry(&retry))
+        answer.map_err(|retry| {
+            self.distrust();
+            failure::retry(&retry)
+        })
+    }
+
+    /// Has the next login ask the server anew where its endpoints are: this one was not served there.
+    pub(super) fn distrust(&self) {
+        self.servers.forget(&self.registration);
     }
 
     /// Makes a login of what was granted, and asks who signed in where the answer did not say.
     pub(super) async fn accept(&self, mut tokens: TokenSet, obtained_at: Timestamp) -> NewLogin {
-        let (exchange, registration) = (&*self.exchange, &self.registration);
+        let exchange = &*self.exchange;
+        let mut registration = self.registration.clone();
         for warning in &tokens.warnings {
             tracing::warn!(profile = self.profile, warning, "the server's answer to a login is odd");
         }
-        if tokens.person.is_none() {
-            tokens.person = id_token::userinfo(exchange, registration, &tokens.access_token, None).await;
+        match &tokens.person {
+            Some(person) => issuer::pin(&mut registration, person),
+            None => {
+                tokens.person = id_token::userinfo(exchange, &registration, &tokens.access_token, None).await;
+            }
         }
         NewLogin {
             profile: self.profile.clone(),
-            registration: registration.clone(),
+            registration,
             scopes: self.scopes.clone(),
             resources: self.resources.clone(),
             tokens,

@@ -33,6 +33,7 @@ mod another_person;
 mod answers;
 mod by_hand;
 mod device;
+mod dialects;
 mod form_post;
 mod hostile;
 mod lifecycle;
@@ -237,6 +238,11 @@ impl Server {
         tokio::time::timeout(PATIENCE, asked).await.expect("the server is asked").unwrap();
     }
 
+    /// How often the metadata was asked for.
+    fn lookups(&self) -> usize {
+        self.seen.borrow().iter().filter(|(at, _)| at.ends_with("/.well-known/openid-configuration")).count()
+    }
+
     /// The forms that were sent to a path.
     fn requests(&self, path: &str) -> Vec<HashMap<String, String>> {
         let seen = self.seen.borrow();
@@ -251,7 +257,9 @@ impl HttpExchange for Server {
         self.seen.send_modify(|seen| seen.push((path.clone(), form)));
         Box::pin(async move {
             let (status, body) = match path.as_str() {
-                "/.well-known/openid-configuration" => (200, self.metadata.lock().unwrap().clone()),
+                path if path.ends_with("/.well-known/openid-configuration") => {
+                    (200, self.metadata.lock().unwrap().clone())
+                }
                 path if path.ends_with("/token") => {
                     let _open = self.gate.acquire().await.unwrap();
                     let prepared = self.tokens.lock().unwrap().pop_front();

@@ -75,21 +75,29 @@ impl Logins {
         plan: Plan,
     ) -> Result<LoginStatus, ErrorBody> {
         let Plan { profile, wish, note } = plan;
-        let registration = self.discover(&profile).await?;
+        let (registration, odd) = self.discover(&session, &profile, &wish).await?;
         let turn = self.turn.lock().await;
         self.make_room(&session, 0).await?;
         let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
-        status.note = note;
+        (status.warning, status.note) = (odd, note);
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = clock.now() + attempt::LIFE;
         let (attempt, _inbox) = Attempt::new(clock, name, deadline, Awaits::Nothing, String::new(), status);
+        let (servers, found) = (Arc::clone(&self.servers), registration.clone());
         let opener =
             Opener::found(profile.name, registration, wish.scopes, wish.resources, profile.keep_alive);
         self.enter(&attempt);
         drop(turn);
         let mut changes = attempt.watch();
         let (exchange, sessions) = (Arc::clone(&self.exchange), Arc::clone(&self.sessions));
-        tokio::spawn(Arc::clone(&attempt).open(opener, exchange, sessions));
+        let opening = Arc::clone(&attempt).open(opener, exchange, sessions);
+        let ended_as = attempt.watch();
+        tokio::spawn(async move {
+            opening.await;
+            if ended_as.borrow().state == LoginState::Failed {
+                servers.forget(&found);
+            }
+        });
         let ended = changes.wait_for(|status| status.state != LoginState::Pending);
         // Still pending after that: the caller goes on asking.
         let _ = tokio::time::timeout(WAIT, ended).await;

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{authority::allowed::AllowedEndpoint, http::Route};
+use crate::{
+    authority::{ResourceStyle, allowed::AllowedEndpoint},
+    http::Route,
+};
 
 mod brought;
 mod client_auth;
@@ -34,6 +37,8 @@ pub struct Profile {
     pub scopes: Vec<String>,
     /// For which resources (RFC 8707).
     pub resources: Vec<String>,
+    /// How requests name the API that a token is for; by the server's host where absent.
+    pub resource_style: Option<ResourceStyle>,
     /// Where the browser comes back to, as registered; port 0 stands for any free one.
     pub redirect_uri: String,
     /// How the answer to an authorization request comes back to a listener.

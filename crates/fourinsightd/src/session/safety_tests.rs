@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{Environment, Handle, NoToken, Start, TokenRequest, prepare};
 use crate::{
-    authority::{ClientAuth, Registration, Verdict},
+    authority::{ClientAuth, Dialect, Registration, Verdict},
     broker::{Broker, Declared},
     clock::{Clock, virtual_time::Virtual},
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
@@ -94,6 +94,7 @@ fn registration(server: &str) -> Registration {
     let endpoint = |name: &str| format!("https://{server}/{name}");
     Registration {
         issuer: None,
+        configured_issuer: None,
         authorization_endpoint: Some(endpoint("authorize")),
         token_endpoint: endpoint("token"),
         pinned_endpoint: None,
@@ -104,6 +105,7 @@ fn registration(server: &str) -> Registration {
         client_id: "abc".into(),
         client_secret: None,
         client_auth: ClientAuth::None.into(),
+        dialect: Dialect::default(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),

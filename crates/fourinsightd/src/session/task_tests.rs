@@ -10,6 +10,7 @@ use crate::{
 
 mod audiences;
 mod client_credentials;
+mod dialects;
 mod disk;
 mod logins;
 mod outages;

@@ -1,11 +1,14 @@
-//! Discovery against prepared metadata.
+//! Registrations made of prepared metadata.
 
 use super::*;
 use crate::{
-    authority::fake::Fake,
+    authority::{allowed::AllowedEndpoint, fake::Fake},
     http::Route,
     profile::{ClientAuth, Endpoints, Flow, Parameters, PerRequest, SecretSource},
 };
+
+mod cached;
+mod merged;
 
 const ISSUER: &str = "https://id.example.com";
 
@@ -20,6 +23,7 @@ fn profile() -> Profile {
         flow: Flow::Browser,
         scopes: Vec::new(),
         resources: Vec::new(),
+        resource_style: None,
         redirect_uri: "http://127.0.0.1:0/callback".into(),
         response_mode: crate::profile::ResponseMode::Query,
         allowed_token_endpoints: Vec::new(),
@@ -36,6 +40,11 @@ fn profile() -> Profile {
     }
 }
 
+/// A server with this document at the first place and none at the second.
+fn only(document: &str) -> Fake {
+    Fake::default().answer(200, document).answer(404, "")
+}
+
 /// Metadata of the test's issuer, with more members before or instead of its own.
 fn metadata(more: &str) -> String {
     format!(
@@ -46,8 +55,9 @@ fn metadata(more: &str) -> String {
 
 #[tokio::test]
 async fn metadata_becomes_a_registration() {
-    let more = r#","authorization_response_iss_parameter_supported":true,"unknown":[1]"#;
-    let fake = Fake::default().answer(200, &metadata(more));
+    let more = r#","authorization_response_iss_parameter_supported":true,"unknown":[1],
+        "code_challenge_methods_supported":["S256"]"#;
+    let fake = only(&metadata(more));
     let found = discover(&fake, &profile()).await.unwrap();
     let registration = found.registration;
     assert_eq!(registration.issuer.as_deref(), Some(ISSUER));
@@ -62,53 +72,11 @@ async fn metadata_becomes_a_registration() {
 }
 
 #[tokio::test]
-async fn both_well_known_places_are_asked() {
-    for (issuer, first, second) in [
-        (
-            "https://h.example",
-            "https://h.example/.well-known/openid-configuration",
-            "https://h.example/.well-known/oauth-authorization-server",
-        ),
-        (
-            "https://h.example/",
-            "https://h.example/.well-known/openid-configuration",
-            "https://h.example/.well-known/oauth-authorization-server",
-        ),
-        (
-            "https://h.example:8443/realms/a%20b",
-            "https://h.example:8443/realms/a%20b/.well-known/openid-configuration",
-            "https://h.example:8443/.well-known/oauth-authorization-server/realms/a%20b",
-        ),
-    ] {
-        for missing in [(404, ""), (200, "<html>"), (302, ""), (403, "{}")] {
-            let body = metadata("").replace(&format!("\"{ISSUER}\""), &format!("\"{issuer}\""));
-            let fake = Fake::default().answer(missing.0, missing.1).answer(200, &body);
-            let profile = Profile { issuer: Some(issuer.into()), ..profile() };
-            discover(&fake, &profile).await.unwrap();
-            let urls: Vec<_> = fake.seen().into_iter().map(|seen| seen.url).collect();
-            assert_eq!(urls, [first, second]);
-        }
-    }
-}
-
-#[tokio::test]
-async fn the_issuer_must_be_the_same_to_the_letter() {
-    for said in ["https://id.example.com/", "https://ID.example.com", "https://evil.example.com"] {
-        let body = metadata("").replace(&format!("\"{ISSUER}\""), &format!("\"{said}\""));
-        let failure = discover(&Fake::default().answer(200, &body), &profile()).await.unwrap_err();
-        assert_eq!(failure.error, "issuer_mismatch", "{said}");
-        assert!(failure.description.contains(said), "{}", failure.description);
-    }
-    let failure = discover(&Fake::default().answer(200, "{}"), &profile()).await.unwrap_err();
-    assert_eq!(failure.error, "issuer_mismatch");
-}
-
-#[tokio::test]
 async fn endpoints_by_hand_override() {
     let mut profile = profile();
     profile.endpoints.token = Some("https://by-hand.example.com/t".into());
     profile.endpoints.revocation = Some("http://127.0.0.1:1/r".into());
-    let fake = Fake::default().answer(200, &metadata(""));
+    let fake = only(&metadata(""));
     let registration = discover(&fake, &profile).await.unwrap().registration;
     assert_eq!(registration.token_endpoint, "https://by-hand.example.com/t");
     assert_eq!(registration.revocation_endpoint.as_deref(), Some("http://127.0.0.1:1/r"));
@@ -134,10 +102,11 @@ async fn missing_metadata_is_made_up_for_by_hand_but_an_outage_is_not() {
     profile.endpoints.authorization = Some("https://h.example/a".into());
     profile.endpoints.token = Some("https://h.example/t".into());
     assert_eq!(discover(&missing(), &profile).await.unwrap().warnings.len(), 1);
-    for outage in [Fake::default().answer(503, ""), Fake::default().answer(429, "")] {
+    for status in [503, 429] {
+        let outage = Fake::default().answer(status, "").answer(404, "");
         assert_eq!(discover(&outage, &profile).await.unwrap_err().error, "temporarily_unavailable");
     }
-    let outage = Fake::default().fail(false);
+    let outage = Fake::default().fail(false).fail(false);
     assert_eq!(discover(&outage, &profile).await.unwrap_err().error, "server_unreachable");
 }
 
@@ -154,11 +123,12 @@ async fn no_endpoint_leaks_secrets() {
         "",
     ] {
         let body = metadata("").replace(&format!("{ISSUER}/t"), endpoint);
-        let failure = discover(&Fake::default().answer(200, &body), &profile()).await.unwrap_err();
+        let failure = discover(&only(&body), &profile()).await.unwrap_err();
         assert_eq!(failure.error, "invalid_metadata", "{endpoint}");
         let body = metadata("").replace(&format!("{ISSUER}/r"), endpoint);
-        let found = discover(&Fake::default().answer(200, &body), &profile()).await.unwrap();
-        assert_eq!((found.registration.revocation_endpoint, found.warnings.len()), (None, 1), "{endpoint}");
+        let found = discover(&only(&body), &profile()).await.unwrap();
+        assert_eq!(found.registration.revocation_endpoint, None, "{endpoint}");
+        assert!(found.warnings.iter().any(|warning| warning.starts_with("revocation_endpoint is no https")));
     }
     let fake = Fake::default();
     let profile = Profile { issuer: Some("http://id.example.com".into()), ..profile() };
@@ -178,7 +148,7 @@ async fn the_metadata_chooses_how_the_client_proves_itself() {
         ),
         (r#","token_endpoint_auth_methods_supported":null"#, ClientAuth::Basic),
     ] {
-        let fake = Fake::default().answer(200, &metadata(more));
+        let fake = only(&metadata(more));
         let profile = Profile { client_secret: secret.clone(), ..profile() };
         let chosen = discover(&fake, &profile).await.unwrap().registration.client_auth;
         assert_eq!(chosen, PerRequest::all(client_auth), "{more}");
@@ -186,18 +156,46 @@ async fn the_metadata_chooses_how_the_client_proves_itself() {
 }
 
 #[tokio::test]
-async fn a_server_without_s256_is_warned_about() {
-    let fake = Fake::default().answer(200, &metadata(r#","code_challenge_methods_supported":["plain"]"#));
-    assert_eq!(discover(&fake, &profile()).await.unwrap().warnings.len(), 1);
-    let fake = Fake::default().answer(200, &metadata(r#","code_challenge_methods_supported":["S256"]"#));
-    assert_eq!(discover(&fake, &profile()).await.unwrap().warnings.len(), 0);
+async fn a_server_that_does_not_promise_pkce_is_warned_about_where_it_is_used() {
+    let entra = |tenant: &str| format!("https://login.microsoftonline.com/{tenant}/v2.0");
+    let guid = "8a7b6c5d-0123-4567-89ab-0123456789ab";
+    let without = metadata("");
+    let plain = metadata(r#","code_challenge_methods_supported":["plain"]"#);
+    let s256 = metadata(r#","code_challenge_methods_supported":["plain","S256"]"#);
+    let at_entra =
+        without.replace(&format!(r#""issuer":"{ISSUER}""#), &format!(r#""issuer":"{}""#, entra(guid)));
+    let device = format!(r#","device_authorization_endpoint":"{ISSUER}/d""#);
+    let by_device = metadata(&device);
+    let package = vec![AllowedEndpoint::parse("https://id.example.com/t").unwrap()];
+    for (issuer, flow, allowed, document, warned) in [
+        (ISSUER, Flow::Browser, vec![], &without, true),
+        (ISSUER, Flow::Browser, vec![], &plain, true),
+        (ISSUER, Flow::Browser, vec![], &s256, false),
+        (ISSUER, Flow::Paste, vec![], &without, true),
+        (ISSUER, Flow::Paste, package, &without, false),
+        (ISSUER, Flow::Device, vec![], &by_device, false),
+        (ISSUER, Flow::ClientCredentials, vec![], &plain, false),
+        (ISSUER, Flow::Implicit, vec![], &without, false),
+        (&*entra("contoso.com"), Flow::Browser, vec![], &at_entra, false),
+    ] {
+        let profile = Profile {
+            issuer: Some(issuer.into()),
+            flow,
+            allowed_token_endpoints: allowed,
+            redirect_uri: crate::profile::REDIRECT_URI.into(),
+            ..profile()
+        };
+        let warnings = discover(&only(document), &profile).await.unwrap().warnings;
+        let named = warnings.iter().filter(|warning| warning.contains("PKCE")).count();
+        assert_eq!((named, warnings.len()), (usize::from(warned), usize::from(warned)), "{issuer} {flow:?}");
+    }
 }
 
 #[tokio::test]
 async fn the_profile_goes_before_the_metadata_and_revocation_has_its_own_list() {
     let lists = r#","token_endpoint_auth_methods_supported":["client_secret_post"],
         "revocation_endpoint_auth_methods_supported":["client_secret_basic"]"#;
-    let fake = Fake::default().answer(200, &metadata(lists));
+    let fake = only(&metadata(lists));
     let profile = Profile {
         client_secret: Some(SecretSource::Env("X".into())),
         client_auth: PerRequest { refresh: Some(ClientAuth::SecretOnly), ..PerRequest::default() },
@@ -212,8 +210,64 @@ async fn the_profile_goes_before_the_metadata_and_revocation_has_its_own_list() 
 async fn client_credentials_need_no_authorization_endpoint() {
     let bare = format!(r#"{{"issuer":"{ISSUER}","token_endpoint":"{ISSUER}/t"}}"#);
     let by_client = Profile { flow: Flow::ClientCredentials, ..profile() };
-    let found = discover(&Fake::default().answer(200, &bare), &by_client).await.unwrap();
+    let found = discover(&only(&bare), &by_client).await.unwrap();
     assert_eq!(found.registration.authorization_endpoint, None);
-    let failure = discover(&Fake::default().answer(200, &bare), &profile()).await.unwrap_err();
+    let failure = discover(&only(&bare), &profile()).await.unwrap_err();
     assert!(failure.description.contains("authorization_endpoint"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn what_the_documents_leave_out_works_through_configuration() {
+    let bare = format!(r#"{{"issuer":"{ISSUER}"}}"#);
+    let mut by_hand = profile();
+    by_hand.endpoints = Endpoints {
+        authorization: Some("https://h.example/a".into()),
+        token: Some("https://h.example/t".into()),
+        device_authorization: Some("https://h.example/d".into()),
+        revocation: Some("https://h.example/r".into()),
+        userinfo: None,
+    };
+    by_hand.client_secret = Some(SecretSource::Env("X".into()));
+    by_hand.client_auth = PerRequest { device: Some(ClientAuth::Post), ..PerRequest::default() };
+    for flow in
+        [Flow::Browser, Flow::Paste, Flow::Device, Flow::ClientCredentials, Flow::Password, Flow::Implicit]
+    {
+        let profile = Profile { flow, ..by_hand.clone() };
+        for server in [only(&bare), Fake::default().answer(404, "").answer(404, "")] {
+            let found = discover(&server, &profile).await.unwrap().registration;
+            assert_eq!(found.issuer.as_deref(), Some(ISSUER), "{flow:?}");
+            assert_eq!(found.device_authorization_endpoint.as_deref(), Some("https://h.example/d"));
+            assert_eq!(found.revocation_endpoint.as_deref(), Some("https://h.example/r"));
+            assert_eq!(
+                (found.client_auth.device, found.client_auth.code),
+                (ClientAuth::Post, ClientAuth::Basic)
+            );
+        }
+        let nothing = Profile { flow, ..profile_without_endpoints(&by_hand) };
+        let failure = discover(&only(&bare), &nothing).await.unwrap_err();
+        assert!(failure.description.ends_with("write it in the profile"), "{flow:?} {failure:?}");
+    }
+}
+
+fn profile_without_endpoints(profile: &Profile) -> Profile {
+    Profile { endpoints: Endpoints::default(), ..profile.clone() }
+}
+
+#[tokio::test]
+async fn the_dialect_follows_the_host_unless_the_profile_says_it() {
+    let token = "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token";
+    for (endpoint, configured, flow, style) in [
+        ("https://id.example.com/t", None, Flow::ClientCredentials, ResourceStyle::Rfc8707),
+        (token, None, Flow::ClientCredentials, ResourceStyle::Entra),
+        (token, Some(ResourceStyle::Rfc8707), Flow::Device, ResourceStyle::Rfc8707),
+        ("https://id.example.com/t", Some(ResourceStyle::Entra), Flow::Device, ResourceStyle::Entra),
+        ("https://id.example.com/t", Some(ResourceStyle::Audience), Flow::Device, ResourceStyle::Audience),
+    ] {
+        let mut profile = Profile { issuer: None, flow, resource_style: configured, ..profile() };
+        profile.endpoints.token = Some(endpoint.into());
+        profile.endpoints.device_authorization = Some("https://id.example.com/d".into());
+        let registration = discover(&Fake::default(), &profile).await.unwrap().registration;
+        let expected = Dialect { resource_style: style, by_device: flow == Flow::Device };
+        assert_eq!(registration.dialect, expected, "{endpoint} {configured:?}");
+    }
 }

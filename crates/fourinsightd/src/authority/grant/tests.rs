@@ -5,7 +5,7 @@ use http::Method;
 use super::*;
 use crate::{
     authority::{
-        Parameters,
+        Dialect, Parameters, ResourceStyle, client_credentials, device,
         fake::{Fake, registration},
         revoke::{Revocable, revoke},
     },
@@ -48,7 +48,7 @@ async fn a_code_travels_with_its_verifier_and_the_redirect_uri() {
 #[tokio::test]
 async fn a_refresh_of_the_own_key_asks_for_nothing_in_particular() {
     let fake = Fake::default().answer(200, "{}");
-    refresh(&fake, &registration(), &RefreshToken::new("R"), None).await.unwrap();
+    refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), true).await.unwrap();
     let form = pairs([("grant_type", "refresh_token"), ("refresh_token", "R"), ("client_id", "abc")]);
     assert_eq!(fake.seen()[0].form, form);
 }
@@ -59,7 +59,7 @@ async fn a_refresh_of_another_key_names_its_scopes_and_resources() {
     let mut registration = registration();
     registration.refresh_params = Parameters::from([("scope".to_owned(), "other".to_owned())]);
     let key = TokenKey::new(["b", "a", "openid"], ["https://two/", "https://one/"]);
-    refresh(&fake, &registration, &RefreshToken::new("R"), Some(&key)).await.unwrap();
+    refresh(&fake, &registration, &RefreshToken::new("R"), &key, false).await.unwrap();
     assert_eq!(
         fake.seen()[0].form,
         pairs([
@@ -71,6 +71,53 @@ async fn a_refresh_of_another_key_names_its_scopes_and_resources() {
             ("client_id", "abc"),
         ])
     );
+}
+
+#[tokio::test]
+async fn each_kind_of_request_speaks_the_servers_dialect() {
+    let scopes = ["a".to_owned()];
+    let resources = ["api://x".to_owned()];
+    let said = async |style: ResourceStyle, kind: &str| {
+        let mut registration = registration();
+        registration.dialect = Dialect { resource_style: style, by_device: true };
+        let fake = Fake::default().answer(200, "{}");
+        let secret = "s3cr3t".into();
+        match kind {
+            "code" => drop(
+                redeem_code(&fake, &registration, &secret, &secret, "http://127.0.0.1:1/", &resources).await,
+            ),
+            "password" => {
+                drop(redeem_password(&fake, &registration, "ada", &secret, &scopes, &resources).await)
+            }
+            "device" => drop(device::authorize(&fake, &registration, &scopes, &resources, 0).await),
+            "poll" => drop(device::poll(&fake, &registration, &secret, &resources).await),
+            "client" => drop(client_credentials::redeem(&fake, &registration, ["a"], ["api://x"], 0).await),
+            _ => {
+                let key = TokenKey::new(["a", "openid"], ["api://x"]);
+                drop(
+                    refresh(&fake, &registration, &RefreshToken::new("R"), &key, kind == "own refresh").await,
+                );
+            }
+        }
+        let form = fake.seen().remove(0).form;
+        let words =
+            form.into_iter().filter(|(name, _)| ["scope", "resource", "audience"].contains(&name.as_str()));
+        words.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    };
+    let person = "scope=a api://x/.default openid profile offline_access";
+    for (kind, rfc8707, entra, audience) in [
+        ("code", "resource=api://x", "", ""),
+        ("password", "scope=a resource=api://x", person, "scope=a audience=api://x"),
+        ("device", "scope=a resource=api://x", person, "scope=a audience=api://x"),
+        ("poll", "resource=api://x", "", ""),
+        ("client", "scope=a resource=api://x", "scope=a api://x/.default", "scope=a audience=api://x"),
+        ("own refresh", "", "scope=a api://x/.default", ""),
+        ("refresh", "scope=a resource=api://x", "scope=a api://x/.default", "scope=a audience=api://x"),
+    ] {
+        assert_eq!(said(ResourceStyle::Rfc8707, kind).await, rfc8707, "{kind}");
+        assert_eq!(said(ResourceStyle::Entra, kind).await, entra, "{kind}");
+        assert_eq!(said(ResourceStyle::Audience, kind).await, audience, "{kind}");
+    }
 }
 
 #[tokio::test]
@@ -103,7 +150,9 @@ async fn each_kind_of_request_proves_the_client_in_its_own_way() {
             }
             1 => {
                 registration.client_auth.refresh = client_auth;
-                refresh(&fake, &registration, &RefreshToken::new("R"), None).await.unwrap();
+                refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), true)
+                    .await
+                    .unwrap();
             }
             _ => {
                 registration.client_auth.revoke = client_auth;
@@ -123,7 +172,9 @@ async fn each_kind_of_request_proves_the_client_in_its_own_way() {
 async fn without_a_response_the_error_says_whether_the_server_may_have_acted() {
     for sent in [true, false] {
         let fake = Fake::default().fail(sent);
-        let retry = refresh(&fake, &registration(), &RefreshToken::new("R"), None).await.unwrap_err();
+        let retry = refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), true)
+            .await
+            .unwrap_err();
         assert_eq!(retry.ambiguous, sent);
         assert_eq!(retry.failure.error, "server_unreachable");
     }
@@ -135,7 +186,8 @@ async fn without_the_client_secret_nothing_is_sent() {
     let mut registration = registration();
     registration.client_secret = Some(SecretSource::File("/nonexistent/secret".into()));
     registration.client_auth = ClientAuth::Basic.into();
-    let retry = refresh(&fake, &registration, &RefreshToken::new("R"), None).await.unwrap_err();
+    let retry =
+        refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), true).await.unwrap_err();
     assert!(!retry.ambiguous);
     assert_eq!(retry.failure.error, "client_secret_unreadable");
     assert!(fake.seen().is_empty());

@@ -53,14 +53,15 @@ pub(super) fn judge(
 /// A form instead of JSON, as some older servers answer, turned into JSON.
 fn form_as_json(answer: &RawAnswer, text: &str) -> Option<Zeroizing<String>> {
     let content_type = answer.content_type.as_deref()?.split(';').next()?.trim();
-    let is_form = ["application/x-www-form-urlencoded", "text/plain"]
-        .iter()
-        .any(|form| content_type.eq_ignore_ascii_case(form));
-    if !is_form {
+    let is = |form: &str| content_type.eq_ignore_ascii_case(form);
+    let is_form = is("application/x-www-form-urlencoded");
+    let pairs: Vec<_> = url::form_urlencoded::parse(text.trim().as_bytes()).collect();
+    let has = |wanted: &str| pairs.iter().any(|(name, _)| name == wanted);
+    // Plain text may be anybody's; only one that grants something is an answer.
+    let answers = has("access_token") && (is_form || is("text/plain")) || has("error") && is_form;
+    if !answers {
         return None;
     }
-    let pairs: Vec<_> = url::form_urlencoded::parse(text.trim().as_bytes()).collect();
-    pairs.iter().find(|(name, _)| name == "access_token")?;
     let mut json = Zeroizing::new(String::with_capacity(8 * text.len() + 2));
     for (name, value) in &pairs {
         let separator = if json.is_empty() { '{' } else { ',' };
@@ -189,9 +190,12 @@ fn token_type(object: &Object<'_>, warnings: &mut Vec<String>) -> String {
     token_type
 }
 
-/// The scope, also from servers that write a list.
+/// The scope, also from servers that write a list, or put commas between scopes as GitHub does.
 fn scope(object: &Object<'_>) -> Option<String> {
-    let scope = object.texts("scope")?.join(" ");
+    let mut scope = object.texts("scope")?.join(" ");
+    if !scope.contains(' ') {
+        scope = scope.split(',').filter(|scope| !scope.is_empty()).collect::<Vec<_>>().join(" ");
+    }
     let usable = !scope.trim().is_empty() && !scope.chars().any(char::is_control);
     usable.then_some(scope)
 }

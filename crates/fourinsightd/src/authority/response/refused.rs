@@ -32,8 +32,12 @@ pub(super) fn verdict(status: u16, answer: &ErrorAnswer) -> Option<Verdict> {
             Some(Verdict::Final)
         }
         ("invalid_grant", Some(suberror)) if needs_a_person(suberror) => Some(Verdict::InteractionRequired),
-        ("invalid_grant", _) if ends_grants => Some(Verdict::Final),
-        ("invalid_client" | "unauthorized_client", _) => Some(Verdict::Misconfigured),
+        // The second is GitHub's word for a refresh token that is spent.
+        ("invalid_grant" | "bad_refresh_token", _) if ends_grants => Some(Verdict::Final),
+        // The last is GitHub's word for a wrong client secret.
+        ("invalid_client" | "unauthorized_client" | "incorrect_client_credentials", _) => {
+            Some(Verdict::Misconfigured)
+        }
         ("invalid_scope", _) => Some(Verdict::Scope),
         ("invalid_target" | "invalid_resource", _) => Some(Verdict::Target),
         (error, _) if asks_for_a_person(error) => Some(Verdict::InteractionRequired),

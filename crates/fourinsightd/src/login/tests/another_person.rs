@@ -148,7 +148,7 @@ async fn who_cannot_be_compared_is_asked_about() {
     );
 
     // A server that names nobody.
-    let config = super::device::CONFIG.replace("openid ", "").replace(
+    let config = device::CONFIG.replace("openid ", "").replace(
         "issuer = \"https://practice.test\"",
         "device_authorization_endpoint = \"https://practice.test/device_authorization\"\n\
          token_endpoint = \"https://practice.test/token\"",

@@ -110,8 +110,11 @@ async fn who_was_signed_in_there_before_is_not_asked_again() {
         subject: "42".to_owned(),
         name: Some("Ada <Lovelace>".to_owned()),
     };
-    *world.sessions.known.lock().unwrap() =
-        Known { pinned_endpoint: allowed.admit(ENDPOINT), signed_in_as: SignedInAs::Person(person.clone()) };
+    *world.sessions.known.lock().unwrap() = Known {
+        pinned_endpoint: allowed.admit(ENDPOINT),
+        signed_in_as: SignedInAs::Person(person.clone()),
+        ..Known::default()
+    };
     let begun = begin(&world).await;
     let error =
         world.logins.respond(&begun.id, package("https://id.example/fabrikam/token")).await.unwrap_err();

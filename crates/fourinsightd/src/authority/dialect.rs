@@ -1,0 +1,250 @@
+//! How a server is told what a token is for: scopes and resources as each dialect writes them.
+//!
+//! A session keeps what was asked for in the profile's words. They are put into the server's words here, at each
+//! request, so that a token's key means the same whatever the server calls it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Registration, microsoft, request::Form};
+use crate::token::TokenKey;
+
+/// How a request names the API that a token is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceStyle {
+    /// By `resource` (RFC 8707).
+    #[default]
+    Rfc8707,
+    /// By a scope: Microsoft Entra's `RESOURCE/.default`.
+    Entra,
+    /// By `audience`, as at Auth0.
+    Audience,
+}
+
+impl ResourceStyle {
+    /// Every style, by its word in the configuration.
+    pub const WORDS: [(&str, Self); 3] =
+        [("rfc8707", Self::Rfc8707), ("entra", Self::Entra), ("audience", Self::Audience)];
+
+    /// The style of a server that was found at one of these URLs.
+    pub fn at<'a>(urls: impl IntoIterator<Item = &'a str>) -> Self {
+        if urls.into_iter().any(microsoft::is_login_host) { Self::Entra } else { Self::Rfc8707 }
+    }
+}
+
+/// How a session speaks to its server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dialect {
+    /// How requests name the API that a token is for.
+    #[serde(default)]
+    pub resource_style: ResourceStyle,
+    /// The session signs in by the device flow.
+    #[serde(default)]
+    pub by_device: bool,
+}
+
+/// Whether the server is Microsoft Entra, by its token endpoint or because the profile says so.
+pub fn is_entra(registration: &Registration) -> bool {
+    registration.dialect.resource_style == ResourceStyle::Entra
+        || microsoft::is_login_host(&registration.token_endpoint)
+}
+
+/// What a request asks for, in the server's words.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Scopes, in the order in which they are sent.
+    pub(crate) scopes: Vec<String>,
+    /// Resources, each with the name of its parameter.
+    pub(crate) resources: Vec<(&'static str, String)>,
+}
+
+impl Wanted {
+    /// Adds it to a form.
+    pub(super) fn push_to(&self, form: &mut Form) {
+        if !self.scopes.is_empty() {
+            form.push("scope", &self.scopes.join(" "));
+        }
+        for (name, resource) in &self.resources {
+            form.push(name, resource);
+        }
+    }
+}
+
+/// The scopes that steer a login. Entra's own libraries add them to every login of a person.
+const LOGIN_SCOPES: [&str; 3] = ["openid", "profile", "offline_access"];
+
+/// The scope that asks for a refresh token.
+const OFFLINE_ACCESS: &str = "offline_access";
+
+/// What stands for all that a resource has granted to the client.
+const DEFAULT: &str = "/.default";
+
+impl Dialect {
+    /// What a login with a person asks for.
+    pub(crate) fn for_person<'a>(
+        self,
+        scopes: impl IntoIterator<Item = &'a str>,
+        resources: impl IntoIterator<Item = &'a str>,
+    ) -> Wanted {
+        let mut wanted = self.for_client(scopes, resources);
+        if self.resource_style == ResourceStyle::Entra {
+            add(&mut wanted.scopes, &LOGIN_SCOPES);
+        }
+        wanted
+    }
+
+    /// What a client asks for as itself.
+    pub(crate) fn for_client<'a>(
+        self,
+        scopes: impl IntoIterator<Item = &'a str>,
+        resources: impl IntoIterator<Item = &'a str>,
+    ) -> Wanted {
+        let mut wanted = Wanted::default();
+        wanted.scopes.extend(scopes.into_iter().map(str::to_owned));
+        for resource in resources {
+            match self.resource_style {
+                ResourceStyle::Rfc8707 => wanted.resources.push(("resource", resource.to_owned())),
+                ResourceStyle::Audience => wanted.resources.push(("audience", resource.to_owned())),
+                ResourceStyle::Entra if resource.ends_with(DEFAULT) => add(&mut wanted.scopes, &[resource]),
+                ResourceStyle::Entra => add(&mut wanted.scopes, &[&format!("{resource}{DEFAULT}")]),
+            }
+        }
+        wanted
+    }
+
+    /// What the exchange of a code repeats of what its login asked for.
+    pub(crate) fn for_code<'a>(self, resources: impl IntoIterator<Item = &'a str>) -> Wanted {
+        match self.resource_style {
+            ResourceStyle::Rfc8707 => self.for_client([], resources),
+            ResourceStyle::Entra | ResourceStyle::Audience => Wanted::default(),
+        }
+    }
+
+    /// What a refresh asks for; nothing in particular for the session's own key, unless the dialect wants it named.
+    pub(crate) fn for_refresh(self, key: &TokenKey, own: bool) -> Wanted {
+        if self.resource_style != ResourceStyle::Entra {
+            return if own { Wanted::default() } else { self.for_client(key.scopes(), key.resources()) };
+        }
+        let mut wanted = self.for_client(key.scopes(), key.resources());
+        if wanted.scopes.is_empty() {
+            add(&mut wanted.scopes, &LOGIN_SCOPES);
+        } else if !(self.by_device && wanted.scopes.iter().any(|scope| scope.ends_with(DEFAULT))) {
+            // Entra refuses the refresh token of a device login when `.default` has such company.
+            add(&mut wanted.scopes, &[OFFLINE_ACCESS]);
+        }
+        wanted
+    }
+}
+
+fn add(scopes: &mut Vec<String>, more: &[&str]) {
+    for scope in more {
+        if !scopes.iter().any(|known| known == scope) {
+            scopes.push((*scope).to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const API: &str = "https://api.example";
+
+    fn entra(by_device: bool) -> Dialect {
+        Dialect { resource_style: ResourceStyle::Entra, by_device }
+    }
+
+    #[test]
+    fn resources_are_named_as_the_server_wants_them() {
+        let asked = |resource_style| {
+            let dialect = Dialect { resource_style, by_device: false };
+            let wanted = dialect.for_client(["b", "a"], [API, "https://two.example/"]);
+            (wanted.scopes.join(" "), wanted.resources)
+        };
+        let both = |name| vec![(name, API.to_owned()), (name, "https://two.example/".to_owned())];
+        assert_eq!(asked(ResourceStyle::Rfc8707), ("b a".to_owned(), both("resource")));
+        assert_eq!(asked(ResourceStyle::Audience), ("b a".to_owned(), both("audience")));
+        // The second slash is Entra's rule: what stands before "/.default" is the audience to the letter.
+        let scopes = "b a https://api.example/.default https://two.example//.default";
+        assert_eq!(asked(ResourceStyle::Entra), (scopes.to_owned(), vec![]));
+    }
+
+    #[test]
+    fn login_scopes_are_added_for_people_only_and_at_entra_only() {
+        for (asked, resources, person, client) in [
+            ("", "", "openid profile offline_access", ""),
+            ("read", "", "read openid profile offline_access", "read"),
+            (
+                "offline_access read openid",
+                "",
+                "offline_access read openid profile",
+                "offline_access read openid",
+            ),
+            ("", "api://x", "api://x/.default openid profile offline_access", "api://x/.default"),
+            (
+                "api://x/.default",
+                "api://x",
+                "api://x/.default openid profile offline_access",
+                "api://x/.default",
+            ),
+            ("", "api://x/.default", "api://x/.default openid profile offline_access", "api://x/.default"),
+        ] {
+            let scopes = || asked.split_whitespace();
+            let resources = || resources.split_whitespace();
+            assert_eq!(entra(false).for_person(scopes(), resources()).scopes.join(" "), person);
+            assert_eq!(entra(true).for_client(scopes(), resources()).scopes.join(" "), client);
+            let plain = Dialect::default().for_person(scopes(), []);
+            assert_eq!((plain.scopes.join(" ").as_str(), plain.resources), (asked, vec![]));
+        }
+    }
+
+    #[test]
+    fn only_rfc_8707_repeats_resources_with_a_code() {
+        for (resource_style, repeated) in
+            [(ResourceStyle::Rfc8707, 1), (ResourceStyle::Entra, 0), (ResourceStyle::Audience, 0)]
+        {
+            let wanted = Dialect { resource_style, by_device: false }.for_code([API]);
+            assert_eq!((wanted.resources.len(), wanted.scopes.len()), (repeated, 0), "{resource_style:?}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_names_scopes_where_the_dialect_wants_them() {
+        for (dialect, scopes, resources, own, asked) in [
+            (Dialect::default(), "b a", API, true, ""),
+            (Dialect::default(), "b a openid", API, false, "a b"),
+            (entra(false), "b a openid", "", true, "a b offline_access"),
+            (entra(false), "api://x/.default openid", "", true, "api://x/.default offline_access"),
+            (entra(false), "", "api://y", false, "api://y/.default offline_access"),
+            (entra(false), "openid", "", true, "openid profile offline_access"),
+            (entra(true), "api://x/read openid", "", true, "api://x/read offline_access"),
+            (entra(true), "api://x/.default openid profile offline_access", "", true, "api://x/.default"),
+            (entra(true), "openid offline_access", "api://x", true, "api://x/.default"),
+            (entra(true), "", "api://y", false, "api://y/.default"),
+        ] {
+            let key = TokenKey::new(scopes.split_whitespace(), resources.split_whitespace());
+            let wanted = dialect.for_refresh(&key, own);
+            assert_eq!(wanted.scopes.join(" "), asked, "{scopes} {resources}");
+            let resources = wanted.resources.iter().map(|(_, resource)| resource.as_str());
+            let named = dialect == Dialect::default() && !own;
+            assert_eq!(resources.collect::<Vec<_>>(), if named { vec![API] } else { vec![] });
+        }
+    }
+
+    #[test]
+    fn records_of_earlier_versions_speak_as_they_did() {
+        assert_eq!(serde_json::from_str::<Dialect>("{}").unwrap(), Dialect::default());
+        for (word, resource_style) in ResourceStyle::WORDS {
+            let written = serde_json::to_string(&resource_style).unwrap();
+            assert_eq!(written, format!("\"{word}\""));
+        }
+    }
+
+    #[test]
+    fn a_style_follows_the_host() {
+        let entra = "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token";
+        assert_eq!(ResourceStyle::at(["https://id.example/", entra]), ResourceStyle::Entra);
+        let other = "https://login.microsoftonline.com.evil.example/token";
+        assert_eq!(ResourceStyle::at(["https://id.example/", other]), ResourceStyle::Rfc8707);
+    }
+}
