@@ -78,7 +78,7 @@ async fn a_confidential_client_proves_itself_as_it_is_told_to() {
     let ways = [("basic", "client_auth = \"basic\""), ("post", "client_auth = \"post\""), ("basic", "")];
     for (way, line) in ways {
         let home = Home::new("").unwrap();
-        let lines = format!("{SCOPES}\n{line}\nrevocation_endpoint = \"{}\"", site.endpoint("revoke_token"));
+        let lines = format!("{SCOPES}\n{line}");
         let profile = site.profile(&home, "site", &site.clients().confidential, &lines).unwrap();
         home.write_config(&profile).unwrap();
         let _daemon = Daemon::start(&home).await.unwrap();

@@ -116,13 +116,10 @@ async fn a_declared_session_signs_in_and_renews_by_itself() {
 async fn a_client_that_brings_its_secret_is_told_at_once_whether_it_is_right() {
     let site = Site::start(Options::default()).await.unwrap();
     let home = Home::new("").unwrap();
-    let lines = format!(
-        "flow = \"client_credentials\"\nscopes = \"read\"\nclient_auth = \"post\"\nrevocation_endpoint = \"{}\"",
-        site.endpoint("revoke_token")
-    );
+    let lines = "flow = \"client_credentials\"\nscopes = \"read\"\nclient_auth = \"post\"";
     let Client { client_id, client_secret } = site.clients().batch.clone();
     let nameless = Client { client_id: client_id.clone(), client_secret: None };
-    home.write_config(&site.profile(&home, "batch", &nameless, &lines).unwrap()).unwrap();
+    home.write_config(&site.profile(&home, "batch", &nameless, lines).unwrap()).unwrap();
     let _daemon = Daemon::start(&home).await.unwrap();
     let bring = |secret: &str| json!({ "session": "batch", "profile": "batch", "client_id": client_id, "client_secret": secret });
     for (secret, state) in
@@ -155,12 +152,27 @@ async fn a_client_that_brings_its_secret_is_told_at_once_whether_it_is_right() {
     assert!(!site.introspect(&token).await.unwrap().active);
 }
 
+/// The framework below a prefix and nothing at the root: its OpenID Connect document names no revocation endpoint.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_endpoint_that_no_metadata_names_is_not_guessed() {
+    let site = Site::start(Options { metadata_at_root: false, ..Options::default() }).await.unwrap();
+    let home = Home::new("").unwrap();
+    let lines = "flow = \"client_credentials\"\nscopes = \"read\"";
+    home.write_config(&site.profile(&home, "batch", &site.clients().batch, lines).unwrap()).unwrap();
+    let _daemon = Daemon::start(&home).await.unwrap();
+    home.ctl(&["login", "batch"]).await.unwrap().success().unwrap();
+    let token = home.ctl(&["token", "batch"]).await.unwrap().success().unwrap();
+    let forgotten = home.ctl(&["revoke", "batch"]).await.unwrap();
+    assert_eq!(forgotten.code, Some(6), "{forgotten:?}");
+    assert!(forgotten.stdout.contains("no revocation endpoint"), "{forgotten:?}");
+    assert!(site.introspect(&token).await.unwrap().active, "it lives out its time, as the command says");
+}
+
 /// The one profile, with what the metadata leaves out.
 fn device_profile(site: &Site, home: &Home, client: &Client) -> Result<String> {
     let lines = format!(
-        "flow = \"device\"\n{SCOPES}\ndevice_authorization_endpoint = \"{}\"\nrevocation_endpoint = \"{}\"",
-        site.endpoint("device-authorization"),
-        site.endpoint("revoke_token")
+        "flow = \"device\"\n{SCOPES}\ndevice_authorization_endpoint = \"{}\"",
+        site.endpoint("device-authorization")
     );
     site.profile(home, "site", client, &lines)
 }

@@ -50,7 +50,8 @@ fn filled(form: &str, login: &str) -> Vec<(String, String)> {
             "checkbox" => fields.push((name, value.unwrap_or_else(|| "on".to_owned()))),
             // What the page has filled in already is left as it is.
             _ => {
-                fields.push((name, value.filter(|text| !text.is_empty()).unwrap_or_else(|| login.to_owned())))
+                fields
+                    .push((name, value.filter(|text| !text.is_empty()).unwrap_or_else(|| login.to_owned())));
             }
         }
     }

@@ -131,8 +131,8 @@ impl Browser {
                 return Ok(page);
             } else if page.status == 200 {
                 match answer_page(&page.text(), &at, answer) {
-                    Some((request, declines)) => {
-                        declined = declines;
+                    Some((request, is_refusal)) => {
+                        declined = is_refusal;
                         request
                     }
                     None => return Ok(page),
@@ -161,7 +161,7 @@ impl Browser {
 /// through.
 fn answer_page(page: &str, at: &Url, answer: &Answer) -> Option<(Request, bool)> {
     let meant = form::submit(page, at, answer);
-    let declines = answer.decision == Decision::Deny && meant.is_some();
+    let is_refusal = answer.decision == Decision::Deny && meant.is_some();
     let request = meant.or_else(|| form::submit(page, at, &Answer::allow(&answer.login)))?;
-    Some((request, declines))
+    Some((request, is_refusal))
 }

@@ -131,17 +131,19 @@ impl Site {
 
     /// A profile of one of its clients, with these lines besides; the client's secret goes into a file of the home.
     pub fn profile(&self, home: &Home, name: &str, client: &Client, lines: &str) -> Result<String> {
-        let mut text = format!(
-            "[profiles.{name}]\nissuer = \"{}\"\nclient_id = \"{}\"\n{lines}\n",
+        let secret = match &client.client_secret {
+            None => String::new(),
+            Some(secret) => {
+                let file = home.path().join(format!("{name}.secret"));
+                fs::write(&file, secret)?;
+                format!("client_secret = {{ file = \"{}\" }}\n", file.display())
+            }
+        };
+        Ok(format!(
+            "[profiles.{name}]\nissuer = \"{}\"\nclient_id = \"{}\"\n{secret}{lines}\n",
             self.issuer(),
             client.client_id
-        );
-        if let Some(secret) = &client.client_secret {
-            let file = home.path().join(format!("{name}.secret"));
-            fs::write(&file, secret)?;
-            text.push_str(&format!("client_secret = {{ file = \"{}\" }}\n", file.display()));
-        }
-        Ok(text)
+        ))
     }
 
     /// Who gives verdicts on tokens, for use in any process.
