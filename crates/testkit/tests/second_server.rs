@@ -39,18 +39,22 @@ async fn a_public_client_is_kept_signed_in_through_its_rotations_until_it_is_rev
     let identity = status.identity.unwrap();
     assert_eq!((identity.sub.as_str(), identity.name.as_deref()), ("1", Some("Ada Lovelace")));
 
-    let (mut token, mut token_id) = served(&home, "work").await.unwrap();
-    for _ in 0..3 {
-        // An API that refuses a token makes the daemon fetch another.
-        let rejection = json!({ "token_id": token_id });
-        assert_eq!(home.post("/v1/sessions/work/rejections", &rejection).await.unwrap().status, 202);
-        let (next, next_id) = served(&home, "work").await.unwrap();
+    let (mut token, _) = served(&home, &["work"]).await.unwrap();
+    let more_than_a_life = ["work", "--min-validity", "1h"];
+    // The second time it is an API's refusal of the token that makes the daemon fetch another.
+    for is_refused in [false, true, false] {
+        if is_refused {
+            let rejection = json!({ "token_id": served(&home, &["work"]).await.unwrap().1 });
+            assert_eq!(home.post("/v1/sessions/work/rejections", &rejection).await.unwrap().status, 202);
+        }
+        let asking: &[&str] = if is_refused { &["work"] } else { &more_than_a_life };
+        let (next, _) = served(&home, asking).await.unwrap();
         assert_ne!(next, token);
         let verdict = site.introspect(&next).await.unwrap();
         assert_eq!((verdict.active, verdict.scope.as_deref()), (true, Some("openid profile read")));
         // A rotation here ends the access token before it as well.
         assert!(!site.introspect(&token).await.unwrap().active);
-        (token, token_id) = (next, next_id);
+        token = next;
     }
 
     let revoked = home.ctl(&["revoke", "work"]).await.unwrap();
@@ -214,8 +218,8 @@ fn home(site: &Site, lines: &str) -> Result<Home> {
 }
 
 /// The access token that the daemon hands out, and its id.
-async fn served(home: &Home, session: &str) -> Result<(String, String)> {
-    let answer: Value = home.ctl(&["token", session, "--json"]).await?.json()?;
+async fn served(home: &Home, arguments: &[&str]) -> Result<(String, String)> {
+    let answer: Value = home.ctl(&[&["token", "--json"], arguments].concat()).await?.json()?;
     let text = |name: &str| answer[name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
     Ok((text("access_token")?, text("token_id")?))
 }
