@@ -96,8 +96,9 @@ pub(crate) enum Command {
 /// the page's host before you enter it, and enter no code that you did not ask for.
 ///
 /// With the flow "client_credentials" nobody is asked: the client signs in as itself, with the
-/// client_secret of the profile, or with one that you bring and that the daemon keeps in memory
-/// only, until it stops.
+/// client_secret, client_key or client_assertion of the profile, or with a secret that you bring
+/// and that the daemon keeps in memory only, until it stops. The flow "certificate" is the same,
+/// proven by the profile's client_certificate and client_key.
 ///
 /// When the session is already signed in with the given profile and every given scope, it says as
 /// whom and does nothing more.
@@ -110,8 +111,8 @@ pub(crate) struct Login {
     /// The profile of the configuration file to sign in with, instead of its default_profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// The way to sign in, instead of the profile's: browser, paste, device, client_credentials, or
-    /// (only with allow_legacy = true in the profile) password or implicit
+    /// The way to sign in, instead of the profile's: browser, paste, device, client_credentials,
+    /// certificate, or (only with allow_legacy = true in the profile) password or implicit
     #[arg(long, value_name = "FLOW", verbatim_doc_comment)]
     pub(crate) flow: Option<String>,
     /// Whose password to sign in with, for the flow password; asked for when left out
@@ -280,6 +281,7 @@ Examples:
   fourinsightctl login --no-browser --timeout 10m
   fourinsightctl login --flow device --timeout 15m
   fourinsightctl login batch --profile batch --flow client_credentials
+  fourinsightctl login batch --profile batch --flow certificate
   pass show batch | fourinsightctl login batch --flow client_credentials --client-secret-stdin
   fourinsightctl login work --force
   fourinsightctl login work --flow paste

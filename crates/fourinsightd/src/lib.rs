@@ -41,9 +41,8 @@
 //!
 //! # What comes later
 //!
-//! Certificates and assertions (`authority/client_auth/`), presets (`profile/`), other tools' caches (`import/`),
-//! audiences renewed before they are asked for (`session/`), the fault harness (in `testkit`), keyrings
-//! (`store/key.rs`).
+//! Presets (`profile/`), other tools' caches (`import/`), audiences renewed before they are asked for (`session/`),
+//! the fault harness (in `testkit`), keyrings (`store/key.rs`).
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 

@@ -52,7 +52,7 @@ pub(crate) async fn revoke(
         tokens.access_tokens.iter().filter_map(|(_, expiry)| living(expiry)).collect();
     let live_until = ends.iter().copied().flatten().max().map(|end| clock.to_unix(end));
     let (revocation, description) = match registration {
-        Some(registration) => at_server(exchange, registration, &tokens, &living).await,
+        Some(registration) => at_server(exchange, registration, &tokens, &living, clock).await,
         None => (Revocation::Revoked, "nobody was signed in; there was nothing to revoke".to_owned()),
     };
     RevokeResponse { session, revocation, description, access_tokens_live_until: live_until }
@@ -63,12 +63,13 @@ async fn at_server(
     registration: &Registration,
     tokens: &Tokens,
     living: &(impl Fn(&Expiry) -> Option<Option<Timestamp>> + Sync),
+    clock: &Clock,
 ) -> (Revocation, String) {
     let refresh = tokens.refresh_token.iter().map(Revocable::Refresh);
     let access = tokens.access_tokens.iter().filter(|(_, expiry)| living(expiry).is_some());
     let mut told = false;
     for token in refresh.chain(access.map(|(token, _)| Revocable::Access(token))) {
-        match tell(exchange, registration, token).await {
+        match tell(exchange, registration, token, clock.unix_now()).await {
             Revoked::Revoked => told = true,
             Revoked::Unsupported => {
                 let text = "forgotten here; the server has no revocation endpoint, so it was not told";

@@ -8,8 +8,8 @@ use fourinsight_ipc::message::SessionStatus;
 use testkit::{
     browser::Answer,
     leak::Search,
-    practice::{Client, DeviceFlow, Endpoint, Practice, Serving, Settings, Transport, Verdict},
-    process::{Daemon, Home},
+    practice::{Client, DeviceFlow, Endpoint, Practice, SecretKind, Serving, Settings, Transport, Verdict},
+    process::{Daemon, DeviceLogin, Home},
     provider::{Options, Provider},
     wait,
 };
@@ -95,6 +95,35 @@ async fn a_confidential_client_signs_a_device_in_over_tls() {
     let revoked = home.ctl(&["revoke"]).await.unwrap();
     assert_eq!(revoked.code, Some(0), "{revoked:?}");
     assert_eq!(practice.verdict(&token), Verdict::Revoked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_terminal_nobody_takes_another_persons_session_over() {
+    let flow = DeviceFlow { interval: Duration::from_secs(1), ..DeviceFlow::default() };
+    let practice = Practice::new(Settings { device_flow: Some(flow), ..Settings::default() });
+    let serving = practice.serve(Transport::Tls, 0).await.unwrap();
+    let home = practice_home(&serving).unwrap();
+    let sign_in = async |user: &str| {
+        let DeviceLogin { user_code, login } = home.begin_device_login(&["--force"]).await.unwrap();
+        practice.answer_device(&login.authorization_uri, &user_code, Some(user)).await.unwrap();
+        login.finish().await.unwrap()
+    };
+    assert_eq!(sign_in("ada").await.code, Some(0));
+    let before = home.ctl(&["token"]).await.unwrap().success().unwrap();
+    let refused = sign_in("grace").await;
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(5), ""), "{refused:?}");
+    for shown in ["Ada Lovelace (subject-of-ada)", "Grace Hopper (subject-of-grace)", "is no terminal"] {
+        assert!(refused.stderr.contains(shown), "{shown}: {}", refused.stderr);
+    }
+    // Ada is still signed in, with the token she had; what grace was granted is dead.
+    assert_eq!(home.ctl(&["token"]).await.unwrap().success().unwrap(), before);
+    practice.wait_until(|ledger| ledger.requests(Endpoint::Revocation).count() == 1).await;
+    let tokens: Vec<_> = practice.ledger().secrets_of(SecretKind::AccessToken).map(str::to_owned).collect();
+    let [adas, graces] = <[_; 2]>::try_from(tokens).unwrap();
+    assert_eq!((practice.verdict(&adas), practice.verdict(&graces)), (Verdict::Live, Verdict::Revoked));
+    assert_eq!(adas, before);
+    // The same person again is not asked.
+    assert_eq!(sign_in("ada").await.code, Some(0));
 }
 
 /// A home whose one profile is the practice server's confidential client.

@@ -71,7 +71,7 @@ impl HttpExchange for Fake {
 }
 
 /// A public client at `https://id.example.com`.
-pub(super) fn registration() -> Registration {
+pub(crate) fn registration() -> Registration {
     let endpoint = |name: &str| format!("https://id.example.com/{name}");
     Registration {
         issuer: Some("https://id.example.com".to_owned()),
@@ -85,6 +85,7 @@ pub(super) fn registration() -> Registration {
         iss_in_callback: false,
         client_id: "abc".to_owned(),
         client_secret: None,
+        assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
         dialect: Dialect::default(),
         authorize_params: Parameters::new(),

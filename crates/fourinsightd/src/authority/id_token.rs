@@ -77,6 +77,8 @@ pub(super) struct Expectation<'a> {
     pub(super) issuer: Option<&'a str>,
     pub(super) client_id: &'a str,
     pub(super) nonce: Option<&'a str>,
+    /// How long ago the person may have signed in, in seconds, where the authorization request said.
+    pub(super) max_age: Option<u64>,
     /// The server's own time, in Unix seconds.
     pub(super) server_now: i64,
 }
@@ -126,7 +128,33 @@ fn defect(claims: &Object<'_>, expected: Expectation<'_>) -> Option<&'static str
     } else if expected.nonce.is_some_and(|nonce| claims.text("nonce").is_none_or(|said| *said != nonce)) {
         Some("its nonce is not the one sent")
     } else {
-        None
+        expected.max_age.and_then(|max_age| too_long_ago(claims, max_age, expected.server_now))
+    }
+}
+
+/// OpenID Connect Core section 3.1.3.7, item 13.
+fn too_long_ago(claims: &Object<'_>, max_age: u64, server_now: i64) -> Option<&'static str> {
+    match claims.number("auth_time") {
+        None => Some(NO_AUTH_TIME),
+        Some(auth_time) if server_now as f64 - auth_time > max_age as f64 + LEEWAY => Some(TOO_LONG_AGO),
+        Some(_) => None,
+    }
+}
+
+/// There is none, though something was to be checked by it.
+pub(super) const NO_ID_TOKEN: &str = "there is none, and max_age is checked by it";
+const NO_AUTH_TIME: &str =
+    "it does not say when the person signed in (auth_time), though max_age asks for it";
+const TOO_LONG_AGO: &str = "the person signed in longer ago than max_age allows";
+
+/// What to do about a defect.
+pub(super) fn remedy(defect: &str) -> &'static str {
+    match defect {
+        NO_ID_TOKEN | NO_AUTH_TIME => {
+            "remove max_age from authorize_params, or have the server's administrator see to it"
+        }
+        TOO_LONG_AGO => "sign in at the server again, as with --force",
+        _ => "check issuer and client_id",
     }
 }
 

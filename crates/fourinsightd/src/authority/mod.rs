@@ -5,7 +5,7 @@
 //! | [`dialect`] | puts scopes and resources into the server's words |
 //! | [`discovery`] | finds the server's endpoints (OpenID Connect Discovery, RFC 8414) |
 //! | [`allowed`] | which token endpoints a pasted package may name |
-//! | [`client_auth`] | proves which client is asking (RFC 6749 section 2.3) |
+//! | [`client_auth`] | proves which client is asking: by a secret (RFC 6749 section 2.3) or an assertion (RFC 7523) |
 //! | [`grant`] | redeems a code or a refresh token: one request, one raw answer |
 //! | [`client_credentials`] | the client as itself: one request, judged at once |
 //! | [`device`] | asks for a user code and polls for what became of it (RFC 8628) |
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     http::{ExchangeError, Route},
-    profile::{Parameters, PerRequest, SecretSource, one_or_each},
+    profile::{Assertion, Parameters, PerRequest, SecretSource, one_or_each},
     token::TokenSet,
 };
 
@@ -46,7 +46,7 @@ mod microsoft;
 mod request;
 
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 
 pub use crate::profile::ClientAuth;
 pub use dialect::{Dialect, ResourceStyle};
@@ -84,6 +84,9 @@ pub struct Registration {
     pub client_id: String,
     /// Where the client secret is read at each use; absent for a public client.
     pub client_secret: Option<SecretSource>,
+    /// Where a client assertion comes from, and what it says.
+    #[serde(default)]
+    pub assertion: Assertion,
     /// How the client proves itself, at each kind of request.
     #[serde(deserialize_with = "one_or_each")]
     pub client_auth: PerRequest<ClientAuth>,
@@ -111,6 +114,14 @@ pub struct Registration {
     /// How connections to the server are made.
     #[serde(default)]
     pub route: Route,
+}
+
+impl Registration {
+    /// How long ago the person may have signed in, in seconds, as the authorization request says (OpenID Connect
+    /// Core section 3.1.2.1).
+    pub fn max_age(&self) -> Option<u64> {
+        self.authorize_params.get("max_age")?.parse().ok()
+    }
 }
 
 /// What came of redeeming a grant.

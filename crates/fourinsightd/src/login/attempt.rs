@@ -320,10 +320,10 @@ impl Attempt {
         self.phase().take_up();
         if !self.may_save(&login, &redemption.sessions.known(&self.session)).await {
             self.fail(confirmation::declined("Nothing was saved; the session stays as it was.").into());
-            return redemption.give_back(&login.tokens).await;
+            return redemption.give_back(&login.tokens, &self.clock).await;
         }
         if !self.commit() {
-            return redemption.give_back(&login.tokens).await;
+            return redemption.give_back(&login.tokens, &self.clock).await;
         }
         let identity = login.tokens.person.as_ref().map(confirmation::identity);
         let note = login.tokens.refresh_token.is_none().then(|| renewal::missing(&login, self.is_implicit()));

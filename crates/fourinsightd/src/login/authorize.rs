@@ -62,6 +62,11 @@ pub(super) fn request(
         .hint(format!("remove {name} from authorize_params in the configuration")));
     }
 
+    let prompt = prompt(params.get("prompt").map(String::as_str), wish.force)?;
+    if params.contains_key("max_age") && registration.max_age().is_none() {
+        return Err(wrong_params("max_age is no number of seconds", "write it as in max_age = \"3600\""));
+    }
+
     let client = BasicClient::new(ClientId::new(registration.client_id.clone()))
         .set_auth_uri(auth_url)
         .set_redirect_uri(back);
@@ -91,15 +96,42 @@ pub(super) fn request(
     if let Some(nonce) = &nonce {
         request = request.add_extra_param("nonce", nonce.clone());
     }
-    if wish.force && !params.contains_key("prompt") {
-        request = request.add_extra_param("prompt", "login");
+    if let Some(prompt) = prompt {
+        request = request.add_extra_param("prompt", prompt);
     }
-    let is_said = |name: &str| wanted.resources.iter().any(|(said, _)| *said == name);
+    let is_said = |name: &str| name == "prompt" || wanted.resources.iter().any(|(said, _)| *said == name);
     for (name, value) in params.iter().filter(|(name, _)| !is_said(name)) {
         request = request.add_extra_param(name.clone(), value.clone());
     }
     let (uri, state) = request.url();
     Ok(AuthorizationRequest { uri: uri.into(), state: state.into_secret().into(), code_verifier, nonce })
+}
+
+/// What `prompt` is sent (OpenID Connect Core section 3.1.2.1): the profile's own, and with `force` one at which the
+/// server really asks.
+fn prompt(own: Option<&str>, force: bool) -> Result<Option<String>, ErrorBody> {
+    let mut words: Vec<_> = own.unwrap_or_default().split_ascii_whitespace().collect();
+    if words.contains(&"none") && words.len() > 1 {
+        return Err(wrong_params(
+            "prompt has none beside other values",
+            "let none stand alone, or remove it",
+        ));
+    }
+    if force {
+        words.retain(|word| *word != "none");
+        if !words.iter().any(|word| ASKING.contains(word)) {
+            words.insert(0, "login");
+        }
+    }
+    Ok((!words.is_empty()).then(|| words.join(" ")))
+}
+
+/// At these the server asks who signs in, whoever it remembers.
+const ASKING: [&str; 3] = ["login", "select_account", "create"];
+
+fn wrong_params(what: &str, next: &str) -> ErrorBody {
+    ErrorBody::new(ErrorCode::InvalidRequest, format!("In the profile's authorize_params {what}."))
+        .hint(next.to_owned())
 }
 
 /// URL-safe text that carries so many random bytes.
@@ -155,6 +187,7 @@ pub(super) mod tests {
             iss_in_callback: false,
             client_id: "cli ent".to_owned(),
             client_secret: None,
+            assertion: crate::profile::Assertion::default(),
             client_auth: ClientAuth::None.into(),
             dialect: Dialect::default(),
             authorize_params: [("audience".to_owned(), "a&b".to_owned())].into(),
@@ -235,15 +268,68 @@ pub(super) mod tests {
         assert!(request.nonce.is_none() && values(&pairs, "nonce").is_empty());
     }
 
+    fn with(params: &[(&str, &str)]) -> Registration {
+        let params = params.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        Registration { authorize_params: params.collect(), ..registration() }
+    }
+
     #[test]
-    fn force_asks_again_unless_the_profile_says_how_to_ask() {
-        let wish = Wish { force: true, ..wish(&["read"]) };
-        let (_, pairs) = asked(&registration(), &wish);
-        assert_eq!(values(&pairs, "prompt"), ["login"]);
-        let mut registration = registration();
-        registration.authorize_params.insert("prompt".to_owned(), "select_account".to_owned());
-        let (_, pairs) = asked(&registration, &wish);
-        assert_eq!(values(&pairs, "prompt"), ["select_account"]);
+    fn the_profiles_parameters_are_sent_as_written() {
+        let params = [
+            ("prompt", "consent select_account"),
+            ("login_hint", "ada@example.com +1"),
+            ("max_age", "300"),
+            ("access_type", "offline"),
+            ("claims", r#"{"id_token":{"auth_time":{"essential":true}}}"#),
+            ("ui_locales", "nb-NO en"),
+            ("empty", ""),
+        ];
+        let (_, pairs) = asked(&with(&params), &wish(&["openid"]));
+        for (name, value) in params {
+            assert_eq!(values(&pairs, name), [value], "{name}");
+        }
+    }
+
+    #[test]
+    fn force_really_asks_beside_what_the_profile_asks_for() {
+        for (own, plain, forced) in [
+            (None, None, "login"),
+            (Some(""), None, "login"),
+            (Some("none"), Some("none"), "login"),
+            (Some("consent"), Some("consent"), "login consent"),
+            (Some("login"), Some("login"), "login"),
+            (Some("consent login"), Some("consent login"), "consent login"),
+            (Some("select_account"), Some("select_account"), "select_account"),
+            (Some("select_account  consent"), Some("select_account consent"), "select_account consent"),
+            (Some("create"), Some("create"), "create"),
+            (Some("a_servers_own"), Some("a_servers_own"), "login a_servers_own"),
+        ] {
+            let registration = own.map_or_else(registration, |own| with(&[("prompt", own)]));
+            for (force, expected) in [(false, plain), (true, Some(forced))] {
+                let (_, pairs) = asked(&registration, &Wish { force, ..wish(&["read"]) });
+                assert_eq!(
+                    values(&pairs, "prompt"),
+                    expected.into_iter().collect::<Vec<_>>(),
+                    "{own:?} {force}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_that_no_server_could_understand_are_told_before_anything_is_sent() {
+        for (name, value) in [
+            ("prompt", "none login"),
+            ("max_age", "5m"),
+            ("max_age", "-1"),
+            ("max_age", ""),
+            ("max_age", "1.5"),
+        ] {
+            let redirect_uri = RedirectUri::parse("http://localhost:4711").unwrap();
+            let error = request(&with(&[(name, value)]), &redirect_uri, &wish(&[])).err().unwrap();
+            assert_eq!(error.error, ErrorCode::InvalidRequest, "{name}={value}");
+            assert!(error.error_description.contains(name) && error.hint.is_some(), "{error:?}");
+        }
     }
 
     #[test]

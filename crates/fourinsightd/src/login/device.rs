@@ -122,7 +122,15 @@ impl Polls {
     async fn ask(&mut self, redemption: &Redemption) -> Result<Duration, Ended> {
         let Redemption { exchange, registration, resources, .. } = redemption;
         let obtained_at = self.clock.now();
-        let answer = match device::poll(&**exchange, registration, &self.device_code, resources).await {
+        let answer = match device::poll(
+            &**exchange,
+            registration,
+            &self.device_code,
+            resources,
+            self.clock.unix_now(),
+        )
+        .await
+        {
             Ok(answer) => answer,
             Err(retry) => {
                 redemption.distrust();

@@ -75,8 +75,8 @@ pub(super) fn authorization(answer: &AuthorizationError) -> LoginFailure {
 
 /// The code's exchange decided nothing.
 pub(super) fn retry(retry: &Retry) -> LoginFailure {
-    if retry.failure.error == client_auth::SECRET_UNREADABLE {
-        return secret_unreadable(&retry.failure).into();
+    if client_auth::is_unusable(&retry.failure) {
+        return client_unproven(&retry.failure).into();
     }
     let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
         .hint("run the login again, since the code of this attempt may be used up");
@@ -88,6 +88,9 @@ pub(super) fn retry(retry: &Retry) -> LoginFailure {
 
 /// The server refused the code's exchange.
 pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
+    if refusal.failure.error == "invalid_id_token" {
+        return with_next_step(ErrorCode::AccessDenied, &refusal.failure, "run the login again").into();
+    }
     let (code, next) = match refusal.verdict {
         Verdict::Final | Verdict::PersonChanged => (ErrorCode::AccessDenied, "run the login again"),
         Verdict::InteractionRequired => (
@@ -102,7 +105,7 @@ pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
         }
         Verdict::Misconfigured => (
             ErrorCode::InvalidRequest,
-            "compare client_id and client_secret of the profile with the client's registration",
+            "compare client_id and the secret, key or certificate of the profile with the client's registration",
         ),
     };
     ErrorBody::new(code, format!("The server refused the login: {}", words(&refusal.failure)))
@@ -118,10 +121,10 @@ pub(super) fn client_credentials(why: &NotOpened) -> LoginFailure {
             _ => (
                 ErrorCode::AccessDenied,
                 &refused.failure,
-                "compare client_id, client_secret and client_auth with the client's registration",
+                "compare client_id, client_auth and the secret, key or certificate with the client's registration",
             ),
         },
-        NotOpened::Undecided(Retry { failure, .. }) if failure.error == client_auth::SECRET_UNREADABLE => {
+        NotOpened::Undecided(Retry { failure, .. }) if client_auth::is_unusable(failure) => {
             (ErrorCode::InvalidRequest, failure, "run the login again")
         }
         NotOpened::Undecided(retry) => {
@@ -149,7 +152,7 @@ pub(super) fn device_refusal(refused: &Refusal) -> LoginFailure {
             .told
             .hint(
                 "see whether the server lets this client use the device flow (Entra: \"Allow public client flows\"), \
-                 and compare client_id and client_secret with its registration",
+                 and compare client_id and the secret or key with its registration",
             )
             .into(),
         _ => failure,
@@ -158,8 +161,8 @@ pub(super) fn device_refusal(refused: &Refusal) -> LoginFailure {
 
 /// No user code could be had now.
 pub(super) fn no_user_code(retry: &Retry) -> ErrorBody {
-    if retry.failure.error == client_auth::SECRET_UNREADABLE {
-        return secret_unreadable(&retry.failure);
+    if client_auth::is_unusable(&retry.failure) {
+        return client_unproven(&retry.failure);
     }
     let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
         .hint("check that the server can be reached, and run the login again");
@@ -201,7 +204,7 @@ pub(super) fn broken() -> ErrorBody {
 }
 
 /// Nothing was sent, and waiting does not help.
-fn secret_unreadable(failure: &Failure) -> ErrorBody {
+fn client_unproven(failure: &Failure) -> ErrorBody {
     ErrorBody::new(ErrorCode::InvalidRequest, words(failure)).hint("then run the login again")
 }
 
@@ -218,7 +221,7 @@ fn words(failure: &Failure) -> String {
         (code, "") => code.to_owned(),
         (
             "server_unreachable" | "invalid_issuer" | "invalid_metadata" | "issuer_mismatch"
-            | "discovery_failed",
+            | "discovery_failed" | "invalid_id_token",
             words,
         ) => words.to_owned(),
         (code, words) => format!("{code}: {words}"),

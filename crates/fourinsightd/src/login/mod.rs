@@ -152,7 +152,7 @@ impl Logins {
         let plan = self.plan(&request)?;
         match plan.profile.flow {
             Flow::Device => self.begin_on_device(request.session, plan).await,
-            Flow::ClientCredentials => self.begin_unattended(request.session, plan).await,
+            Flow::ClientCredentials | Flow::Certificate => self.begin_unattended(request.session, plan).await,
             Flow::Browser | Flow::Paste | Flow::Password | Flow::Implicit => {
                 self.begin_with_answer(request.session, plan).await
             }

@@ -86,7 +86,7 @@ impl Logins {
                 self.make_room(session, 0).await?;
                 Prepared::of(Awaits::Password)
             }
-            Flow::Device | Flow::ClientCredentials => {
+            Flow::Device | Flow::ClientCredentials | Flow::Certificate => {
                 self.make_room(session, 0).await?;
                 Prepared::of(Awaits::Nothing)
             }

@@ -35,6 +35,7 @@ mod by_hand;
 mod device;
 mod dialects;
 mod form_post;
+mod fourinsight;
 mod hostile;
 mod lifecycle;
 mod listener;

@@ -104,6 +104,7 @@ fn registration(server: &str) -> Registration {
         iss_in_callback: false,
         client_id: "abc".into(),
         client_secret: None,
+        assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
         dialect: Dialect::default(),
         authorize_params: Parameters::new(),

@@ -1,6 +1,8 @@
 //! The state machine, transition by transition.
 
+mod answers;
 mod client_credentials;
+mod expiry;
 mod grants;
 mod renewal;
 mod verdicts;

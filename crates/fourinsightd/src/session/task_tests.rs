@@ -9,6 +9,7 @@ use crate::{
 };
 
 mod audiences;
+mod certificate;
 mod client_credentials;
 mod dialects;
 mod disk;

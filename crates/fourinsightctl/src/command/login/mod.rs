@@ -128,7 +128,7 @@ fn failed(attempt: &LoginStatus) -> Failure {
 }
 
 fn say_of(what: &str, attempt: &LoginStatus) -> Result<(), Failure> {
-    if attempt.flow == "client_credentials" {
+    if ["client_credentials", "certificate"].contains(&attempt.flow.as_str()) {
         let line = format!("{what} as the client itself, session {}.\n", attempt.session);
         return output::to_stdout(line.as_bytes());
     }

@@ -107,10 +107,7 @@ fn without_access_token(answer: &RawAnswer, object: &Object<'_>, server_now: i64
             "the authorization server accepted the request and granted no access token",
         ),
     };
-    let transient = error.as_ref().is_some_and(|answer| {
-        matches!(answer.error.as_str(), "temporarily_unavailable" | "server_error" | "slow_down")
-    });
-    if transient {
+    if error.as_ref().is_some_and(|answer| refused::is_of_the_moment(&answer.error)) {
         return Outcome::Retry(Retry {
             after: refused::pause(answer, server_now),
             ambiguous: false,
@@ -241,17 +238,22 @@ fn person(
     server_now: i64,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Person>, Refusal> {
-    let id_token = match object.text("id_token") {
-        Some(token) if token.is_empty() => return Ok(None),
-        None if !object.has("id_token") => return Ok(None),
-        // What is no string is no ID token either, and is found out as such.
-        token => token.unwrap_or_default(),
-    };
     let nonce = if let Expected::Login { nonce } = expected { nonce } else { None };
+    // A nonce is sent with every authorization request that asks for an ID token, and with nothing else.
+    let max_age = nonce.and_then(|_| registration.max_age());
+    let id_token = match object.text("id_token") {
+        // What is no string is no ID token either, and is found out as such.
+        token if token.as_ref().map_or(object.has("id_token"), |token| !token.is_empty()) => {
+            token.unwrap_or_default()
+        }
+        _ if max_age.is_some() => return Err(no_proof(id_token::NO_ID_TOKEN)),
+        _ => return Ok(None),
+    };
     let expectation = Expectation {
         issuer: registration.issuer.as_deref(),
         client_id: &registration.client_id,
         nonce,
+        max_age,
         server_now,
     };
     let identified = id_token::identify(&id_token, expectation);
@@ -278,16 +280,15 @@ fn person(
             warnings.push(format!("the ID token does not count: {defect}"));
             Ok(None)
         }
-        Expected::Login { .. } => Err(Refusal {
-            verdict: Verdict::Final,
-            failure: Failure::new(
-                "invalid_id_token",
-                &format!(
-                    "the authorization server's ID token was refused: {defect}; check issuer and client_id"
-                ),
-            ),
-        }),
+        Expected::Login { .. } => Err(no_proof(defect)),
     }
+}
+
+/// The person of a login is not proven.
+fn no_proof(defect: &str) -> Refusal {
+    let remedy = id_token::remedy(defect);
+    let description = format!("the authorization server's ID token was refused: {defect}; {remedy}");
+    Refusal { verdict: Verdict::Final, failure: Failure::new("invalid_id_token", &description) }
 }
 
 fn is_same(person: &Person, known: &Person, registration: &Registration) -> bool {

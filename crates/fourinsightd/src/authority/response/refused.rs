@@ -34,10 +34,8 @@ pub(super) fn verdict(status: u16, answer: &ErrorAnswer) -> Option<Verdict> {
         ("invalid_grant", Some(suberror)) if needs_a_person(suberror) => Some(Verdict::InteractionRequired),
         // The second is GitHub's word for a refresh token that is spent.
         ("invalid_grant" | "bad_refresh_token", _) if ends_grants => Some(Verdict::Final),
-        // The last is GitHub's word for a wrong client secret.
-        ("invalid_client" | "unauthorized_client" | "incorrect_client_credentials", _) => {
-            Some(Verdict::Misconfigured)
-        }
+        ("invalid_client" | "unauthorized_client", _) => Some(Verdict::Misconfigured),
+        (error, _) if blames_the_client(error) => Some(Verdict::Misconfigured),
         ("invalid_scope", _) => Some(Verdict::Scope),
         ("invalid_target" | "invalid_resource", _) => Some(Verdict::Target),
         (error, _) if asks_for_a_person(error) => Some(Verdict::InteractionRequired),
@@ -45,12 +43,34 @@ pub(super) fn verdict(status: u16, answer: &ErrorAnswer) -> Option<Verdict> {
     }
 }
 
-/// The errors by which a server asks for its person (OpenID Connect Core section 3.1.2.6).
+/// What GitHub, Google and Slack call a client registration or secret that is wrong.
+fn blames_the_client(error: &str) -> bool {
+    let of_github = error == "incorrect_client_credentials";
+    let of_google = matches!(error, "deleted_client" | "disabled_client");
+    of_github || of_google || matches!(error, "bad_client_secret" | "invalid_client_id")
+}
+
+/// The errors by which a server asks for its person (OpenID Connect Core section 3.1.2.6; the last is Auth0's).
 fn asks_for_a_person(error: &str) -> bool {
     matches!(
         error,
-        "interaction_required" | "consent_required" | "login_required" | "account_selection_required"
+        "interaction_required"
+            | "consent_required"
+            | "login_required"
+            | "account_selection_required"
+            | "mfa_required"
     )
+}
+
+/// Whether an error is one of the moment: some servers say even that with a 200.
+pub(super) fn is_of_the_moment(error: &str) -> bool {
+    let standard = matches!(error, "temporarily_unavailable" | "server_error" | "slow_down");
+    // Slack's words for the same.
+    standard
+        || matches!(
+            error,
+            "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" | "ratelimited"
+        )
 }
 
 /// The reasons of Entra's `invalid_grant` that leave the grant alive.

@@ -7,7 +7,7 @@ use fourinsight_ipc::{
 use testkit::practice::{Endpoint, SecretKind, Verdict};
 
 use super::{
-    device::{Device, at_least},
+    device::{self, Device, at_least},
     *,
 };
 use crate::token::Person;

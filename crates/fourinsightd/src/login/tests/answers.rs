@@ -138,40 +138,63 @@ async fn a_session_that_refuses_the_person_fails_the_attempt() {
     assert_eq!((ended.state, ended.error.unwrap().error), (LoginState::Failed, ErrorCode::AccessDenied));
 }
 
+/// A login whose ID token has these claims besides the usual ones; `{nonce}` stands for the one that was sent.
+async fn with_id_token(config: &str, more: &str) -> (World, LoginStatus) {
+    let world =
+        World::new(&format!("{DISCOVERED}{config}\nrevocation_endpoint = \"https://id.example/revoke\"\n"));
+    let request = LoginRequest { scope: Some("openid".to_owned()), ..LoginRequest::default() };
+    let begun = Begun::new(world.logins.begin(request).await.unwrap());
+    let now = Clock::system().unix_now();
+    let more = more.replace("{nonce}", &begun.asked["nonce"]).replace("{now}", &now.to_string());
+    let claims = format!(
+        r#"{{"iss":"https://id.example","aud":"abc","sub":"7","name":"Grace","exp":{},{more}}}"#,
+        now + 60
+    );
+    let encode = |part: &str| BASE64_URL_SAFE_NO_PAD.encode(part);
+    let id_token = format!("{}.{}.{}", encode(r#"{"alg":"RS256"}"#), encode(&claims), encode("signature"));
+    world.server.next_token_answer(
+        200,
+        &format!(r#"{{"access_token":"at","token_type":"Bearer","expires_in":60,"id_token":"{id_token}"}}"#),
+    );
+    begun.get(&begun.target(&format!("code=x&state={}{ISS}", begun.state()))).await;
+    let ended = world.ended(&begun).await;
+    (world, ended)
+}
+
+impl World {
+    /// Insists that nobody was signed in, and gives what went wrong.
+    fn refused(&self, ended: LoginStatus) -> ErrorBody {
+        assert_eq!((ended.state, ended.identity, self.sessions.count()), (LoginState::Failed, None, 0));
+        let given_back = self.server.requests("/revoke");
+        assert_eq!(given_back.iter().map(|form| form["token"].as_str()).collect::<Vec<_>>(), ["at"]);
+        ended.error.unwrap()
+    }
+}
+
 #[tokio::test]
 async fn an_id_token_must_carry_the_nonce_of_the_attempt() {
-    for right in [true, false] {
-        let world = World::new(&format!("{DISCOVERED}revocation_endpoint = \"https://id.example/revoke\"\n"));
-        let request = LoginRequest { scope: Some("openid".to_owned()), ..LoginRequest::default() };
-        let begun = Begun::new(world.logins.begin(request).await.unwrap());
-        let nonce = if right { begun.asked["nonce"].as_str() } else { "another" };
-        let expires = Clock::system().unix_now() + 60;
-        let claims = format!(
-            r#"{{"iss":"https://id.example","aud":"abc","sub":"7","name":"Grace","exp":{expires},"nonce":"{nonce}"}}"#
-        );
-        let encode = |part: &str| BASE64_URL_SAFE_NO_PAD.encode(part);
-        let id_token =
-            format!("{}.{}.{}", encode(r#"{"alg":"RS256"}"#), encode(&claims), encode("signature"));
-        world.server.next_token_answer(
-            200,
-            &format!(
-                r#"{{"access_token":"at","token_type":"Bearer","expires_in":60,"id_token":"{id_token}"}}"#
-            ),
-        );
-        begun.get(&begun.target(&format!("code=x&state={}{ISS}", begun.state()))).await;
-        let ended = world.ended(&begun).await;
-        if right {
-            assert_eq!(ended.identity.unwrap().name.as_deref(), Some("Grace"));
-        } else {
-            assert_eq!((ended.state, ended.identity), (LoginState::Failed, None));
-        }
-        assert_eq!(world.sessions.count(), usize::from(right));
-        let given_back = world.server.requests("/revoke");
-        assert_eq!(
-            given_back.iter().map(|form| form["token"].as_str()).collect::<Vec<_>>(),
-            if right { vec![] } else { vec!["at"] }
-        );
-    }
+    let (world, ended) = with_id_token("", r#""nonce":"{nonce}""#).await;
+    assert_eq!((ended.identity.unwrap().name.as_deref(), world.sessions.count()), (Some("Grace"), 1));
+    assert!(world.server.requests("/revoke").is_empty());
+    let (world, ended) = with_id_token("", r#""nonce":"another""#).await;
+    let error = world.refused(ended);
+    assert!(error.error_description.contains("its nonce is not the one sent"), "{error:?}");
+    assert_eq!(error.hint.as_deref(), Some("check issuer and client_id"));
+}
+
+#[tokio::test]
+async fn max_age_is_sent_and_the_id_token_is_held_against_it() {
+    let config = "authorize_params = { max_age = \"600\" }";
+    let (world, ended) = with_id_token(config, r#""nonce":"{nonce}","auth_time":{now}"#).await;
+    assert_eq!((ended.state, world.sessions.count()), (LoginState::Succeeded, 1));
+    let (world, ended) = with_id_token(config, r#""nonce":"{nonce}","auth_time":1700000000"#).await;
+    let error = world.refused(ended);
+    assert!(error.error_description.contains("longer ago than max_age allows"), "{error:?}");
+    assert!(error.hint.unwrap().contains("--force"));
+    let (world, ended) = with_id_token(config, r#""nonce":"{nonce}""#).await;
+    let error = world.refused(ended);
+    assert!(error.error_description.contains("(auth_time)"), "{error:?}");
+    assert!(error.hint.unwrap().contains("remove max_age"));
 }
 
 #[tokio::test]
