@@ -117,8 +117,8 @@ async fn a_client_that_brings_its_secret_is_told_at_once_whether_it_is_right() {
     let site = Site::start(Options::default()).await.unwrap();
     let home = Home::new("").unwrap();
     let lines = "flow = \"client_credentials\"\nscopes = \"read\"\nclient_auth = \"post\"";
-    let Client { client_id, client_secret } = site.clients().batch.clone();
-    let nameless = Client { client_id: client_id.clone(), client_secret: None };
+    let Client { client_id, client_secret, .. } = site.clients().batch.clone();
+    let nameless = Client { client_secret: None, ..site.clients().batch.clone() };
     home.write_config(&site.profile(&home, "batch", &nameless, lines).unwrap()).unwrap();
     let _daemon = Daemon::start(&home).await.unwrap();
     let bring = |secret: &str| json!({ "session": "batch", "profile": "batch", "client_id": client_id, "client_secret": secret });

@@ -7,10 +7,7 @@ use crate::http::Request;
 
 /// The request that a person's answer on this page makes; `None` when the page offers no way to give it.
 pub(super) fn submit(page: &str, at: &Url, answer: &Answer) -> Option<Request> {
-    let start = page.find("<form")?;
-    let end = page[start..].find("</form>").map_or(page.len(), |length| start + length);
-    let form = &page[start..end];
-    let (_, target) = tags(form, "form").next()?;
+    let (form, target) = first_form(page)?;
     let action = at.join(&attribute(target, "action").unwrap_or_default()).ok()?;
     let elsewhere = attribute(target, "id").map(|id| buttons_of(page, &id)).unwrap_or_default();
     let button = buttons(form)
@@ -29,6 +26,23 @@ pub(super) fn submit(page: &str, at: &Url, answer: &Answer) -> Option<Request> {
     let mut action = action;
     action.query_pairs_mut().clear().extend_pairs(fields);
     Some(Request::get(action))
+}
+
+/// Where a page that posts its form by a script posts it, and the fields (OAuth 2.0 Form Post Response Mode).
+pub(super) fn posts_itself(page: &str, at: &Url) -> Option<(Url, Vec<(String, String)>)> {
+    let (form, target) = first_form(page)?;
+    let is_posted = attribute(target, "method").is_some_and(|method| method.eq_ignore_ascii_case("post"));
+    let action = at.join(&attribute(target, "action")?).ok()?;
+    (is_posted && page.contains(".submit()")).then(|| (action, filled(form, "")))
+}
+
+/// The first form, and what its tag says.
+fn first_form(page: &str) -> Option<(&str, &str)> {
+    let start = page.find("<form")?;
+    let end = page[start..].find("</form>").map_or(page.len(), |length| start + length);
+    let form = &page[start..end];
+    let (_, target) = tags(form, "form").next()?;
+    Some((form, target))
 }
 
 /// The fields of a form, hidden ones as they are, the person's filled in.
@@ -161,6 +175,20 @@ mod tests {
         );
         assert!(allowed.contains("/go"), "{allowed}");
         assert!(body(Decision::Deny, PAGE).contains("answer=deny"));
+    }
+
+    #[test]
+    fn a_form_that_a_script_posts_needs_no_button() {
+        let page = r#"<script>document.forms[0].submit()</script><form method="post" action="/back">
+            <input type="hidden" name="code" value="a&amp;b"/><input type="hidden" name="state" value="S"/></form>"#;
+        let at = Url::parse("http://127.0.0.1:1/auth").unwrap();
+        let (action, fields) = posts_itself(page, &at).unwrap();
+        assert_eq!(action.path(), "/back");
+        assert_eq!(
+            fields,
+            [("code", "a&b"), ("state", "S")].map(|(name, value)| (name.into(), value.into()))
+        );
+        assert_eq!(posts_itself(PAGE, &at), None, "a person is asked there");
     }
 
     #[test]

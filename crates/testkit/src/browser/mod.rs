@@ -1,5 +1,5 @@
 //! A person at a browser: opens an authorization URI, fills in the server's real forms, and lands on the redirect
-//! URI. Cookies are kept, redirects followed, scripts ignored.
+//! URI. Cookies are kept, redirects followed, scripts ignored but for a form that posts itself.
 
 mod cookies;
 mod form;
@@ -50,12 +50,18 @@ pub enum Decision {
 /// Where a login ended.
 #[derive(Clone, Debug)]
 pub struct Landing {
-    /// The redirect URI with what the server put into its query.
+    /// The redirect URI with what the server put into its query, or into the form that its page posted there.
     pub callback: Url,
     /// The address in the address bar at the end.
     pub address: Url,
     /// The page that the person sees at the end.
     pub page: Response,
+}
+
+/// How the server sends the browser back.
+struct Return {
+    callback: Url,
+    request: Request,
 }
 
 /// One browser window.
@@ -72,12 +78,12 @@ impl Browser {
 
     /// Signs in (or declines) and opens the redirect URI, as a browser does.
     pub async fn sign_in(&mut self, authorization_uri: &str, answer: &Answer) -> Result<Landing> {
-        let callback = self.authorize(authorization_uri, answer).await?;
-        let mut address = callback.clone();
+        let Return { callback, mut request } = self.walk(authorization_uri, answer).await?;
         for _ in 0..LONGEST_WALK {
-            let page = self.open(Request::get(address.clone()), &address).await?;
+            let address = request.url().clone();
+            let page = self.open(request, &address).await?;
             match page.redirect(&address) {
-                Some(next) => address = next,
+                Some(next) => request = Request::get(next),
                 None => return Ok(Landing { callback, address, page }),
             }
         }
@@ -87,19 +93,32 @@ impl Browser {
     /// Signs in (or declines) and stops where the server sends the browser back: the callback URL that a person
     /// could copy from the address bar.
     pub async fn authorize(&mut self, authorization_uri: &str, answer: &Answer) -> Result<Url> {
+        Ok(self.walk(authorization_uri, answer).await?.callback)
+    }
+
+    async fn walk(&mut self, authorization_uri: &str, answer: &Answer) -> Result<Return> {
         let mut at = Url::parse(authorization_uri).context("the authorization URI is no URL")?;
         let (_, redirect_uri) = at
             .query_pairs()
             .find(|(name, _)| name == "redirect_uri")
             .context("the authorization URI names no redirect URI")?;
         let redirect_uri = Url::parse(&redirect_uri)?;
+        let is_callback =
+            |url: &Url| url.origin() == redirect_uri.origin() && url.path() == redirect_uri.path();
         let mut page = self.open(Request::get(at.clone()), &at).await?;
         for _ in 0..LONGEST_WALK {
-            let request = if let Some(next) = page.redirect(&at) {
-                if next.origin() == redirect_uri.origin() && next.path() == redirect_uri.path() {
-                    return Ok(next);
-                }
+            let request = if let Some(callback) = page.redirect(&at).filter(is_callback) {
+                return Ok(Return { request: Request::get(callback.clone()), callback });
+            } else if let Some(next) = page.redirect(&at) {
                 Request::get(next)
+            } else if let Some((action, fields)) =
+                form::posts_itself(&page.text(), &at).filter(|(action, _)| is_callback(action))
+            {
+                let pairs = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                let request = Request::form(action.clone(), pairs);
+                let mut callback = action;
+                callback.query_pairs_mut().extend_pairs(&fields);
+                return Ok(Return { callback, request });
             } else if page.status == 200 {
                 let (request, _) = answer_page(&page.text(), &at, answer)
                     .with_context(|| format!("{} offers no form for {:?}", at.path(), answer.decision))?;

@@ -148,7 +148,7 @@ impl Site {
 
     /// Who gives verdicts on tokens, for use in any process.
     pub fn oracle(&self) -> Oracle {
-        let Client { client_id, client_secret } = self.ready.clients.oracle.clone();
+        let Client { client_id, client_secret, .. } = self.ready.clients.oracle.clone();
         Oracle {
             introspection_endpoint: self.endpoint("introspect"),
             client_id,
