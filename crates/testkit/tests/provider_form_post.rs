@@ -94,13 +94,15 @@ fn shows(landing: &Landing, text: &str) {
 
 fn home(provider: &Provider, client: &Client) -> Result<Home> {
     let home = Home::new("")?;
-    let mut config = provider.config().replace(&provider.public_client().client_id, &client.client_id);
-    config.push_str("response_mode = \"form_post\"\n");
-    if let Some(secret) = &client.client_secret {
-        let file = home.path().join("secret");
-        fs::write(&file, secret)?;
-        config += &format!("client_secret = {{ file = \"{}\" }}\n", file.display());
-    }
-    home.write_config(&config)?;
+    let config = provider.config().replace(&provider.public_client().client_id, &client.client_id);
+    let secret = match &client.client_secret {
+        None => String::new(),
+        Some(secret) => {
+            let file = home.path().join("secret");
+            fs::write(&file, secret)?;
+            format!("client_secret = {{ file = \"{}\" }}\n", file.display())
+        }
+    };
+    home.write_config(&format!("{config}{secret}response_mode = \"form_post\"\n"))?;
     Ok(home)
 }
