@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::{ErrorBody, SessionKey};
 
 mod answer;
+mod attempt;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
+pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]

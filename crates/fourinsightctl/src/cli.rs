@@ -9,6 +9,10 @@ use fourinsight_ipc::{
     key::InvalidSessionKey,
 };
 
+mod why;
+
+pub(crate) use why::Why;
+
 /// Sign in once; every process gets a fresh bearer token
 ///
 /// fourinsightctl speaks to fourinsightd, the local token broker. You sign in once per session;
@@ -73,6 +77,7 @@ pub(crate) enum Command {
     Login(Login),
     Token(Token),
     Status(Status),
+    Why(Why),
     Revoke(Revoke),
     Stop(Stop),
     Completions(Completions),

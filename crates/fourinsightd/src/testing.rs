@@ -25,6 +25,7 @@ use crate::{
     broker::Broker,
     clock::{Clock, virtual_time::Virtual},
     config::ConfigFile,
+    history::History,
     http::{BODY_LIMIT, ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{Logins, NewLogin, SignIn},
     profile::{ClientAuth, Parameters},
@@ -239,6 +240,7 @@ impl Daemon {
             exchange: Arc::clone(&exchange),
             store: store.clone(),
             clock: clock.clone(),
+            history: History::default(),
             ticks: ticks.clone(),
             stopping: stopped,
         };

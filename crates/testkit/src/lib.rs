@@ -6,6 +6,7 @@
 //! | [`provider`] | npm's `oidc-provider`, a certified OpenID Provider, as a process |
 //! | [`django`] | PyPI's `django-oauth-toolkit` on Django, a second server by other hands, as a process |
 //! | [`python`] | Python programs, in virtual environments of their own |
+//! | [`witness`] | the programs that people come from, compared with ours field by field |
 //! | [`browser`] | walks login pages over HTTP as a browser would |
 //! | [`chromium`] | a real browser, for what HTTP alone does not show |
 //! | [`process`] | the real programs, each run in a home of its own |
@@ -28,3 +29,4 @@ pub mod process;
 pub mod provider;
 pub mod python;
 pub mod wait;
+pub mod witness;

@@ -124,8 +124,7 @@ async fn a_public_client_does_not_sign_in_as_itself() {
     let refused = home.ctl(&["login", "--flow", "client_credentials"]).await.unwrap();
     assert_ne!(refused.code, Some(0), "{refused:?}");
     assert!(refused.stderr.contains("needs a client secret, key or assertion"), "{refused:?}");
-    let ledger = provider.ledger().await.unwrap();
-    assert_eq!(ledger.refused().len() + ledger.refreshes().count(), 0, "nothing was sent");
+    assert!(provider.ledger().await.unwrap().token_requests.is_empty());
 }
 
 fn practice(ways: &[ClientAuthentication]) -> Practice {

@@ -9,3 +9,4 @@ mod shells;
 mod status;
 mod support;
 mod token;
+mod why;

@@ -75,7 +75,7 @@ pub(super) async fn revoke(
     Ok(Json(session.ok_or_else(|| unknown(&key))?.revoke().await?))
 }
 
-fn unknown(key: &SessionKey) -> ApiError {
+pub(super) fn unknown(key: &SessionKey) -> ApiError {
     let ApiError(body) = ApiError::not_found("no such session");
     ApiError(
         body.hint(format!("`fourinsightctl status` lists them, and `{}` makes this one", login_command(key))),

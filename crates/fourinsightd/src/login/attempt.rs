@@ -33,9 +33,13 @@ use super::{
     redemption::{Proof, Redemption},
     sockets::Listener,
 };
-use crate::clock::{Clock, Timestamp};
+use crate::{
+    clock::{Clock, Timestamp},
+    history::History,
+};
 
 mod confirmation;
+mod ending;
 mod renewal;
 mod unattended;
 
@@ -66,7 +70,8 @@ pub(super) struct Attempt {
     phase: Mutex<Phase>,
     question: Mutex<Option<Question>>,
     refused: Mutex<Option<NotTheAnswer>>,
-    shown: OnceLock<ErrorBody>,
+    failure: OnceLock<LoginFailure>,
+    history: History,
     status: watch::Sender<LoginStatus>,
     page: watch::Sender<PageTurn>,
     release: Notify,
@@ -113,6 +118,7 @@ impl Attempt {
         awaits: Awaits,
         page_path: String,
         mut status: LoginStatus,
+        history: &History,
     ) -> (Arc<Self>, Inbox) {
         status.expires_at = clock.to_unix(deadline);
         let (sender, answer) = oneshot::channel();
@@ -128,7 +134,8 @@ impl Attempt {
             phase: Mutex::new(Phase::Waiting(sender)),
             question: Mutex::default(),
             refused: Mutex::default(),
-            shown: OnceLock::new(),
+            failure: OnceLock::new(),
+            history: history.clone(),
             status: watch::Sender::new(status),
             page: watch::Sender::new(PageTurn::NotOwed),
             release: Notify::new(),
@@ -167,7 +174,7 @@ impl Attempt {
 
     /// What went wrong, in words for the page.
     pub(super) fn shown(&self) -> Option<&ErrorBody> {
-        self.shown.get()
+        self.failure.get().map(|failure| &failure.shown)
     }
 
     /// Hands in the answer; false when it is too late for one.
@@ -345,43 +352,6 @@ impl Attempt {
             *phase = Phase::Committing;
         }
         live
-    }
-
-    /// Ends it because nobody answered in time.
-    pub(super) fn expire(&self, note: Option<String>) {
-        let mut phase = self.phase();
-        if matches!(*phase, Phase::Waiting(_)) {
-            self.end(&mut phase, |status| {
-                status.state = LoginState::Expired;
-                status.note = note.or(status.note.take());
-            });
-        }
-    }
-
-    /// Ends it with what went wrong.
-    pub(super) fn fail(&self, failure: LoginFailure) {
-        let mut phase = self.phase();
-        if !matches!(*phase, Phase::Ended { .. }) {
-            // Set before the status, whose change wakes the page; only this place sets it.
-            let _ = self.shown.set(failure.shown);
-            self.end(&mut phase, |status| {
-                status.state = LoginState::Failed;
-                status.error = Some(failure.told);
-            });
-        }
-    }
-
-    fn end(&self, phase: &mut Phase, change: impl FnOnce(&mut LoginStatus)) {
-        *phase = Phase::Ended { at: self.clock.now() };
-        self.status.send_modify(|status| {
-            change(status);
-            status.confirmation = None;
-            let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            if let (LoginState::Expired, Some(why)) = (status.state, refused) {
-                status.note = Some(format!("An answer came but was not taken: {why}."));
-            }
-        });
-        tracing::info!(session = %self.session, state = ?self.status.borrow().state, "a login ended");
     }
 
     /// Returns when nothing more is to be said to a browser.

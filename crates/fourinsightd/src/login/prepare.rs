@@ -9,7 +9,7 @@ use super::{
     authorize::{self, AnswerMode, AuthorizationRequest, Wish},
     awaits::Awaits,
     callback::Expected,
-    failure,
+    failure::{self, LoginFailure},
     package::Packages,
     redemption::Proof,
     redirect_uri::{NotLoopback, RedirectUri},
@@ -37,7 +37,7 @@ impl Logins {
         session: &SessionKey,
         profile: &Profile,
         wish: &Wish,
-    ) -> Result<(Registration, Option<String>), ErrorBody> {
+    ) -> Result<(Registration, Option<String>), LoginFailure> {
         let asked = self.servers.discover(&*self.exchange, profile, wish.force, self.clock.now()).await;
         let Discovered { mut registration, warnings } = asked.map_err(|error| failure::discovery(&error))?;
         for warning in &warnings {

@@ -26,6 +26,7 @@ use super::{Known, Logins, NewLogin, SignIn, SignInFuture, SignedInAs};
 use crate::{
     clock::Clock,
     config::ConfigFile,
+    history::History,
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse},
 };
 
@@ -284,6 +285,7 @@ struct Sessions {
     known: Mutex<Known>,
     refuses: AtomicBool,
     broken: AtomicBool,
+    history: History,
 }
 
 impl Sessions {
@@ -303,6 +305,10 @@ impl Sessions {
 impl SignIn for Sessions {
     fn known(&self, _session: &SessionKey) -> Known {
         self.known.lock().unwrap().clone()
+    }
+
+    fn history(&self) -> &History {
+        &self.history
     }
 
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a> {

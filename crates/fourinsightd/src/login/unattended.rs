@@ -12,6 +12,7 @@ use super::{
     attempt::{self, Attempt},
     authorize,
     awaits::Awaits,
+    failure::LoginFailure,
     opener::Opener,
 };
 use crate::profile::{Assertion, Brought, ClientAuth, Flow, Profile, SecretSource};
@@ -86,7 +87,7 @@ impl Logins {
         &self,
         session: SessionKey,
         plan: Plan,
-    ) -> Result<LoginStatus, ErrorBody> {
+    ) -> Result<LoginStatus, LoginFailure> {
         let Plan { profile, wish, note } = plan;
         let (registration, odd) = self.discover(&session, &profile, &wish).await?;
         let turn = self.turn.lock().await;
@@ -95,7 +96,15 @@ impl Logins {
         (status.warning, status.note) = (odd, note);
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = clock.now() + attempt::LIFE;
-        let (attempt, _inbox) = Attempt::new(clock, name, deadline, Awaits::Nothing, String::new(), status);
+        let (attempt, _inbox) = Attempt::new(
+            clock,
+            name,
+            deadline,
+            Awaits::Nothing,
+            String::new(),
+            status,
+            self.sessions.history(),
+        );
         let (servers, found) = (Arc::clone(&self.servers), registration.clone());
         let opener =
             Opener::found(profile.name, registration, wish.scopes, wish.resources, profile.keep_alive);

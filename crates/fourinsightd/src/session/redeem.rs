@@ -154,6 +154,6 @@ fn journal_entry(intent: &[u8], answer: &[u8]) -> Zeroizing<Vec<u8>> {
 fn unsent(cause: &str) -> Outcome {
     let description =
         format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
-    let failure = Failure { error: "storage_failed".into(), description };
+    let failure = Failure::ours("storage_failed", description);
     Outcome::Retry(Retry { after: None, ambiguous: false, failure })
 }

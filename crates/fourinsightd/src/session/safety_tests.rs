@@ -12,6 +12,7 @@ use crate::{
     authority::{ClientAuth, Dialect, Registration, Verdict},
     broker::{Broker, Declared},
     clock::{Clock, virtual_time::Virtual},
+    history::History,
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{NewLogin, SignIn},
     profile::Parameters,
@@ -62,6 +63,7 @@ impl World {
             exchange: Arc::clone(&self.exchange) as _,
             store,
             clock: self.clock.clone(),
+            history: History::default(),
             ticks: self.ticker.subscribe(),
             stopping: self.stopping.subscribe(),
         };

@@ -1,6 +1,8 @@
 //! Client assertions (RFC 7523 section 3) as a strict server takes them: for itself alone, of a few minutes' life, and
 //! each of them once.
 
+use std::time::Duration;
+
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -25,9 +27,6 @@ use super::{
 
 /// What `client_assertion` must be said to be (section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-
-/// The longest that an assertion may still live, in seconds.
-const LONGEST_LIFE: u64 = 300;
 
 /// How far a client's clock may be ahead, in seconds.
 const LEEWAY: u64 = 5;
@@ -59,7 +58,9 @@ pub(super) fn authenticate<'a>(
     if !jwt.claim("aud").is_some_and(|audience| is_this_server(site, audience)) {
         return refuse("aud is not this server alone");
     }
-    if let Err(description) = jwt.check_times(site.practice.shared.timeline.unix_now()) {
+    if let Err(description) =
+        jwt.check_times(site.practice.shared.timeline.unix_now(), site.practice.settings().assertion_life)
+    {
         return refuse(description);
     }
     let Some(id) = jwt.claim("jti").filter(|id| !id.is_empty()) else { return refuse("jti is missing") };
@@ -132,22 +133,32 @@ impl<'a> Jwt<'a> {
             "RS256" => ("x5t", &digest::SHA1_FOR_LEGACY_USE_ONLY),
             _ => ("x5t#S256", &digest::SHA256),
         };
-        if self.header[name] != URL_SAFE_NO_PAD.encode(digest(by, certificate)) {
+        // MSAL pads what RFC 7515 leaves unpadded, and Entra takes it.
+        let named = self.header[name].as_str().unwrap_or_default().trim_end_matches('=');
+        if named != URL_SAFE_NO_PAD.encode(digest(by, certificate)) {
             return Err("the header does not name the client's certificate");
         }
+        // MSAL leaves the line breaks of PEM in, and Entra takes them.
+        let first = |chain: &Value| chain[0].as_str().map(|text| text.split_whitespace().collect::<String>());
         match &self.header["x5c"] {
             Value::Null => Ok(()),
-            chain if chain[0] == STANDARD.encode(certificate) => Ok(()),
+            chain if first(chain) == Some(STANDARD.encode(certificate)) => Ok(()),
             _ => Err("x5c does not begin with the client's certificate"),
         }
     }
 
-    fn check_times(&self, now: u64) -> Result<(), &'static str> {
-        let time = |name| self.claims[name].as_u64();
+    fn check_times(&self, now: u64, longest_life: Duration) -> Result<(), &'static str> {
+        // A NumericDate may have a fraction (RFC 7519 section 2).
+        let time = |name| {
+            let seconds = Duration::try_from_secs_f64(self.claims[name].as_f64()?);
+            seconds.ok().map(|time| time.as_secs())
+        };
         match time("exp") {
             None => return Err("exp is missing"),
             Some(end) if end <= now => return Err("the client_assertion has expired"),
-            Some(end) if end > now + LONGEST_LIFE => return Err("the client_assertion lives too long"),
+            Some(end) if end > now + longest_life.as_secs() => {
+                return Err("the client_assertion lives too long");
+            }
             Some(_) => {}
         }
         if ["iat", "nbf"].into_iter().filter_map(time).any(|begin| begin > now + LEEWAY) {

@@ -135,7 +135,7 @@ impl Ledger {
         self.entries[index].status = Some(status);
     }
 
-    pub(super) fn remember(&mut self, kind: SecretKind, text: &str) {
+    pub(crate) fn remember(&mut self, kind: SecretKind, text: &str) {
         if kind == SecretKind::RefreshToken {
             self.redemptions.insert(text.to_owned(), 0);
         }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     key::{Key, Kind},
-    material::{self, Material},
+    material::{self, unusable_certificate, unusable_key},
     sign::sign,
 };
 use crate::{
@@ -33,8 +33,10 @@ pub(super) async fn by_key(registration: &Registration, unix_now: i64) -> Result
         return material::read_assertion(source).await;
     }
     let Some(source) = &assertion.key else {
-        return Err(Material::Key
-            .unusable("is missing", "add client_key or client_assertion to the profile, and log in again"));
+        return Err(unusable_key(
+            "is missing",
+            "add client_key or client_assertion to the profile, and log in again",
+        ));
     };
     let key = Key::read(&material::read_key(source).await?)?;
     let certificates = match &assertion.certificate {
@@ -85,7 +87,7 @@ fn make(
     // The cause is not told: only the key's own words could be in it.
     sign(header, &claims, key)
         .map(SecretString::from)
-        .map_err(|_| Material::Key.unusable("cannot sign", "name another key"))
+        .map_err(|_| unusable_key("cannot sign", "name another key"))
 }
 
 /// RFC 7523 section 3. The audience is a single string: a server must not take an assertion that others take too.
@@ -118,12 +120,12 @@ fn chain(pem: &[u8], key: &Key) -> Result<Vec<CertificateDer<'static>>, Failure>
     let certificates: Option<Vec<_>> = CertificateDer::pem_slice_iter(pem).map(Result::ok).collect();
     let certificates = certificates.filter(|found| !found.is_empty()).ok_or_else(|| {
         let next = "name a PEM file that begins with BEGIN CERTIFICATE";
-        Material::Certificate.unusable("is no certificate in PEM", next)
+        unusable_certificate("is no certificate in PEM", next)
     })?;
     if !key.belongs_to(&certificates[0]) {
         let next =
             "name the certificate and the key of one pair; of several certificates the key's own comes first";
-        return Err(Material::Certificate.unusable("does not belong to the client key", next));
+        return Err(unusable_certificate("does not belong to the client key", next));
     }
     Ok(certificates)
 }
@@ -143,8 +145,8 @@ fn algorithm(
         (AssertionAlgorithm::Rs256, Kind::Rsa) => Ok(Algorithm::RS256),
         (AssertionAlgorithm::Ps256, Kind::Rsa) => Ok(Algorithm::PS256),
         (AssertionAlgorithm::Es256, Kind::P256) => Ok(Algorithm::ES256),
-        (_, Kind::Rsa) => Err(Material::Key.unusable("is an RSA key, which cannot sign ES256", next)),
-        (_, Kind::P256) => Err(Material::Key.unusable("is a P-256 key, which can only sign ES256", next)),
+        (_, Kind::Rsa) => Err(unusable_key("is an RSA key, which cannot sign ES256", next)),
+        (_, Kind::P256) => Err(unusable_key("is a P-256 key, which can only sign ES256", next)),
     }
 }
 

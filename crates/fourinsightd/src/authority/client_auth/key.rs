@@ -6,7 +6,7 @@ use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 use zeroize::Zeroizing;
 
 use super::{
-    material::Material,
+    material::unusable_key,
     sign::{ec_key, rsa_key},
 };
 use crate::authority::Failure;
@@ -30,7 +30,7 @@ pub(super) enum Kind {
 impl Key {
     /// Reads the first private key of a PEM text.
     pub(super) fn read(pem: &[u8]) -> Result<Self, Failure> {
-        let unusable = |what: &str, next: &str| Err(Material::Key.unusable(what, next));
+        let unusable = |what: &str, next: &str| Err(unusable_key(what, next));
         if pem.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED) {
             return unusable(
                 "is encrypted",

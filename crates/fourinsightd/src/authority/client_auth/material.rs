@@ -8,61 +8,19 @@ use zeroize::Zeroizing;
 use super::secret::{self, Unreadable};
 use crate::{authority::Failure, profile::SecretSource};
 
-/// Something that a profile names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Material {
-    Secret,
-    Key,
-    Certificate,
-    Assertion,
-}
-
-impl Material {
-    const ALL: [Self; 4] = [Self::Secret, Self::Key, Self::Certificate, Self::Assertion];
-
-    /// For people.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Secret => "client secret",
-            Self::Key => "client key",
-            Self::Certificate => "client certificate",
-            Self::Assertion => "client assertion",
-        }
-    }
-
-    /// Its key in the configuration.
-    fn key(self) -> &'static str {
-        match self {
-            Self::Secret => "client_secret",
-            Self::Key => "client_key",
-            Self::Certificate => "client_certificate",
-            Self::Assertion => "client_assertion",
-        }
-    }
-
-    /// It could not be read.
-    fn unreadable(self, place: &str, why: &Unreadable) -> Failure {
-        let (name, key) = (self.name(), self.key());
-        // Own words: the place is shown whole, though a path may look like a token.
-        Failure {
-            error: format!("{key}_unreadable"),
-            description: format!("cannot read the {name} from {place}: {why}; correct `{key}` or its source"),
-        }
-    }
-
-    /// It was read and is of no use: what is wrong, and what to do next.
-    pub(super) fn unusable(self, what: &str, next: &str) -> Failure {
-        Failure {
-            error: format!("{}_unusable", self.key()),
-            description: format!("the {} {what}; {next}", self.name()),
-        }
-    }
-}
+/// What says that the client could not be proven.
+const CODES: [&str; 6] = [
+    "client_secret_unreadable",
+    "client_key_unreadable",
+    "client_certificate_unreadable",
+    "client_assertion_unreadable",
+    "client_key_unusable",
+    "client_certificate_unusable",
+];
 
 /// Whether this says that the client could not be proven, so that no request was made, and waiting does not help.
 pub(crate) fn is_unusable(failure: &Failure) -> bool {
-    let code = failure.error.strip_suffix("_unreadable").or_else(|| failure.error.strip_suffix("_unusable"));
-    code.is_some_and(|code| Material::ALL.iter().any(|material| material.key() == code))
+    CODES.contains(&failure.error.as_str())
 }
 
 /// Reads a client secret.
@@ -70,33 +28,69 @@ pub(super) async fn read_secret(source: &SecretSource) -> Result<SecretString, F
     if let SecretSource::Brought(brought) = source {
         return brought.secret().cloned().ok_or_else(needed);
     }
-    secret::read(source).await.map_err(|why| Material::Secret.unreadable(&place(source), &why))
+    secret::read(source).await.map_err(|why| unreadable(Material::Secret, &place(source), &why))
 }
 
 /// Reads a ready-made client assertion.
 pub(super) async fn read_assertion(source: &SecretSource) -> Result<SecretString, Failure> {
-    secret::read(source).await.map_err(|why| Material::Assertion.unreadable(&place(source), &why))
+    secret::read(source).await.map_err(|why| unreadable(Material::Assertion, &place(source), &why))
 }
 
 /// Reads the text of a client key.
 pub(super) async fn read_key(source: &SecretSource) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    secret::whole(source).await.map_err(|why| Material::Key.unreadable(&place(source), &why))
+    secret::whole(source).await.map_err(|why| unreadable(Material::Key, &place(source), &why))
 }
 
 /// Reads the text of a client certificate.
 pub(super) async fn read_certificate(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let source = SecretSource::File(path.to_owned());
-    secret::whole(&source).await.map_err(|why| Material::Certificate.unreadable(&place(&source), &why))
+    secret::whole(&source).await.map_err(|why| unreadable(Material::Certificate, &place(&source), &why))
 }
 
 /// A process brought the client secret to an earlier run of the daemon.
 pub(crate) fn needed() -> Failure {
-    Failure {
-        error: "client_secret_needed".to_owned(),
-        description:
-            "a process brought this session's client secret, and the daemon kept it in memory only; \
-            log in again and bring it"
-                .to_owned(),
+    Failure::ours(
+        "client_secret_needed",
+        "a process brought this session's client secret, and the daemon kept it in memory only; log in again and \
+         bring it",
+    )
+}
+
+/// The client key was read and is of no use: what is wrong, and what to do next.
+pub(super) fn unusable_key(what: &str, next: &str) -> Failure {
+    Failure::ours("client_key_unusable", format!("the client key {what}; {next}"))
+}
+
+/// The client certificate was read and is of no use: what is wrong, and what to do next.
+pub(super) fn unusable_certificate(what: &str, next: &str) -> Failure {
+    Failure::ours("client_certificate_unusable", format!("the client certificate {what}; {next}"))
+}
+
+/// What a profile names.
+#[derive(Clone, Copy)]
+enum Material {
+    Secret,
+    Key,
+    Certificate,
+    Assertion,
+}
+
+fn unreadable(material: Material, place: &str, why: &Unreadable) -> Failure {
+    // Own words: the place is shown whole, though a path may look like a token.
+    let words = |name: &str, key: &str| {
+        format!("cannot read the {name} from {place}: {why}; correct `{key}` or its source")
+    };
+    match material {
+        Material::Secret => {
+            Failure::ours("client_secret_unreadable", words("client secret", "client_secret"))
+        }
+        Material::Key => Failure::ours("client_key_unreadable", words("client key", "client_key")),
+        Material::Certificate => {
+            Failure::ours("client_certificate_unreadable", words("client certificate", "client_certificate"))
+        }
+        Material::Assertion => {
+            Failure::ours("client_assertion_unreadable", words("client assertion", "client_assertion"))
+        }
     }
 }
 
@@ -134,7 +128,7 @@ mod tests {
         }
         let failure = read_certificate(Path::new("/nonexistent/cert.pem")).await.unwrap_err();
         assert!(failure.description.contains("client certificate from the file /nonexistent/cert.pem"));
-        assert!(is_unusable(&failure) && is_unusable(&Material::Key.unusable("is odd", "make another")));
+        assert!(is_unusable(&failure) && is_unusable(&unusable_key("is odd", "make another")));
         assert!(!is_unusable(&needed()) && !is_unusable(&Failure::new("state_unreadable", "")));
     }
 }

@@ -2,9 +2,11 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
+use fourinsight_ipc::message::{Action, AttemptOutcome};
 use testkit::practice::{Answer, Client, ClientAuthentication, ClientKey, Gate, Settings, Verdict};
 use tokio::task::JoinSet;
 
+use super::history::{known, row};
 use crate::{
     config::Config,
     login::{NewLogin, Opener},
@@ -156,6 +158,9 @@ async fn a_wrong_secret_fails_at_once_and_is_mended_by_reading_it_again() {
     batch.write_secret(&Client::confidential().secret.unwrap());
     assert_eq!(batch.open("").await, Opened::Begun);
     batch.world.token().await.unwrap();
+    let told = |outcome, code| row(Action::ClientCredentials, outcome, code);
+    let (worked, refused) = (AttemptOutcome::Succeeded, AttemptOutcome::Refused);
+    assert_eq!(known(&batch.world), [told(worked, ""), told(refused, "invalid_client")]);
 }
 
 #[tokio::test(start_paused = true)]
