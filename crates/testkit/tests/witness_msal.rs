@@ -123,6 +123,8 @@ const CERTIFICATE: &[Difference] = &[
 const THUMBPRINT: &[Difference] =
     &[differs("*", "assertion header x5t", "{28 characters}", "{27 characters}", UNPADDED)];
 
+const ENTRA: &[Difference] = &[];
+
 /// In MSAL's order.
 const SCOPE: &str = "offline_access openid profile read";
 
@@ -138,7 +140,7 @@ async fn by_the_device_flow_both_send_the_same() {
     let given = json!({ "client_id": "practice-client", "authority": authority(&stage), "scope": ["read"] });
     sign_in_there(&stage, &given).await.unwrap();
     let mark = stage.mark();
-    sign_in_here(&stage).await.unwrap();
+    sign_in_here(&stage, &[]).await.unwrap();
     stage.renew().await.unwrap();
     stage.compare(mark, &["start", "poll", "refresh"], &[EVERYWHERE, DEVICE].concat()).unwrap();
 }
@@ -211,6 +213,56 @@ async fn as_a_client_with_a_certificate_both_send_the_same() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn at_entra_both_send_the_same() {
+    let flow = DeviceFlow { interval: Duration::from_secs(1), ..Settings::entra().device_flow.unwrap() };
+    let client = Client::confidential().accepting(&[ClientAuthentication::Post]);
+    let settings =
+        Settings { device_flow: Some(flow), clients: vec![Client::public(), client], ..Settings::entra() };
+    let profile = r#"
+[profiles.person]
+issuer = "{issuer}"
+client_id = "practice-client"
+flow = "device"
+resource_style = "entra"
+scopes = "https://api.example/read"
+{trust}
+[profiles.batch]
+issuer = "{issuer}"
+client_id = "practice confidential"
+client_secret = { file = "{secret}" }
+client_auth = "post"
+flow = "client_credentials"
+resource_style = "entra"
+resources = ["https://api.example"]
+{trust}
+"#;
+    let stage = Stage::new(settings, profile).await.unwrap();
+    let authority = json!({
+        "authority": format!("{}/contoso.example", stage.serving.origin),
+        "validate_authority": false,
+        "instance_discovery": false,
+    });
+    let person = json!({ "client_id": "practice-client", "authority": authority, "scope": ["https://api.example/read"] });
+    sign_in_there(&stage, &person).await.unwrap();
+    let Client { id, secret, .. } = Client::confidential();
+    let batch = json!({
+        "client_id": id,
+        "client_credential": secret,
+        "authority": authority,
+        "scope": ["https://api.example/.default"],
+        "times": 2,
+    });
+    stage.run_script("msal_confidential", &batch).await.unwrap();
+    let mark = stage.mark();
+    sign_in_here(&stage, &["--profile", "person"]).await.unwrap();
+    stage.renew().await.unwrap();
+    stage.home.ctl(&["login", "batch", "--profile", "batch"]).await.unwrap().success().unwrap();
+    stage.home.ctl(&["token", "batch", "--min-validity", "2h"]).await.unwrap().success().unwrap();
+    let listed = [EVERYWHERE, ENTRA].concat();
+    stage.compare(mark, &["start", "poll", "refresh", "login", "renewal"], &listed).unwrap();
+}
+
 /// A server that knows the client by its certificate, and takes assertions of ten minutes as Entra does.
 async fn certificate_stage(key: &ClientKey, lines: &str) -> Result<Stage> {
     let client = Client {
@@ -254,9 +306,9 @@ async fn sign_in_there(stage: &Stage, given: &Value) -> Result<()> {
     stage.finish_script(script).await
 }
 
-async fn sign_in_here(stage: &Stage) -> Result<()> {
+async fn sign_in_here(stage: &Stage, arguments: &[&str]) -> Result<()> {
     // The daemon's first poll comes after the interval; the person may be slower than that.
-    let login = stage.home.begin_device_login(&[]).await?;
+    let login = stage.home.begin_device_login(arguments).await?;
     stage.practice.answer_device(&login.login.authorization_uri, &login.user_code, Some("ada")).await?;
     login.login.finish().await?.success().map(drop)
 }
