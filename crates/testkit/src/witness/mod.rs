@@ -39,7 +39,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Sets it up. In the configuration, `{issuer}` stands for the server's issuer, `{origin}` for where it is, `{trust}` for the line that
+    /// Sets it up. In the configuration, `{issuer}` stands for the server's issuer, `{trust}` for the line that
     /// makes a profile trust its certificate authority, `{secret}` for the path of a file with the secret of the
     /// last registered client, `{home}` for the home folder, and `{python}` and `{scripts}` for the witnesses' Python
     /// and the folder of their scripts.
@@ -58,7 +58,6 @@ impl Stage {
         let trust = format!("tls_ca_file = \"{}\"", authorities.display());
         let config = config
             .replace("{issuer}", &serving.issuer)
-            .replace("{origin}", &serving.origin)
             .replace("{trust}", &trust)
             .replace("{secret}", &secret.to_string_lossy())
             .replace("{home}", &home.path().to_string_lossy())
