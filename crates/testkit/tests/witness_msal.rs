@@ -203,11 +203,8 @@ scopes = "api read"
 async fn as_a_client_with_a_certificate_both_send_the_same() {
     let key = ClientKey::rsa();
     // MSAL takes the certificate itself, or its SHA-1 thumbprint as older programs have it.
-    let thumbprint: String = digest(&SHA1_FOR_LEGACY_USE_ONLY, &key.certificate_der)
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
+    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &key.certificate_der);
+    let thumbprint = hash.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02X}"));
     for (theirs, ours, listed) in [
         (
             json!({ "private_key": key.private_pem, "public_certificate": key.certificate_pem }),
