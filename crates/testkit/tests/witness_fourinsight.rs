@@ -5,7 +5,7 @@ use anyhow::Result;
 use serde_json::json;
 use testkit::{
     leak::Search,
-    practice::{Client, ClientAuthentication, PackagePage, Settings},
+    practice::{Client, ClientAuthentication, Settings},
     witness::{
         ABSENT, Difference, Stage, differs, fourinsight_constant,
         reasons::{AGENT, CLOSES, ORDER, PLAIN},
@@ -112,19 +112,13 @@ async fn a_client_session_and_ours_send_the_same() {
     stage.compare(mark, &["login", "renewal"], CLIENT).unwrap();
 }
 
-/// A server that knows the real client, as 4insight does: its page, its tenant's path, its two ways.
+/// A server that knows the real client, and takes from it the two requests alone that 4insight takes.
 fn user_settings(client_id: &str, client_secret: &str) -> Settings {
-    let client =
-        Client { id: client_id.to_owned(), secret: Some(client_secret.to_owned()), ..Client::confidential() };
-    Settings {
-        clients: vec![client.accepting(&[ClientAuthentication::BasicRaw, ClientAuthentication::SecretOnly])],
-        package: PackagePage {
-            client_id: client_id.to_owned(),
-            tenant: Some("contoso.example".to_owned()),
-            ..Settings::default().package
-        },
-        ..Settings::default()
-    }
+    let mut settings = Settings::fourinsight();
+    let client = &mut settings.clients[0];
+    assert_eq!(client.id, client_id);
+    client.secret = Some(client_secret.to_owned());
+    settings
 }
 
 async fn package(stage: &Stage) -> Result<String> {

@@ -1,6 +1,5 @@
-//! MSAL Python 1.39.0 and our programs at the same server, by the device flow, and as a client with a
-//! secret or a certificate: what both
-//! send is equal, but for what is listed here.
+//! MSAL Python 1.39.0 and our programs at the same server, plain or with Entra's habits, by the device flow and as a
+//! client with a secret or a certificate: what both send is equal, but for what is listed here.
 
 use std::{fs, time::Duration};
 
@@ -61,22 +60,49 @@ const DEVICE: &[Difference] = &[
     ),
     differs(
         "refresh",
-        "form order",
-        "client_id grant_type refresh_token",
-        "grant_type refresh_token client_id",
-        ORDER,
-    ),
-    differs("refresh", "form scope", SCOPE, ABSENT, SAME_SCOPE),
-    differs(
-        "refresh",
         "header x-anchormailbox",
-        "Oid:subject-of-ada",
+        "Oid:*",
         ABSENT,
         "routes within Microsoft, and tells every proxy who the person is",
     ),
     differs("poll, refresh", "form client_info", "1", ABSENT, HOME_ACCOUNT),
     differs("poll, refresh", "header x-client-current-telemetry", "4|*", ABSENT, TELEMETRY),
     differs("poll, refresh", "header x-client-last-telemetry", "4|*", ABSENT, TELEMETRY),
+];
+
+const REFRESH: &[Difference] = &[
+    differs(
+        "refresh",
+        "form order",
+        "client_id grant_type refresh_token",
+        "grant_type refresh_token client_id",
+        ORDER,
+    ),
+    differs("refresh", "form scope", SCOPE, ABSENT, SAME_SCOPE),
+];
+
+const ENTRA: &[Difference] = &[
+    differs(
+        "start",
+        "form scope",
+        "https://api.example/read offline_access openid profile",
+        "https://api.example/read openid profile offline_access",
+        "the order of scopes means nothing (RFC 6749 section 3.3); theirs is alphabetic",
+    ),
+    differs(
+        "refresh",
+        "form scope",
+        "https://api.example/read offline_access openid profile",
+        "https://api.example/read offline_access",
+        "who signed in is known; offline_access keeps refresh tokens coming",
+    ),
+    differs(
+        "refresh",
+        "form order",
+        "client_id grant_type refresh_token scope",
+        "grant_type refresh_token scope client_id",
+        ORDER,
+    ),
 ];
 
 const AS_ITSELF: &[Difference] = &[
@@ -140,7 +166,7 @@ async fn by_the_device_flow_both_send_the_same() {
     let mark = stage.mark();
     sign_in_here(&stage).await.unwrap();
     stage.renew().await.unwrap();
-    stage.compare(mark, &["start", "poll", "refresh"], &[EVERYWHERE, DEVICE].concat()).unwrap();
+    stage.compare(mark, &["start", "poll", "refresh"], &[EVERYWHERE, DEVICE, REFRESH].concat()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,11 +203,8 @@ scopes = "api read"
 async fn as_a_client_with_a_certificate_both_send_the_same() {
     let key = ClientKey::rsa();
     // MSAL takes the certificate itself, or its SHA-1 thumbprint as older programs have it.
-    let thumbprint: String = digest(&SHA1_FOR_LEGACY_USE_ONLY, &key.certificate_der)
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
+    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &key.certificate_der);
+    let thumbprint = hash.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02X}"));
     for (theirs, ours, listed) in [
         (
             json!({ "private_key": key.private_pem, "public_certificate": key.certificate_pem }),
@@ -209,6 +232,63 @@ async fn as_a_client_with_a_certificate_both_send_the_same() {
         let listed = [EVERYWHERE, AS_ITSELF, ASSERTION, listed].concat();
         stage.compare(mark, &["login", "renewal"], &listed).unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_entra_by_the_device_flow_both_send_the_same() {
+    let flow = DeviceFlow { interval: Duration::from_secs(1), ..Settings::entra().device_flow.unwrap() };
+    let settings = Settings { device_flow: Some(flow), ..Settings::entra() };
+    let profile = r#"
+[profiles.practice]
+issuer = "{issuer}"
+client_id = "practice-client"
+flow = "device"
+resource_style = "entra"
+scopes = "https://api.example/read"
+{trust}
+"#;
+    let stage = Stage::new(settings, profile).await.unwrap();
+    let given = json!({
+        "client_id": "practice-client",
+        "authority": entra_authority(&stage),
+        "scope": ["https://api.example/read"],
+    });
+    sign_in_there(&stage, &given).await.unwrap();
+    let mark = stage.mark();
+    sign_in_here(&stage).await.unwrap();
+    stage.renew().await.unwrap();
+    stage.compare(mark, &["start", "poll", "refresh"], &[EVERYWHERE, DEVICE, ENTRA].concat()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_entra_as_a_client_with_a_secret_both_send_the_same() {
+    let client = Client::confidential().accepting(&[ClientAuthentication::Post]);
+    let settings = Settings { clients: vec![client], ..Settings::entra() };
+    let profile = r#"
+[profiles.practice]
+issuer = "{issuer}"
+client_id = "practice confidential"
+client_secret = { file = "{secret}" }
+client_auth = "post"
+flow = "client_credentials"
+resource_style = "entra"
+resources = ["https://api.example"]
+{trust}
+"#;
+    let stage = Stage::new(settings, profile).await.unwrap();
+    let Client { id, secret, .. } = Client::confidential();
+    let given = json!({
+        "client_id": id,
+        "client_credential": secret,
+        "authority": entra_authority(&stage),
+        "scope": ["https://api.example/.default"],
+        "times": 2,
+    });
+    stage.run_script("msal_confidential", &given).await.unwrap();
+    let mark = stage.mark();
+    stage.home.ctl(&["login", "--profile", "practice"]).await.unwrap().success().unwrap();
+    stage.renew().await.unwrap();
+    stage.compare(mark, &["login", "renewal"], &[EVERYWHERE, AS_ITSELF, SECRET].concat()).unwrap();
 }
 
 /// A server that knows the client by its certificate, and takes assertions of ten minutes as Entra does.
@@ -243,6 +323,15 @@ scopes = "api read"
 /// How MSAL finds the server. It insists on a path of at least one segment; URLs are normalised before they are sent.
 fn authority(stage: &Stage) -> Value {
     json!({ "oidc_authority": format!("{}/.", stage.serving.issuer) })
+}
+
+/// The same where MSAL is at home: a tenant by its domain.
+fn entra_authority(stage: &Stage) -> Value {
+    json!({
+        "authority": format!("{}/contoso.example", stage.serving.origin),
+        "validate_authority": false,
+        "instance_discovery": false,
+    })
 }
 
 async fn sign_in_there(stage: &Stage, given: &Value) -> Result<()> {
