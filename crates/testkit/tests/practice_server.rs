@@ -88,3 +88,20 @@ fn a_bad_argument_is_a_usage_error() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("error: unknown argument \"--prot\""));
 }
+
+#[test]
+fn a_dialect_is_chosen_and_the_configuration_speaks_it() {
+    for (name, client_id, line) in [
+        ("entra", "practice-client", "resource_style = \"entra\""),
+        ("github", "practice-client", "/login/oauth/access_token\""),
+        ("auth0", "practice-client", "resource_style = \"audience\""),
+        ("4insight", "b6c8c4d4-5fc1-4bba-b46c-8f6a6cc9843d", "client_auth.refresh = \"secret_only\""),
+    ] {
+        let (program, line_of_json) = Program::start(&["--dialect", name]);
+        let ready: Value = serde_json::from_str(&line_of_json).unwrap();
+        assert_eq!(ready["client_id"], client_id, "{name}");
+        let config = ready["config"].as_str().unwrap();
+        assert!(config.contains(line), "{name}: {config}");
+        program.ends_with_its_stdin();
+    }
+}
