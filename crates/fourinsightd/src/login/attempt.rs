@@ -54,7 +54,8 @@ const TICK: Duration = Duration::from_secs(15);
 /// How long a browser that was sent to the page may take to ask for it.
 const PAGE_WAIT: Duration = Duration::from_secs(10);
 
-/// How long the listener of a login that was cancelled or has expired waits for a browser to tell so.
+/// How long the listener of a login that was cancelled or has expired waits for a browser to tell so, on a port that
+/// is nobody else's.
 const LATE: Duration = Duration::from_mins(1);
 
 /// How long the listener outlives its page, so that whatever asks again is told so.
@@ -251,9 +252,10 @@ impl Attempt {
     ) {
         let Inbox { answer, closed } = inbox;
         let _guard = self.guard();
+        let lingers = listener.as_ref().is_some_and(|listener| !listener.is_fixed());
         let done = async {
             tokio::select! {
-                () = self.served_its_purpose() => {}
+                () = self.served_its_purpose(lingers) => {}
                 () = self.release.notified() => {}
             }
         };
@@ -358,12 +360,12 @@ impl Attempt {
     }
 
     /// Returns when nothing more is to be said to a browser.
-    async fn served_its_purpose(&self) {
+    async fn served_its_purpose(&self, lingers: bool) {
         // Neither sender can go away: both belong to `self`.
         let ended =
             self.watch().wait_for(|status| status.state != LoginState::Pending).await.map(|s| s.state);
         if *self.page.borrow() == PageTurn::NotOwed {
-            if matches!(ended, Ok(LoginState::Cancelled | LoginState::Expired)) {
+            if lingers && matches!(ended, Ok(LoginState::Cancelled | LoginState::Expired)) {
                 tokio::time::sleep(LATE).await;
             }
             return;

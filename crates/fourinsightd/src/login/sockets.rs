@@ -12,11 +12,13 @@ use super::redirect_uri::LoopbackHost;
 pub(super) struct Listener {
     pub(super) sockets: Vec<TcpListener>,
     port: u16,
+    fixed: bool,
 }
 
 impl Listener {
     /// Binds every address of the host to one port; 0 stands for any free one.
     pub(super) fn bind(host: LoopbackHost, port: u16) -> Result<Self, ErrorBody> {
+        let fixed = port != 0;
         let (sockets, port) = bind_all(host, port, |address| {
             // On Unix this lets a port be bound whose last connection is still winding down. It displaces nobody:
             // a port that somebody listens on is refused.
@@ -26,12 +28,17 @@ impl Listener {
             Ok((TcpListener::from_std(socket)?, port))
         })
         .map_err(|error| cannot_listen(port, &error))?;
-        Ok(Self { sockets, port })
+        Ok(Self { sockets, port, fixed })
     }
 
     /// The port.
     pub(super) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether it is this port and no other that was asked for, so that other programs may want it too.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.fixed
     }
 }
 
