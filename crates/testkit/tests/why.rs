@@ -64,9 +64,8 @@ async fn a_refused_refresh_is_told_before_and_after_a_restart() {
     let daemon = Daemon::start(&home).await.unwrap();
     let login = home.begin_device_login(&[]).await.unwrap();
     practice.answer_device(&login.login.authorization_uri, &login.user_code, Some("ada")).await.unwrap();
-    // Polls and refreshes go to the same endpoint: the first refresh is awaited before one is refused.
+    // Polls and refreshes go to the same endpoint: from here on there are refreshes only.
     login.login.finish().await.unwrap().success().unwrap();
-    practice.wait_until(|ledger| !ledger.token_requests("refresh_token").is_empty()).await;
     let words = "The refresh token has expired due to inactivity.";
     practice.answer_next_token_requests([entra("invalid_grant", 700_082, words)]);
     wait::until("the refusal", SOON, async || {
@@ -81,7 +80,6 @@ async fn a_refused_refresh_is_told_before_and_after_a_restart() {
     let shown = home.ctl(&["status"]).await.unwrap().success().unwrap();
     assert!(shown.contains("`fourinsightctl why default` says more"), "{shown}");
     let before = attempts(&home).await.unwrap();
-    assert!(before.len() >= 3, "{before:?}");
     let [newest, .., oldest] = &before[..] else { panic!("{before:?}") };
     assert_eq!((oldest.action, oldest.outcome), (Action::Login, AttemptOutcome::Succeeded));
     is_told(&home, newest).await.unwrap();

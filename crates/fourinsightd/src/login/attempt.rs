@@ -54,6 +54,9 @@ const TICK: Duration = Duration::from_secs(15);
 /// How long a browser that was sent to the page may take to ask for it.
 const PAGE_WAIT: Duration = Duration::from_secs(10);
 
+/// How long the listener of a login that was cancelled or has expired waits for a browser to tell so.
+const LATE: Duration = Duration::from_mins(1);
+
 /// How long the listener outlives its page, so that whatever asks again is told so.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -357,8 +360,12 @@ impl Attempt {
     /// Returns when nothing more is to be said to a browser.
     async fn served_its_purpose(&self) {
         // Neither sender can go away: both belong to `self`.
-        let _ = self.watch().wait_for(|status| status.state != LoginState::Pending).await;
+        let ended =
+            self.watch().wait_for(|status| status.state != LoginState::Pending).await.map(|s| s.state);
         if *self.page.borrow() == PageTurn::NotOwed {
+            if matches!(ended, Ok(LoginState::Cancelled | LoginState::Expired)) {
+                tokio::time::sleep(LATE).await;
+            }
             return;
         }
         let mut page = self.page.subscribe();

@@ -106,7 +106,7 @@ pub(super) fn retry(retry: &Retry) -> LoginFailure {
 /// The server refused the code's exchange.
 pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
     if refusal.failure.error == "invalid_id_token" {
-        return with_next_step(ErrorCode::AccessDenied, &refusal.failure, "run the login again").into();
+        return with_next_step(ErrorCode::AccessDenied, &refusal.failure, "run the login again");
     }
     let (code, next) = match refusal.verdict {
         Verdict::Final | Verdict::PersonChanged => (ErrorCode::AccessDenied, "run the login again"),

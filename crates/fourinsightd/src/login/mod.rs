@@ -308,14 +308,17 @@ impl Logins {
         }
     }
 
-    /// Cancels an earlier attempt for the session, and frees a fixed port that an ended attempt still listens on.
+    /// Cancels an earlier attempt for the session, and closes what ended attempts still listen on where that is in
+    /// the way: on a fixed port, for the same session, or when there are many.
     async fn make_room(&self, session: &SessionKey, port: u16) -> Result<(), ErrorBody> {
         let attempts: Vec<_> = self.attempts().values().map(Arc::clone).collect();
         for earlier in attempts.iter().filter(|earlier| earlier.session == *session) {
             earlier.cancel(Some("A later login for the same session took its place."));
         }
+        let many = attempts.len() >= MAX_PENDING;
         for ended in attempts.iter().filter(|other| !other.is_pending()) {
-            if port != 0 && ended.port() == Some(port) {
+            let port_is_wanted = port != 0 && ended.port() == Some(port);
+            if port_is_wanted || (many || ended.session == *session) && !ended.owes_page() {
                 ended.release_port().await;
             }
         }

@@ -57,30 +57,31 @@ pub(super) const CODES: &Table = &[
     ),
     (
         "client_key_unreadable",
-        "The client key could not be read from where the profile says it is. Nothing was sent.",
+        "The client's private key could not be read from where the profile says it is. Nothing was sent.",
         "Correct client_key in the profile, or make the file, variable or command that it names work for the daemon.",
     ),
     (
+        "client_key_unusable",
+        "No proof can be made with the client's private key: it is encrypted, of a form or kind that the daemon does \
+         not take, or not named at all. Nothing was sent.",
+        "Point client_key at the unencrypted key, in PEM, that belongs to the client's registration.",
+    ),
+    (
         "client_certificate_unreadable",
-        "The client certificate could not be read from where the profile says it is. Nothing was sent.",
+        "The client's certificate could not be read from where the profile says it is. Nothing was sent.",
         "Correct client_certificate in the profile, or make the file readable for the daemon.",
     ),
     (
-        "client_assertion_unreadable",
-        "The ready-made client assertion could not be read from where the profile says it is. Nothing was sent.",
-        "Correct client_assertion in the profile, or make the file, variable or command that it names work for the \
-         daemon.",
-    ),
-    (
-        "client_key_unusable",
-        "The client key was read, but no assertion can be signed with it. Nothing was sent.",
-        "Name a private key in PEM (RSA, or P-256 for ES256) that fits assertion_algorithm in the profile.",
-    ),
-    (
         "client_certificate_unusable",
-        "The client certificate was read, but it is no certificate in PEM, or it belongs to another key than \
-         client_key. Nothing was sent.",
-        "Name the certificate that was made for the key in client_key, as it was uploaded at the server.",
+        "The client's certificate was read, but is none in PEM, or is not the one of the client's key. Nothing was \
+         sent.",
+        "Point client_certificate at the PEM file of the certificate that belongs to client_key and is registered \
+         for the client.",
+    ),
+    (
+        "client_assertion_unreadable",
+        "The ready-made assertion could not be read from where the profile says it is. Nothing was sent.",
+        "Correct client_assertion in the profile, or see whether whatever writes the assertion still runs.",
     ),
     (
         "client_secret_needed",
