@@ -33,7 +33,7 @@ def main():
     origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
     django_settings.configure(**settings(options, options["folder"], origin))
     django.setup()
-    call_command("migrate", verbosity=0)
+    call_command("migrate", verbosity=0, run_syncdb=True)
     add_people(options["password"])
     clients = add_clients()
     server = waitress.create_server(get_wsgi_application(), sockets=[listener], threads=4)

@@ -3,7 +3,7 @@
 //!
 //! It differs from [`crate::provider`] where servers do: a client has one grant type, so each way in has a client of
 //! its own; the issuer has a path; the OpenID Connect document names neither the revocation endpoint nor the device
-//! flow's; a device's answer has no ID token; client secrets are stored hashed, so a check of one takes its time.
+//! flow's; a device's answer has no ID token; client secrets are stored hashed.
 
 mod ledger;
 
@@ -28,7 +28,7 @@ use crate::{
     python,
 };
 
-/// Django makes its tables and hashes six secrets; a busy machine takes its time.
+/// Django makes its tables first, which takes seconds on a busy machine.
 const START_LIMIT: Duration = Duration::from_mins(2);
 
 /// What differs between sites.
