@@ -4,8 +4,10 @@
 
 mod another_person;
 mod login;
+mod password;
 mod revoke;
 mod shells;
 mod status;
 mod support;
+mod terminal;
 mod token;
