@@ -1,4 +1,4 @@
-//! The real program on a terminal, which `script` of util-linux provides.
+//! The real program on a terminal, which `script` provides.
 
 use std::{
     io::{Read, Write},
@@ -9,14 +9,21 @@ use std::{
 /// typed before, and the line to type then. Gives the exit code and all that the screen has shown.
 pub(crate) fn run(program: &Command, typed: &[(&str, &str)]) -> (Option<i32>, String) {
     let words = [program.get_program()].into_iter().chain(program.get_args());
-    let line: Vec<_> = words.map(|word| word.to_str().unwrap()).collect();
+    let words: Vec<_> = words.map(|word| word.to_str().unwrap()).collect();
+    let line = words.join(" ");
+    // That of util-linux takes the command as one text, that of the BSDs as words.
+    let arguments = if cfg!(target_os = "linux") {
+        vec!["-qefc", &line, "/dev/null"]
+    } else {
+        [&["-q", "/dev/null"], &words[..]].concat()
+    };
     let mut script = Command::new("script");
     // Its own `PATH` must lead to the shell; the program gets along with any.
     for (name, value) in program.get_envs().filter(|(name, _)| *name != "PATH") {
         script.env(name, value.unwrap());
     }
     let mut terminal = script
-        .args(["-qefc", &line.join(" "), "/dev/null"])
+        .args(arguments)
         .env("TERM", "xterm")
         .env_remove("NO_COLOR")
         .stdin(Stdio::piped())
