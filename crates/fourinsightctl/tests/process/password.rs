@@ -66,3 +66,23 @@ fn what_is_pasted_where_nothing_listens_is_not_shown_either() {
         assert_eq!(answers(&daemon), [json!({ "pasted": "s3cr3t" })]);
     }
 }
+
+#[test]
+fn a_long_paste_arrives_whole() {
+    let long = format!("https://app.example/cb#access_token={}&state=xyz", "a".repeat(12_000));
+    let attempt = Attempt::pending("https://id.example.com/authorize");
+    attempt.becomes(&json!({ "flow": "implicit", "wanted": "token_callback" }));
+    let pasted = Arc::clone(&attempt);
+    let daemon = attempt.daemon_with(move |request| match request.line.as_str() {
+        "POST /v1/logins/L1/response" => {
+            pasted.succeeds();
+            (200, pasted.now())
+        }
+        _ => not_found(),
+    });
+    let program = daemon.program(&["login", "--no-browser", "--timeout=10s"]);
+    let (code, shown) = terminal::run(&program, &[("It is not shown.", &long)]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(!shown.contains("aaaa"), "{shown}");
+    assert_eq!(answers(&daemon), [json!({ "pasted": long })]);
+}
