@@ -5,7 +5,8 @@ use std::{fmt, io, mem, sync::Arc, time::Duration};
 use fourinsight_ipc::{
     Endpoint, LocationOptions, Locations, SessionKey,
     message::{
-        Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionStatus, Version,
+        Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionAttempts,
+        SessionStatus, Version,
     },
     platform::AsyncStream,
 };
@@ -95,6 +96,11 @@ impl AsyncClient {
     /// Where a session stands.
     pub async fn status(&self, key: &SessionKey) -> Result<SessionStatus, Error> {
         self.call(&calls::status(key)).await
+    }
+
+    /// What was last tried for a session, newest first, with what is behind each failure and what to do about it.
+    pub async fn attempts(&self, key: &SessionKey) -> Result<SessionAttempts, Error> {
+        self.call(&calls::attempts(key)).await
     }
 
     /// Where every session stands, ordered by key.

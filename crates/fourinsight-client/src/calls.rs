@@ -5,8 +5,8 @@ use std::time::Duration;
 use fourinsight_ipc::{
     DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, SessionKey,
     message::{
-        Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionList,
-        SessionStatus, TokenResponse, Version,
+        Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionAttempts,
+        SessionList, SessionStatus, TokenResponse, Version,
     },
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -83,6 +83,11 @@ pub(crate) fn reject(session: &SessionKey, rejection: &Rejection) -> Request<()>
 /// `GET /v1/sessions/{key}`
 pub(crate) fn status(session: &SessionKey) -> Request<SessionStatus> {
     get(&format!("/v1/sessions/{}", session.path_segment()), PROMPT)
+}
+
+/// `GET /v1/sessions/{key}/attempts`
+pub(crate) fn attempts(session: &SessionKey) -> Request<SessionAttempts> {
+    get(&format!("/v1/sessions/{}/attempts", session.path_segment()), PROMPT)
 }
 
 /// `GET /v1/sessions`

@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use fourinsight_ipc::{
     Endpoint, LocationOptions, Locations, SessionKey,
     message::{
-        Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionStatus, Version,
+        Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionAttempts,
+        SessionStatus, Version,
     },
 };
 use secrecy::SecretString;
@@ -85,6 +86,11 @@ impl Client {
     /// Where a session stands.
     pub fn status(&self, key: &SessionKey) -> Result<SessionStatus, Error> {
         self.call(&calls::status(key))
+    }
+
+    /// What was last tried for a session, newest first, with what is behind each failure and what to do about it.
+    pub fn attempts(&self, key: &SessionKey) -> Result<SessionAttempts, Error> {
+        self.call(&calls::attempts(key))
     }
 
     /// Where every session stands, ordered by key.

@@ -49,9 +49,9 @@ pub use fourinsight_ipc::{
     key::InvalidSessionKey,
     location::LocationError,
     message::{
-        Confirm, Confirmation, Durability, Expiry, Health, Identity, LoginRequest, LoginResponse, LoginState,
-        LoginStatus, Problem, Revocation, RevokeResponse, SessionState, SessionStatus, TokenResponse,
-        Version, Wanted,
+        Action, Attempt, AttemptOutcome, Confirm, Confirmation, Durability, Expiry, Health, Identity,
+        LoginRequest, LoginResponse, LoginState, LoginStatus, Problem, Revocation, RevokeResponse,
+        SessionAttempts, SessionState, SessionStatus, TokenResponse, Version, Wanted,
     },
     platform::NotTrusted,
 };

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::{ErrorBody, SessionKey};
 
 mod answer;
+mod attempt;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
+pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,6 +65,9 @@ pub struct SessionStatus {
     pub identity: Option<Identity>,
     /// The granted scope, space-separated.
     pub scope: Option<String>,
+    /// The scope that the login asked for, in its own words; servers may grant less, more, or call it otherwise.
+    #[serde(default)]
+    pub requested_scope: Option<String>,
     /// The resources that the login asked for (RFC 8707).
     #[serde(default)]
     pub resources: Vec<String>,
@@ -92,6 +97,7 @@ impl SessionStatus {
             state,
             identity: None,
             scope: None,
+            requested_scope: None,
             resources: Vec::new(),
             expires_at: None,
             expiry: Expiry::Known,

@@ -10,8 +10,10 @@ use fourinsight_ipc::{
 };
 
 mod login;
+mod why;
 
 pub(crate) use login::Login;
+pub(crate) use why::Why;
 
 /// Sign in once; every process gets a fresh bearer token
 ///
@@ -79,6 +81,7 @@ pub(crate) enum Command {
     Login(Login),
     Token(Token),
     Status(Status),
+    Why(Why),
     Revoke(Revoke),
     Stop(Stop),
     Completions(Completions),

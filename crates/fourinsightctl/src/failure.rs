@@ -78,6 +78,11 @@ impl Failure {
         Self { next: next.to_owned(), ..self }
     }
 
+    /// The same failure with something more to do next.
+    pub(crate) fn and_next(self, more: &str) -> Self {
+        Self { next: format!("{}; {more}", self.next), ..self }
+    }
+
     /// The same failure, saying whose it is: for commands that go on with other sessions.
     pub(crate) fn of_session(self, key: &SessionKey) -> Self {
         Self { what: format!("{key}: {}", self.what), ..self }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     authority::issuer::PinnedIssuer,
+    history::History,
     login::{Known, NewLogin, Opener, SignIn, SignedInAs},
     session::{Environment, Handle, Opened, Shown, Start, prepare, record},
     store::Loaded,
@@ -124,6 +125,10 @@ impl SignIn for Broker {
             pinned_issuer: login.and_then(|login| PinnedIssuer::of(&login.registration)),
             signed_in_as,
         }
+    }
+
+    fn history(&self) -> &History {
+        &self.environment.history
     }
 
     fn sign_in<'a>(

@@ -13,8 +13,10 @@ use fourinsight_ipc::SessionKey;
 
 use crate::profile::Profile;
 
+mod assertion;
 mod client_auth;
 mod profile;
+mod secret;
 mod sessions;
 mod table;
 

@@ -19,6 +19,7 @@
 //!                       └── `login::Opener` opens the sessions that the configuration declares
 //!
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
+//!  history ── what was tried for each session: told by session and login, asked by api
 //!  clock, token, random, telemetry ── used by all of the above
 //! ```
 //!
@@ -41,9 +42,8 @@
 //!
 //! # What comes later
 //!
-//! Certificates and assertions (`authority/client_auth/`), presets (`profile/`), other tools' caches (`import/`),
-//! audiences renewed before they are asked for (`session/`), the fault harness (in `testkit`), keyrings
-//! (`store/key.rs`).
+//! Presets (`profile/`), other tools' caches (`import/`), audiences renewed before they are asked for (`session/`),
+//! the fault harness (in `testkit`), keyrings (`store/key.rs`).
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -55,6 +55,7 @@ use crate::{
     broker::{Broker, Declared},
     clock::Clock,
     config::{ConfigError, ConfigFile},
+    history::History,
     http::{HttpExchange, Network},
     instance::Instance,
     login::{Logins, Opener},
@@ -69,6 +70,7 @@ pub mod authority;
 mod broker;
 pub mod clock;
 pub mod config;
+pub mod history;
 pub mod http;
 mod instance;
 pub mod login;
@@ -227,6 +229,7 @@ impl Daemon {
             exchange: Arc::clone(&exchange),
             store: store.clone(),
             clock: clock.clone(),
+            history: History::default(),
             ticks: ticks.clone(),
             stopping: stopped,
         };

@@ -7,7 +7,7 @@ use fourinsight_ipc::{
 
 use crate::{
     authority::{
-        Registration,
+        Failure, Registration,
         revoke::{Revocable, Revoked, revoke as tell},
     },
     clock::{Clock, Timestamp},
@@ -35,6 +35,14 @@ impl Tokens {
     }
 }
 
+/// What came of a revocation.
+pub(crate) struct Ended {
+    /// For who asked for it.
+    pub(crate) response: RevokeResponse,
+    /// Why the server has not been told.
+    pub(crate) failure: Option<Failure>,
+}
+
 /// Tells the server to forget the tokens, and reports what came of it.
 pub(crate) async fn revoke(
     exchange: &dyn HttpExchange,
@@ -42,7 +50,7 @@ pub(crate) async fn revoke(
     tokens: Tokens,
     session: SessionKey,
     clock: &Clock,
-) -> RevokeResponse {
+) -> Ended {
     let now = clock.now();
     let living = |expiry: &Expiry| match expiry {
         Expiry::At { at, .. } => (*at > now).then_some(Some(*at)),
@@ -51,11 +59,12 @@ pub(crate) async fn revoke(
     let ends: Vec<Option<Timestamp>> =
         tokens.access_tokens.iter().filter_map(|(_, expiry)| living(expiry)).collect();
     let live_until = ends.iter().copied().flatten().max().map(|end| clock.to_unix(end));
-    let (revocation, description) = match registration {
-        Some(registration) => at_server(exchange, registration, &tokens, &living).await,
-        None => (Revocation::Revoked, "nobody was signed in; there was nothing to revoke".to_owned()),
+    let (revocation, description, failure) = match registration {
+        Some(registration) => at_server(exchange, registration, &tokens, &living, clock).await,
+        None => (Revocation::Revoked, "nobody was signed in; there was nothing to revoke".to_owned(), None),
     };
-    RevokeResponse { session, revocation, description, access_tokens_live_until: live_until }
+    let response = RevokeResponse { session, revocation, description, access_tokens_live_until: live_until };
+    Ended { response, failure }
 }
 
 async fn at_server(
@@ -63,23 +72,27 @@ async fn at_server(
     registration: &Registration,
     tokens: &Tokens,
     living: &(impl Fn(&Expiry) -> Option<Option<Timestamp>> + Sync),
-) -> (Revocation, String) {
+    clock: &Clock,
+) -> (Revocation, String, Option<Failure>) {
     let refresh = tokens.refresh_token.iter().map(Revocable::Refresh);
     let access = tokens.access_tokens.iter().filter(|(_, expiry)| living(expiry).is_some());
     let mut told = false;
     for token in refresh.chain(access.map(|(token, _)| Revocable::Access(token))) {
-        match tell(exchange, registration, token).await {
+        match tell(exchange, registration, token, clock.unix_now()).await {
             Revoked::Revoked => told = true,
             Revoked::Unsupported => {
                 let text = "forgotten here; the server has no revocation endpoint, so it was not told";
-                return (Revocation::Unsupported, text.into());
+                let failure =
+                    Failure::ours("revocation_unsupported", "the server has no revocation endpoint");
+                return (Revocation::Unsupported, text.into(), Some(failure));
             }
             // The refresh token is gone; what is left ends by itself, and the answer says when.
             Revoked::Failed(_) if told => break,
             Revoked::Failed(failure) => {
                 // A refusal's code may stand alone.
-                let why = if failure.description.is_empty() { failure.error } else { failure.description };
-                return (Revocation::Failed, format!("forgotten here, but not revoked: {why}"));
+                let why = if failure.description.is_empty() { &failure.error } else { &failure.description };
+                let text = format!("forgotten here, but not revoked: {why}");
+                return (Revocation::Failed, text, Some(failure));
             }
         }
     }
@@ -88,5 +101,5 @@ async fn at_server(
     } else {
         "forgotten here; no token was left to revoke"
     };
-    (Revocation::Revoked, text.into())
+    (Revocation::Revoked, text.into(), None)
 }

@@ -25,6 +25,7 @@ use crate::{
     broker::Broker,
     clock::{Clock, virtual_time::Virtual},
     config::ConfigFile,
+    history::History,
     http::{BODY_LIMIT, ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{Logins, NewLogin, SignIn},
     profile::{ClientAuth, Parameters},
@@ -104,9 +105,18 @@ impl World {
         let exchange = InMemory::over(&self.practice);
         let (code, verifier) = (SecretString::from(code), SecretString::from(VERIFIER.to_owned()));
         let obtained_at = self.clock.now();
-        let answer = grant::redeem_code(&exchange, &registration, &code, &verifier, REDIRECT_URI, &resources);
-        let answer = answer.await.unwrap();
         let unix_now = self.clock.unix_now();
+        let redirect_uri = REDIRECT_URI;
+        let answer = grant::redeem_code(
+            &exchange,
+            &registration,
+            &code,
+            &verifier,
+            redirect_uri,
+            &resources,
+            unix_now,
+        );
+        let answer = answer.await.unwrap();
         let Outcome::Granted(tokens) =
             response::judge(&answer, &registration, Expected::Login { nonce: None }, unix_now)
         else {
@@ -230,6 +240,7 @@ impl Daemon {
             exchange: Arc::clone(&exchange),
             store: store.clone(),
             clock: clock.clone(),
+            history: History::default(),
             ticks: ticks.clone(),
             stopping: stopped,
         };
@@ -313,6 +324,7 @@ pub(crate) fn registration() -> Registration {
         iss_in_callback: true,
         client_id: Client::public().id,
         client_secret: None,
+        assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
         dialect: Dialect::default(),
         authorize_params: Parameters::new(),

@@ -29,9 +29,12 @@ const secrets = {
   // Only correct encoding carries these over.
   basic: `${randomBytes(24).toString('base64')}~:%2B&= +`,
   post: `${randomBytes(24).toString('base64')}~:%2B&= +`,
+  jwt: `${randomBytes(24).toString('base64')}~:%2B&= +`,
 };
+// What the client of private_key_jwt signs with.
+const clientKey = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const ledger = new Ledger(Object.values(secrets));
-const provider = new Provider(issuer, configuration(settings, secrets));
+const provider = new Provider(issuer, configuration(settings, secrets, clientKey.publicKey));
 ledger.listen(provider);
 provider.on('server_error', (_ctx, error) => console.error(error));
 server.on('request', provider.callback());
@@ -43,6 +46,11 @@ process.stdout.write(`${JSON.stringify({
   clients_by_authentication: {
     basic: { client_id: 'practice-basic', client_secret: secrets.basic },
     post: { client_id: 'practice-post', client_secret: secrets.post },
+    client_secret_jwt: { client_id: 'practice-jwt', client_secret: secrets.jwt },
+    private_key_jwt: {
+      client_id: 'practice-key',
+      client_key: clientKey.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    },
   },
   oracle_client: { client_id: 'practice-oracle', client_secret: secrets.oracle },
 })}\n`);
@@ -52,7 +60,10 @@ function configuration(
     access_token_life: accessTokenLife = 600,
     refresh_token_life: refreshTokenLife = 24 * 3600,
   },
-  { confidential, oracle, basic, post },
+  {
+    confidential, oracle, basic, post, jwt,
+  },
+  clientKey,
 ) {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const app = {
@@ -71,13 +82,20 @@ function configuration(
         client_secret: confidential,
         token_endpoint_auth_method: 'client_secret_basic',
       },
-      ...Object.entries({ basic, post }).map(([method, secret]) => ({
+      ...Object.entries({ basic, post, jwt }).map(([method, secret]) => ({
         ...app,
         client_id: `practice-${method}`,
         client_secret: secret,
         grant_types: [...app.grant_types, 'client_credentials'],
         token_endpoint_auth_method: `client_secret_${method}`,
       })),
+      {
+        ...app,
+        client_id: 'practice-key',
+        grant_types: [...app.grant_types, 'client_credentials'],
+        token_endpoint_auth_method: 'private_key_jwt',
+        jwks: { keys: [{ ...clientKey.export({ format: 'jwk' }), use: 'sig' }] },
+      },
       {
         client_id: 'practice-oracle',
         client_secret: oracle,

@@ -5,6 +5,7 @@
 //! | [`practice`] | the practice authorization server, in memory or on a socket, with a ledger as the oracle |
 //! | [`provider`] | npm's `oidc-provider`, a certified OpenID Provider, as a process |
 //! | [`python`] | Python programs, in virtual environments of their own |
+//! | [`witness`] | the programs that people come from, compared with ours field by field |
 //! | [`browser`] | walks login pages over HTTP as a browser would |
 //! | [`chromium`] | a real browser, for what HTTP alone does not show |
 //! | [`process`] | the real programs, each run in a home of its own |
@@ -26,3 +27,4 @@ pub mod process;
 pub mod provider;
 pub mod python;
 pub mod wait;
+pub mod witness;

@@ -66,3 +66,15 @@ fn run(command: &mut Command) -> Result<()> {
 fn say(text: &str) {
     eprintln!("testkit: {text}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_that_nothing_pins_is_an_error() {
+        let error = environment("of-nobody").unwrap_err().to_string();
+        assert!(error.contains("requirements-of-nobody.txt is missing"), "{error}");
+        assert!(!folder().join(".venv-of-nobody").exists());
+    }
+}

@@ -10,6 +10,7 @@ use testkit::{
     practice::{self, Gate, Practice, Settings, Transport},
     process::{Daemon, Home, Login, TIME_LIMIT, signal},
     provider::{Options, Provider},
+    wait,
 };
 use tokio::time::timeout;
 use url::Url;
@@ -180,6 +181,17 @@ async fn a_login_cancelled_while_its_page_is_awaited_says_so_there() {
     keep_pictures(&browser, "login-cancelled").await.unwrap();
     assert_eq!(login.finish().await.unwrap().code, Some(130));
     gate.open();
+
+    // Also when the browser comes only after that.
+    let login = home.begin_login(&["work"]).await.unwrap();
+    browser.open(&login.authorization_uri).await.unwrap();
+    signal(login.id().unwrap(), "INT").unwrap();
+    assert_eq!(login.finish().await.unwrap().code, Some(130));
+    browser.press("[name=decision][value=allow]").await.unwrap();
+    let says = browser.text("main.neutral").await.unwrap();
+    assert!(says.contains("Sign-in cancelled"), "{says}");
+    assert_eq!(browser.address().await.unwrap().query(), None);
+    assert_eq!(practice.ledger().requests(practice::Endpoint::Token).count(), 1);
     assert_eq!(home.ctl(&["token", "work"]).await.unwrap().code, Some(3));
 }
 
@@ -202,7 +214,7 @@ async fn a_server_that_refuses_the_code_is_named_on_the_page() {
     assert!(says.contains("Sign-in failed") && says.contains("client_id"), "{says}");
     check_page(&browser, &login).await.unwrap();
     keep_pictures(&browser, "login-failed").await.unwrap();
-    assert_eq!(login.finish().await.unwrap().code, Some(2));
+    assert_eq!(login.finish().await.unwrap().code, Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,8 +226,13 @@ async fn a_person_enters_a_device_code_in_a_browser() {
         let login = world.home.begin_device_login(&["work"]).await.unwrap();
         let uri = &login.login.authorization_uri;
         world.browser.connect_device(uri, &login.user_code, &answer).await.unwrap();
-        let says = world.browser.text("body").await.unwrap();
-        assert!(says.contains(sees), "{says}");
+        // The provider's pages are too alike to be waited for by their elements.
+        wait::until(sees, TIME_LIMIT, async || {
+            let says = world.browser.evaluate("document.body && document.body.innerText").await?;
+            Ok(says.as_str().is_some_and(|says| says.contains(sees)).then_some(()))
+        })
+        .await
+        .unwrap();
         assert_eq!(login.login.finish().await.unwrap().code, Some(exit));
     }
     assert!(world.has_a_living_token().await.unwrap());
@@ -242,6 +259,13 @@ async fn login_opens_the_browser_by_itself() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    // The window takes one command after the other: waiting for a form would keep the address out.
+    wait::until("the provider's page", TIME_LIMIT, async || {
+        let address = world.browser.address().await?;
+        Ok((address.origin() == world.provider.endpoint("").origin()).then_some(()))
+    })
+    .await
+    .unwrap();
     world.browser.answer(&Answer::allow("ada")).await.unwrap();
     world.browser.text("main.good").await.unwrap();
     let output = timeout(TIME_LIMIT, login.wait_with_output()).await.unwrap().unwrap();
@@ -262,7 +286,7 @@ async fn nothing_is_left_of_a_browser() {
 /// The command lines of running processes that name this folder.
 fn processes_of(folder: &Path) -> Vec<String> {
     let folder = folder.to_string_lossy().into_owned();
-    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let processes = fs::read_dir("/proc").expect("Debian's kernel lists its processes").flatten();
     let lines = processes.filter_map(|process| fs::read_to_string(process.path().join("cmdline")).ok());
     lines.filter(|line| line.contains(&folder)).collect()
 }

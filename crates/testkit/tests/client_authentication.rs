@@ -4,9 +4,15 @@
 use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use testkit::{
     browser::Answer,
-    practice::{Client, ClientAuthentication, Endpoint, Practice, Settings, Verdict, ledger::Entry},
+    practice::{
+        Client, ClientAuthentication, ClientKey, Endpoint, Practice, Settings, Verdict, ledger::Entry,
+    },
     process::{Daemon, Home},
     provider::{Options, Provider},
     wait,
@@ -14,11 +20,13 @@ use testkit::{
 
 const SOON: Duration = Duration::from_mins(1);
 
-const WAYS: [(&str, ClientAuthentication); 4] = [
+const WAYS: [(&str, ClientAuthentication); 6] = [
     ("basic", ClientAuthentication::Basic),
     ("basic_raw", ClientAuthentication::BasicRaw),
     ("post", ClientAuthentication::Post),
     ("secret_only", ClientAuthentication::SecretOnly),
+    ("private_key_jwt", ClientAuthentication::PrivateKeyJwt),
+    ("client_secret_jwt", ClientAuthentication::ClientSecretJwt),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,6 +37,7 @@ async fn each_way_of_client_authentication_carries_code_refresh_and_revocation()
         for (kind, entry) in requests(&practice) {
             assert_eq!(way_of(&entry), Some(way), "{kind} by {word}");
         }
+        assert!(practice.ledger().replayed_assertions().is_empty(), "by {word}");
     }
 }
 
@@ -63,15 +72,19 @@ async fn another_way_than_the_servers_is_refused_at_the_code() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_provider_takes_each_way_that_it_offers() {
     let provider = Provider::start(Options::default()).await.unwrap();
-    for way in ["basic", "post"] {
+    for way in ["basic", "post", "client_secret_jwt", "private_key_jwt"] {
         let client = provider.client_by(way).unwrap();
         let home = Home::new("").unwrap();
-        let secret = client.client_secret.as_deref().unwrap();
-        fs::write(home.path().join("secret"), secret).unwrap();
+        let (source, content) = match (&client.client_secret, &client.client_key) {
+            (Some(secret), _) => ("client_secret", secret),
+            (None, Some(key)) => ("client_key", key),
+            (None, None) => panic!("{way}: a client with nothing to prove itself with"),
+        };
+        fs::write(home.path().join("proof"), content).unwrap();
         let person = provider.config().replace(&provider.public_client().client_id, &client.client_id);
         let lines = format!(
-            "client_secret = {{ file = \"{}\" }}\nclient_auth = \"{way}\"\n",
-            home.path().join("secret").display()
+            "{source} = {{ file = \"{}\" }}\nclient_auth = \"{way}\"\n",
+            home.path().join("proof").display()
         );
         let batch = format!(
             "[profiles.batch]\nissuer = \"{}\"\nclient_id = \"{}\"\nscopes = \"api:read\"\nflow = \"client_credentials\"\n",
@@ -98,11 +111,25 @@ async fn a_real_provider_takes_each_way_that_it_offers() {
     }
     let ledger = provider.ledger().await.unwrap();
     assert!(ledger.refused().is_empty(), "{:?}", ledger.refused());
-    assert_eq!(ledger.refreshes().count(), 2);
+    assert_eq!(ledger.refreshes().count(), 4);
+}
+
+/// The fifth way that the provider offers, `none`, is refused here: only a client that proves itself may sign in as
+/// itself (RFC 6749 section 4.4).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_client_does_not_sign_in_as_itself() {
+    let provider = Provider::start(Options::default()).await.unwrap();
+    let home = Home::new(&provider.config()).unwrap();
+    let _daemon = Daemon::start(&home).await.unwrap();
+    let refused = home.ctl(&["login", "--flow", "client_credentials"]).await.unwrap();
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    assert!(refused.stderr.contains("needs a client secret, key or assertion"), "{refused:?}");
+    assert!(provider.ledger().await.unwrap().token_requests.is_empty());
 }
 
 fn practice(ways: &[ClientAuthentication]) -> Practice {
-    Practice::new(Settings { clients: vec![Client::confidential().accepting(ways)], ..Settings::default() })
+    let client = Client { key: Some(ClientKey::rsa().public_key()), ..Client::confidential() };
+    Practice::new(Settings { clients: vec![client.accepting(ways)], ..Settings::default() })
 }
 
 /// A login at the login page, a refresh and a revocation.
@@ -111,12 +138,14 @@ async fn whole_life(practice: &Practice, lines: &str) -> Result<()> {
     let home = Home::new("")?;
     let client = Client::confidential();
     fs::write(home.path().join("secret"), client.secret.context("the client has a secret")?)?;
+    fs::write(home.path().join("key.pem"), ClientKey::rsa().private_pem)?;
     home.write_config(&format!(
         "[profiles.practice]\nissuer = \"{}\"\nclient_id = \"{}\"\nclient_secret = {{ file = \"{}\" }}\n\
-         scopes = \"openid offline_access\"\n{lines}\n",
+         client_key = {{ file = \"{}\" }}\nscopes = \"openid offline_access\"\n{lines}\n",
         serving.issuer,
         client.id,
-        home.path().join("secret").display()
+        home.path().join("secret").display(),
+        home.path().join("key.pem").display()
     ))?;
     let _daemon = Daemon::start(&home).await?;
     home.login(&[], &Answer::allow("ada")).await?.0.success()?;
@@ -152,9 +181,18 @@ fn requests(practice: &Practice) -> Vec<(&'static str, Entry)> {
 /// How the client proved itself, by what is where; the two kinds of Basic differ in the encoding of its secret.
 fn way_of(entry: &Entry) -> Option<ClientAuthentication> {
     let (id, secret) = (entry.form.get("client_id"), entry.form.get("client_secret"));
+    if let Some(assertion) = entry.form.get("client_assertion") {
+        let header = URL_SAFE_NO_PAD.decode(assertion.split('.').next()?).ok()?;
+        let header: serde_json::Value = serde_json::from_slice(&header).ok()?;
+        let alone = secret.is_none() && entry.header("authorization").is_none();
+        return match header["alg"].as_str()? {
+            "RS256" if alone => Some(ClientAuthentication::PrivateKeyJwt),
+            "HS256" if alone => Some(ClientAuthentication::ClientSecretJwt),
+            _ => None,
+        };
+    }
     match (entry.header("authorization"), id, secret) {
         (Some(field), None, None) => {
-            use base64::{Engine as _, engine::general_purpose::STANDARD};
             let pair = STANDARD.decode(field.strip_prefix("Basic ")?).ok()?;
             let raw = Client::confidential().secret?;
             let is_raw = pair.ends_with(format!(":{raw}").as_bytes());

@@ -153,6 +153,7 @@ fn calls() -> BTreeSet<(String, String)> {
         ("GET", "/v1/sessions"),
         ("GET", "/v1/sessions/{key}"),
         ("DELETE", "/v1/sessions/{key}"),
+        ("GET", "/v1/sessions/{key}/attempts"),
         ("POST", "/v1/logins"),
         ("GET", "/v1/logins/{id}"),
         ("DELETE", "/v1/logins/{id}"),

@@ -69,12 +69,14 @@ const REQUIREMENTS: &[Requirement] = &[
         program: "chromium",
         package: "chromium",
         reason: "is the browser in which the tests sign in; its package brings xdg-open, which opens it",
+        probe: &[],
         demo: false,
     },
     Requirement {
         program: "chromedriver",
         package: "chromium-driver",
         reason: "drives that browser",
+        probe: &[],
         demo: false,
     },
 ];

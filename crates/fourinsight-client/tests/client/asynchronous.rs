@@ -21,6 +21,7 @@ async fn every_call_of_the_api_is_made_and_understood() {
     client.reject(&token).await.unwrap();
     client.reject_with(&token, "Bearer").await.unwrap();
     assert_eq!(client.status(&key).await.unwrap().state, SessionState::SignedIn);
+    assert_eq!(client.attempts(&key).await.unwrap().attempts.len(), 1);
     assert_eq!(client.sessions().await.unwrap().len(), 1);
     assert_eq!(client.health().await.unwrap().pid, 7);
     assert_eq!(client.version().await.unwrap().api, "v1");
@@ -35,6 +36,7 @@ async fn every_call_of_the_api_is_made_and_understood() {
         "POST /v1/sessions/default/rejections",
         "POST /v1/sessions/default/rejections",
         "GET /v1/sessions/default",
+        "GET /v1/sessions/default/attempts",
         "GET /v1/sessions",
         "GET /v1/health",
         "GET /v1/version",

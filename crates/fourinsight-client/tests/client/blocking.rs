@@ -18,6 +18,10 @@ pub(crate) fn whole_api(asked: &Asked) -> Reply {
         "GET /v1/sessions/default/token" => token("s3cr3t"),
         "POST /v1/sessions/default/rejections" => Reply::Json(202, String::new()),
         "GET /v1/sessions/default" => Reply::Json(200, status.into()),
+        "GET /v1/sessions/default/attempts" => {
+            let attempt = r#"{"at":7,"action":"refresh","outcome":"refused","codes":[50076]}"#;
+            Reply::Json(200, format!(r#"{{"session":"default","attempts":[{attempt}]}}"#))
+        }
         "GET /v1/sessions" => Reply::Json(200, format!(r#"{{"sessions":[{status}]}}"#)),
         "GET /v1/health" => Reply::Json(200, health.into()),
         "GET /v1/version" => Reply::Json(200, r#"{"version":"9","api":"v1"}"#.into()),
@@ -57,6 +61,7 @@ fn every_call_of_the_api_is_made_as_the_contract_says() {
     client.reject(&token).unwrap();
     client.reject_with(&token, r#"Bearer error="invalid_token""#).unwrap();
     assert_eq!(client.status(&key).unwrap().state, SessionState::SignedIn);
+    assert_eq!(client.attempts(&key).unwrap().attempts[0].codes, [50076]);
     assert_eq!(client.sessions().unwrap()[0].profile.as_deref(), Some("work"));
     assert_eq!(client.health().unwrap().pid, 7);
     assert_eq!(client.version().unwrap().api, "v1");
@@ -77,6 +82,7 @@ fn every_call_of_the_api_is_made_as_the_contract_says() {
             r#"{"token_id":"id-of-s3cr3t","www_authenticate":"Bearer error=\"invalid_token\""}"#,
         ),
         ("GET /v1/sessions/default", ""),
+        ("GET /v1/sessions/default/attempts", ""),
         ("GET /v1/sessions", ""),
         ("GET /v1/health", ""),
         ("GET /v1/version", ""),

@@ -7,6 +7,7 @@ mod revoke;
 mod status;
 mod stop;
 mod token;
+mod why;
 
 use fourinsight_client::{Client, Error};
 use fourinsight_ipc::{Locations, SessionKey, message::SessionStatus};
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Token(options) => token::run(&Context::new(global)?, &options),
         Command::Login(options) => login::run(&Context::new(global)?, &options),
         Command::Status(options) => status::run(&Context::new(global)?, &options),
+        Command::Why(options) => why::run(&Context::new(global)?, &options),
         Command::Revoke(options) => revoke::run(&Context::new(global)?, options),
         Command::Stop(_) => stop::run(&Context::new(global)?),
         Command::Completions(options) => completions::run(&options),

@@ -3,7 +3,7 @@
 use anstyle::AnsiColor;
 use fourinsight_ipc::message::{Durability, Expiry, Health, SessionState, SessionStatus};
 
-use super::Context;
+use super::{Context, why};
 use crate::{
     cli::Status,
     failure::{Exit, Failure},
@@ -18,7 +18,8 @@ pub(super) fn run(context: &Context, options: &Status) -> Result<Exit, Failure> 
             output::json_to_stdout(&session)?;
         } else {
             let health = context.client.health()?;
-            output::styled_to_stdout(&format!("{}\n{}", one(&session, now()), daemon(&health)))?;
+            let more = pointers(context, std::slice::from_ref(&session));
+            output::styled_to_stdout(&format!("{}{more}\n{}", one(&session, now()), daemon(&health)))?;
         }
         return Ok(exit_of(session.state));
     }
@@ -27,7 +28,8 @@ pub(super) fn run(context: &Context, options: &Status) -> Result<Exit, Failure> 
     if context.json {
         output::json_to_stdout(&serde_json::json!({ "daemon": health, "sessions": sessions }))?;
     } else {
-        output::styled_to_stdout(&format!("{}\n{}", all(&sessions, now()), daemon(&health)))?;
+        let more = pointers(context, &sessions);
+        output::styled_to_stdout(&format!("{}{more}\n{}", all(&sessions, now()), daemon(&health)))?;
     }
     Ok(Exit::Done)
 }
@@ -38,6 +40,18 @@ fn exit_of(state: SessionState) -> Exit {
         SessionState::SignedIn | SessionState::Unknown => Exit::Done,
         _ => Exit::LoginRequired,
     }
+}
+
+/// Where more is known of a problem than there is room for.
+fn pointers(context: &Context, sessions: &[SessionStatus]) -> String {
+    let more: Vec<String> = sessions
+        .iter()
+        .filter_map(|session| {
+            let problem = session.problem.as_ref()?;
+            why::about_problem(context, &session.session, &problem.error)
+        })
+        .collect();
+    if more.is_empty() { String::new() } else { format!("\n{}\n", more.join("\n")) }
 }
 
 fn all(sessions: &[SessionStatus], now: i64) -> String {

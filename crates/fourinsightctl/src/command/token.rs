@@ -3,7 +3,7 @@
 use fourinsight_client::TokenRequest;
 use zeroize::Zeroizing;
 
-use super::Context;
+use super::{Context, why};
 use crate::{
     cli::{self, Token},
     failure::{Exit, Failure},
@@ -11,7 +11,10 @@ use crate::{
 };
 
 pub(super) fn run(context: &Context, options: &Token) -> Result<Exit, Failure> {
-    let token = context.client.token_for(&request(options))?;
+    let token = context
+        .client
+        .token_for(&request(options))
+        .map_err(|error| why::pointing_here(context, &options.key, error.into()))?;
     if context.json {
         output::json_to_stdout(token.response())?;
         return Ok(Exit::Done);

@@ -11,3 +11,4 @@ mod status;
 mod support;
 mod terminal;
 mod token;
+mod why;

@@ -14,6 +14,7 @@ use fourinsight_ipc::Endpoint;
 
 use crate::{broker::Broker, clock::Clock, config::ConfigFile, login::Logins, store::Store};
 
+mod attempts;
 mod daemon;
 mod error;
 mod extract;
@@ -46,6 +47,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/sessions/{key}", get(sessions::show).delete(sessions::revoke))
         .route("/v1/sessions/{key}/token", get(token::token))
         .route("/v1/sessions/{key}/rejections", post(token::reject))
+        .route("/v1/sessions/{key}/attempts", get(attempts::list))
         .route("/v1/logins", post(logins::begin))
         .route("/v1/logins/{id}", get(logins::show).delete(logins::cancel))
         .route("/v1/logins/{id}/response", post(logins::respond))

@@ -7,7 +7,7 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, ResponseBuilder},
 };
 
-use super::{ApiError, daemon, extract::Query, logins, sessions, token};
+use super::{ApiError, attempts, daemon, extract::Query, logins, sessions, token};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,6 +18,7 @@ use super::{ApiError, daemon, extract::Query, logins, sessions, token};
         sessions::list,
         sessions::show,
         sessions::revoke,
+        attempts::list,
         logins::begin,
         logins::show,
         logins::respond,

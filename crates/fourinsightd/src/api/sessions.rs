@@ -75,7 +75,7 @@ pub(super) async fn revoke(
     Ok(Json(session.ok_or_else(|| unknown(&key))?.revoke().await?))
 }
 
-fn unknown(key: &SessionKey) -> ApiError {
+pub(super) fn unknown(key: &SessionKey) -> ApiError {
     let ApiError(body) = ApiError::not_found("no such session");
     ApiError(
         body.hint(format!("`fourinsightctl status` lists them, and `{}` makes this one", login_command(key))),
@@ -103,9 +103,9 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     status.profile.clone_from(&snapshot.profile);
     if let Some(login) = &snapshot.login {
         status.resources.clone_from(&login.resources);
-        let asked = || login.scopes.join(" ");
+        status.requested_scope = Some(login.scopes.join(" ")).filter(|scope| !scope.is_empty());
         let granted = snapshot.own_token().and_then(|served| served.token.scope.clone());
-        status.scope = Some(granted.unwrap_or_else(asked)).filter(|scope| !scope.is_empty());
+        status.scope = granted.or_else(|| status.requested_scope.clone());
     }
     status.identity =
         snapshot.person.clone().map(|person| Identity { sub: person.subject, name: person.name });

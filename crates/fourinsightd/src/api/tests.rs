@@ -15,6 +15,7 @@ use tower::Service;
 use super::{Api, router};
 use crate::testing::World;
 
+mod attempts;
 mod document;
 mod errors;
 mod logins;

@@ -4,7 +4,6 @@
 
 use super::{
     Outcome, Refusal, Registration, Verdict,
-    grant::TIME_LIMIT,
     request::{self, Form},
     response::{self, Expected, RawAnswer},
 };
@@ -23,7 +22,7 @@ pub async fn redeem<'a>(
     registration.dialect.for_client(scopes, resources).push_to(&mut form);
     let (endpoint, extra) = (&registration.token_endpoint, &registration.code_params);
     let kind = RequestKind::Code;
-    match request::post(exchange, registration, kind, endpoint, form, extra, TIME_LIMIT).await {
+    match request::post(exchange, registration, kind, endpoint, form, extra, unix_now).await {
         Ok(response) => judge(&response.into(), registration, unix_now),
         Err(retry) => Outcome::Retry(retry),
     }

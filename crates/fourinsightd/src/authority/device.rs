@@ -10,7 +10,6 @@ use url::Url;
 
 use super::{
     Failure, Outcome, Refusal, Registration, Retry, Verdict,
-    grant::TIME_LIMIT,
     json::Object,
     request::{self, Form},
     response::{self, ErrorAnswer, Expected, RawAnswer},
@@ -102,7 +101,7 @@ pub async fn authorize(
     registration.dialect.for_person(scopes, resources).push_to(&mut form);
     let extra = with_client_id(&registration.device_params, registration);
     let kind = RequestKind::Device;
-    let sent = request::post(exchange, registration, kind, endpoint, form, &extra, TIME_LIMIT).await;
+    let sent = request::post(exchange, registration, kind, endpoint, form, &extra, unix_now).await;
     let answer = sent.map(RawAnswer::from).map_err(NotAuthorized::Retry)?;
     read(&answer).unwrap_or_else(|| Err(refusal(&answer, registration, unix_now)))
 }
@@ -115,6 +114,7 @@ pub async fn poll(
     registration: &Registration,
     device_code: &SecretString,
     resources: &[String],
+    unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
     form.push("grant_type", GRANT_TYPE);
@@ -123,7 +123,7 @@ pub async fn poll(
     let endpoint = &registration.token_endpoint;
     let extra = with_client_id(&registration.device_poll_params, registration);
     let kind = RequestKind::Device;
-    request::post(exchange, registration, kind, endpoint, form, &extra, TIME_LIMIT).await.map(RawAnswer::from)
+    request::post(exchange, registration, kind, endpoint, form, &extra, unix_now).await.map(RawAnswer::from)
 }
 
 /// Servers look for it in the form even when the client proves itself in a header field.

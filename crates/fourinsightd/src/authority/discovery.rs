@@ -106,11 +106,8 @@ fn prepare(profile: &Profile, found: Found) -> Result<Discovered, Failure> {
         iss_in_callback: metadata.iss_in_callback == Some(true),
         client_id: profile.client_id.clone(),
         client_secret: profile.client_secret.clone(),
-        client_auth: client_auth::choose(
-            profile.client_auth,
-            profile.client_secret.is_some(),
-            &metadata.client_auth,
-        ),
+        assertion: profile.assertion.clone(),
+        client_auth: client_auth::of_profile(profile, &metadata.client_auth),
         dialect,
         authorize_params: profile.authorize_params.clone(),
         code_params: profile.code_params.clone(),

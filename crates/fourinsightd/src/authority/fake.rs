@@ -85,6 +85,7 @@ pub(crate) fn registration() -> Registration {
         iss_in_callback: false,
         client_id: "abc".to_owned(),
         client_secret: None,
+        assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
         dialect: Dialect::default(),
         authorize_params: Parameters::new(),

@@ -1,4 +1,4 @@
-//! Redeems a grant: one request to the token endpoint, one raw answer.
+//! Redeems a grant: one request to the token endpoint, one raw answer. Times are the wall clock's, in Unix seconds.
 
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ pub async fn redeem_code(
     code_verifier: &SecretString,
     redirect_uri: &str,
     resources: &[String],
+    unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
     form.push("grant_type", "authorization_code");
@@ -39,7 +40,7 @@ pub async fn redeem_code(
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
     let kind = RequestKind::Code;
-    request::post(exchange, registration, kind, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+    request::post(exchange, registration, kind, endpoint, form, extra, unix_now).await.map(RawAnswer::from)
 }
 
 /// Exchanges a code that a page handed out by itself: there was no redirect URI and no code challenge.
@@ -49,6 +50,7 @@ pub async fn redeem_packaged_code(
     exchange: &dyn HttpExchange,
     registration: &Registration,
     code: &SecretString,
+    unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
     form.push("grant_type", "authorization_code");
@@ -56,7 +58,7 @@ pub async fn redeem_packaged_code(
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
     let kind = RequestKind::Code;
-    request::post(exchange, registration, kind, endpoint, form, extra, TIME_LIMIT).await.map(RawAnswer::from)
+    request::post(exchange, registration, kind, endpoint, form, extra, unix_now).await.map(RawAnswer::from)
 }
 
 /// Exchanges a person's password for tokens (RFC 6749 section 4.3.2).
@@ -69,6 +71,7 @@ pub async fn redeem_password(
     password: &SecretString,
     scopes: &[String],
     resources: &[String],
+    unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
     form.push("grant_type", "password");
@@ -78,7 +81,7 @@ pub async fn redeem_password(
     registration.dialect.for_person(scopes, resources).push_to(&mut form);
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
-    request::post(exchange, registration, RequestKind::Code, endpoint, form, extra, TIME_LIMIT)
+    request::post(exchange, registration, RequestKind::Code, endpoint, form, extra, unix_now)
         .await
         .map(RawAnswer::from)
 }
@@ -93,6 +96,7 @@ pub async fn refresh(
     refresh_token: &RefreshToken,
     key: &TokenKey,
     own: bool,
+    unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
     form.push("grant_type", "refresh_token");
@@ -103,7 +107,7 @@ pub async fn refresh(
     if !(own && extra.contains_key("scope")) {
         registration.dialect.for_refresh(key, own).push_to(&mut form);
     }
-    request::post(exchange, registration, RequestKind::Refresh, endpoint, form, extra, TIME_LIMIT)
+    request::post(exchange, registration, RequestKind::Refresh, endpoint, form, extra, unix_now)
         .await
         .map(RawAnswer::from)
 }

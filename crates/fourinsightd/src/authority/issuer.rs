@@ -27,7 +27,7 @@ pub(super) fn unresolved(configured: &str) -> String {
 
 /// Takes the name that metadata gives its server: the issuer that is expected from then on.
 pub(super) fn resolve(configured: &str, said: Option<&str>) -> Result<String, Failure> {
-    let mismatch = |text: String| Failure { error: "issuer_mismatch".to_owned(), description: text };
+    let mismatch = |text: String| Failure::ours("issuer_mismatch", text);
     let Some(said) = said else {
         return Err(mismatch(
             "the issuer's metadata names no issuer; check `issuer` in the profile".to_owned(),

@@ -57,6 +57,13 @@ impl<'a> Object<'a> {
         serde_json::from_str(raw).ok().or_else(|| Some(vec![text_of(raw)?.to_string()]))
     }
 
+    /// The whole numbers of a list, as numbers or as strings that hold one; what else is in it is left out.
+    pub(super) fn numbers(&self, name: &str) -> Vec<u64> {
+        let list: Vec<&RawValue> =
+            self.raw(name).and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default();
+        list.iter().filter_map(|number| number.get().trim_matches('"').parse().ok()).collect()
+    }
+
     /// `true` or `false`.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
         serde_json::from_str(self.raw(name)?).ok()

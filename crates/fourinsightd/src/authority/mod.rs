@@ -5,7 +5,7 @@
 //! | [`dialect`] | puts scopes and resources into the server's words |
 //! | [`discovery`] | finds the server's endpoints (OpenID Connect Discovery, RFC 8414) |
 //! | [`allowed`] | which token endpoints a pasted package may name |
-//! | [`client_auth`] | proves which client is asking (RFC 6749 section 2.3) |
+//! | [`client_auth`] | proves which client is asking: by a secret (RFC 6749 section 2.3) or an assertion (RFC 7523) |
 //! | [`grant`] | redeems a code or a refresh token: one request, one raw answer |
 //! | [`client_credentials`] | the client as itself: one request, judged at once |
 //! | [`device`] | asks for a user code and polls for what became of it (RFC 8628) |
@@ -13,6 +13,7 @@
 //! | [`issuer`] | by which issuer identifier a server may go |
 //! | [`id_token`] | who signed in (OpenID Connect Core section 3.1.3.7) |
 //! | [`revoke`] | tells the server to forget a token (RFC 7009) |
+//! | `explain` | what is behind an error code, and what to do about it |
 //! | [`text`] | makes a server's texts safe to show |
 //!
 //! Redeeming is cut in two, a raw answer and its judgement, because the answer to a refresh is written to the
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     http::{ExchangeError, Route},
-    profile::{Parameters, PerRequest, SecretSource, one_or_each},
+    profile::{Assertion, Parameters, PerRequest, SecretSource, one_or_each},
     token::TokenSet,
 };
 
@@ -34,6 +35,7 @@ pub mod client_credentials;
 pub mod device;
 pub mod dialect;
 pub mod discovery;
+pub(crate) mod explain;
 pub mod grant;
 pub mod id_token;
 pub mod issuer;
@@ -41,6 +43,7 @@ pub mod response;
 pub mod revoke;
 pub mod text;
 
+mod detail;
 mod json;
 mod microsoft;
 mod request;
@@ -49,6 +52,7 @@ mod request;
 pub(crate) mod fake;
 
 pub use crate::profile::ClientAuth;
+pub use detail::Detail;
 pub use dialect::{Dialect, ResourceStyle};
 
 /// A client registration at a server: all that redeeming, refreshing and revoking need, except secrets.
@@ -84,6 +88,9 @@ pub struct Registration {
     pub client_id: String,
     /// Where the client secret is read at each use; absent for a public client.
     pub client_secret: Option<SecretSource>,
+    /// Where a client assertion comes from, and what it says.
+    #[serde(default)]
+    pub assertion: Assertion,
     /// How the client proves itself, at each kind of request.
     #[serde(deserialize_with = "one_or_each")]
     pub client_auth: PerRequest<ClientAuth>,
@@ -176,17 +183,40 @@ pub struct Failure {
     pub error: String,
     /// For people.
     pub description: String,
+    /// What a server said beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Box<Detail>>,
 }
 
 impl Failure {
-    /// A failure in these words; both may come from a server and are cleaned.
+    /// A failure in a server's words, cleaned.
     pub fn new(error: &str, description: &str) -> Self {
-        Self { error: text::clean(error), description: text::clean(description) }
+        let (detail, words) = Detail::in_words(description);
+        Self { error: text::clean(error), description: text::clean(words), detail: detail.or_none() }
+    }
+
+    /// A failure in our words, shown as they are. Its code has its text in `explain/own.rs`.
+    pub(crate) fn ours(error: &str, description: impl Into<String>) -> Self {
+        Self { error: error.to_owned(), description: description.into(), detail: None }
+    }
+
+    /// The same failure with what a server said beside its code and its words; that goes before what the words say.
+    pub(crate) fn with_detail(mut self, detail: Detail) -> Self {
+        let in_words = self.detail.take().map(|detail| *detail).unwrap_or_default();
+        self.detail = detail.or(in_words).or_none();
+        self
     }
 
     /// There was no response.
     pub(crate) fn no_response(error: &ExchangeError) -> Self {
         let seen = if error.sent { "gave no usable answer" } else { "could not be reached" };
-        Self::new("server_unreachable", &format!("the authorization server {seen}: {}", error.cause))
+        Failure::new("server_unreachable", &format!("the authorization server {seen}: {}", error.cause))
+    }
+
+    /// Whether it says the same, whatever numbers its server gave to the single requests.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let codes =
+            |failure: &Self| failure.detail.as_ref().map_or_else(Vec::new, |detail| detail.codes.clone());
+        self.error == other.error && self.description == other.description && codes(self) == codes(other)
     }
 }

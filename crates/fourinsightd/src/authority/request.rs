@@ -1,13 +1,11 @@
 //! One authenticated form request to the server: what a redemption and a revocation have in common.
 
-use std::time::Duration;
-
 use http::{HeaderMap, HeaderValue, Method, header};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Failure, Registration, Retry, client_auth};
+use super::{Failure, Registration, Retry, client_auth, grant, revoke};
 use crate::{
     http::{HttpExchange, HttpRequest, HttpResponse},
     profile::{Parameters, RequestKind},
@@ -58,7 +56,8 @@ impl Form {
     }
 }
 
-/// Sends the form, signed in as the client, to one of the registration's endpoints.
+/// Sends the form, signed in as the client, to one of the registration's endpoints. The time is the wall clock's, in
+/// Unix seconds: a client assertion says when it was made.
 pub(super) async fn post(
     exchange: &dyn HttpExchange,
     registration: &Registration,
@@ -66,7 +65,7 @@ pub(super) async fn post(
     endpoint: &str,
     mut form: Form,
     extra: &Parameters,
-    time_limit: Duration,
+    unix_now: i64,
 ) -> Result<HttpResponse, Retry> {
     let url = Url::parse(endpoint).map_err(|_| {
         unsent(Failure::new("invalid_endpoint", "an endpoint of this session is no URL; log in again"))
@@ -74,7 +73,7 @@ pub(super) async fn post(
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    client_auth::sign_in(registration, kind, &mut headers, &mut form).await.map_err(unsent)?;
+    client_auth::sign_in(registration, kind, unix_now, &mut headers, &mut form).await.map_err(unsent)?;
     form.push_extra(extra);
     let request = HttpRequest {
         method: Method::POST,
@@ -82,7 +81,10 @@ pub(super) async fn post(
         headers,
         body: form.into_body(),
         route: registration.route.clone(),
-        time_limit,
+        time_limit: match kind {
+            RequestKind::Revoke => revoke::TIME_LIMIT,
+            RequestKind::Code | RequestKind::Refresh | RequestKind::Device => grant::TIME_LIMIT,
+        },
     };
     exchange.exchange(request).await.map_err(|error| Retry {
         after: None,

@@ -36,7 +36,7 @@ pub enum Revocable<'a> {
     Access(&'a AccessToken),
 }
 
-/// Revokes a token.
+/// Revokes a token. The time is the wall clock's, in Unix seconds.
 ///
 /// A server that cannot revoke this type of token, or does not know the token any more, counts as success: nothing
 /// is left to be done there.
@@ -44,6 +44,7 @@ pub async fn revoke(
     exchange: &dyn HttpExchange,
     registration: &Registration,
     token: Revocable<'_>,
+    unix_now: i64,
 ) -> Revoked {
     let Some(endpoint) = &registration.revocation_endpoint else {
         return Revoked::Unsupported;
@@ -56,8 +57,7 @@ pub async fn revoke(
     form.push("token", secret);
     form.push("token_type_hint", hint);
     let extra = &registration.revoke_params;
-    match request::post(exchange, registration, RequestKind::Revoke, endpoint, form, extra, TIME_LIMIT).await
-    {
+    match request::post(exchange, registration, RequestKind::Revoke, endpoint, form, extra, unix_now).await {
         Ok(response) if (200..300).contains(&response.status) => Revoked::Revoked,
         Ok(response) => {
             let answer = ErrorAnswer::read(&response.body);

@@ -6,8 +6,7 @@ use crate::profile::{ClientAuth, PerRequest};
 const KEY: &str = "client_auth";
 
 /// Methods that this version does not know yet.
-const LATER: [&str; 5] =
-    ["private_key_jwt", "client_secret_jwt", "tls_client_auth", "self_signed_tls_client_auth", "mtls"];
+const LATER: [&str; 3] = ["tls_client_auth", "self_signed_tls_client_auth", "mtls"];
 
 pub(super) fn read(table: &Table<'_>) -> Result<PerRequest<Option<ClientAuth>>, ConfigError> {
     if let Ok(word) = table.text(KEY) {

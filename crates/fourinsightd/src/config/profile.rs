@@ -2,11 +2,11 @@
 
 use url::Url;
 
-use super::{ConfigError, client_auth, table::Table};
+use super::{ConfigError, assertion, client_auth, secret, table::Table};
 use crate::{
     authority::{ResourceStyle, allowed::AllowedEndpoint, discovery::is_endpoint},
     http::{Route, is_loopback},
-    profile::{Endpoints, Flow, Parameters, Profile, REDIRECT_URI, ResponseMode, SecretSource},
+    profile::{Endpoints, Flow, Parameters, Profile, REDIRECT_URI, ResponseMode},
 };
 
 const KEYS: [&str; 27] = [
@@ -40,17 +40,13 @@ const KEYS: [&str; 27] = [
 ];
 
 /// Keys that later versions bring.
-const LATER_KEYS: [&str; 6] =
-    ["preset", "client_certificate", "client_key", "client_assertion", "assertion_audience", "rotation"];
-
-/// Flows that later versions bring.
-const LATER_FLOWS: [&str; 1] = ["certificate"];
+const LATER_KEYS: [&str; 2] = ["preset", "rotation"];
 
 pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError> {
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
         return Err(table.error("", "a profile's name is 1 to 128 visible characters; rename it"));
     }
-    table.check_keys(&KEYS, &LATER_KEYS)?;
+    table.check_keys(&[&KEYS[..], &assertion::KEYS].concat(), &LATER_KEYS)?;
     let issuer = issuer(table)?;
     let endpoints = endpoints(table)?;
     let allow_legacy = table.flag("allow_legacy")?.unwrap_or(false);
@@ -60,7 +56,8 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
         issuer,
         endpoints,
         client_id: client_id(table, flow)?,
-        client_secret: client_secret(table)?,
+        client_secret: secret::read(table, "client_secret")?,
+        assertion: assertion::read(table)?,
         client_auth: client_auth::read(table)?,
         flow,
         scopes: scopes(table)?,
@@ -89,6 +86,7 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
         keep_alive: table.flag("keep_alive")?.unwrap_or(true),
     };
     check_endpoints(table, &profile)?;
+    assertion::check(table, &profile)?;
     Ok(profile)
 }
 
@@ -144,34 +142,6 @@ fn client_id(table: &Table<'_>, flow: Flow) -> Result<String, ConfigError> {
     }
 }
 
-fn client_secret(table: &Table<'_>) -> Result<Option<SecretSource>, ConfigError> {
-    const KEY: &str = "client_secret";
-    if !table.has(KEY) {
-        return Ok(None);
-    }
-    let fail = |what: &str| Err(table.error(KEY, what));
-    let Ok(Some(source)) = table.table(KEY) else {
-        return fail(
-            "client_secret is never written here; use { file = \"…\" }, { env = \"…\" } or { command = [\"…\"] }",
-        );
-    };
-    let sources = (source.text("file")?, source.text("env")?, source.texts("command")?);
-    let secret_source = match sources {
-        (Some(path), None, None) if !path.is_empty() => SecretSource::File(source.folder().join(path)),
-        (None, Some(name), None) if !name.is_empty() && !name.contains(['=', '\0']) => {
-            SecretSource::Env(name)
-        }
-        (None, None, Some(words)) if words.first().is_some_and(|program| !program.is_empty()) => {
-            SecretSource::Command(words)
-        }
-        _ => return fail("client_secret takes one of file, env and command, not empty; name just one"),
-    };
-    match source.check_keys(&["file", "env", "command"], &[]) {
-        Ok(()) => Ok(Some(secret_source)),
-        Err(_) => fail("client_secret takes one of file, env and command and nothing else; remove the rest"),
-    }
-}
-
 fn flow(table: &Table<'_>, allow_legacy: bool) -> Result<Flow, ConfigError> {
     let Some(text) = table.text("flow")? else {
         return Ok(Flow::Browser);
@@ -187,12 +157,7 @@ fn flow(table: &Table<'_>, allow_legacy: bool) -> Result<Flow, ConfigError> {
         Some(flow) => Ok(flow),
         None => {
             let known = Flow::ALL.map(|flow| format!("\"{}\"", flow.name())).join(", ");
-            let what = if LATER_FLOWS.contains(&text.as_str()) {
-                format!("flow {text} is not supported by this version yet; use one of {known}")
-            } else {
-                format!("flow must be one of {known}; correct it or remove it")
-            };
-            Err(table.error("flow", &what))
+            Err(table.error("flow", &format!("flow must be one of {known}; correct it or remove it")))
         }
     }
 }
@@ -300,6 +265,10 @@ fn parameters(table: &Table<'_>, key: &str, own: &[&str]) -> Result<Parameters, 
     if parameters.contains_key("client_secret") {
         let what =
             format!("{key} must not hold a client secret; use client_secret with file, env or command");
+        return Err(table.error(key, &what));
+    }
+    if ["client_assertion", "client_assertion_type"].iter().any(|name| parameters.contains_key(*name)) {
+        let what = format!("{key} must not hold a client assertion; use client_assertion or client_key");
         return Err(table.error(key, &what));
     }
     match own.iter().find(|name| parameters.contains_key(**name)) {

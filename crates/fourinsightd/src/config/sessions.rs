@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fourinsight_ipc::SessionKey;
 
 use super::{ConfigError, table::Table};
-use crate::profile::{Flow, Profile};
+use crate::profile::Profile;
 
 /// Which profile opens which session.
 pub(super) fn read(
@@ -32,11 +32,11 @@ fn profile(session: &Table<'_>, profiles: &BTreeMap<String, Profile>) -> Result<
     };
     match profiles.get(&name) {
         None => fail("profile names a profile that does not exist; add it or name another"),
-        Some(profile) if profile.flow != Flow::ClientCredentials => fail(
-            "only a profile with flow = \"client_credentials\" opens a session by itself; name such a one, or log in by hand",
+        Some(profile) if !profile.flow.is_unattended() => fail(
+            "only a profile with flow = \"client_credentials\" or \"certificate\" opens a session by itself; name such a one, or log in by hand",
         ),
-        Some(profile) if profile.client_secret.is_none() || profile.client_id.is_empty() => fail(
-            "the profile lacks client_id or client_secret, so it cannot open a session by itself; add them to the profile",
+        Some(profile) if !profile.can_sign_in_as_itself() => fail(
+            "the profile lacks client_id or client_secret (or client_key, or client_assertion), so it cannot open a session by itself; add what is missing",
         ),
         Some(_) => Ok(name),
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     authority::{ResourceStyle, allowed::AllowedEndpoint},
-    profile::{ClientAuth, Endpoints, Flow, PerRequest, ResponseMode, SecretSource},
+    profile::{Assertion, ClientAuth, Endpoints, Flow, PerRequest, ResponseMode, SecretSource},
 };
 
 const PATH: &str = "/etc/fourinsight/config.toml";
@@ -61,6 +61,7 @@ keep_alive = false
         },
         client_id: "abc".into(),
         client_secret: Some(SecretSource::File("/etc/fourinsight/secret.txt".into())),
+        assertion: Assertion::default(),
         client_auth: PerRequest {
             refresh: Some(ClientAuth::SecretOnly),
             revoke: Some(ClientAuth::Post),
@@ -182,7 +183,8 @@ fn errors_name_the_line_and_what_to_do() {
         ("code_params = { client_secret = \"s3cr3t\" }", "must not hold a client secret"),
         ("authorize_params = { state = \"s3cr3t\" }", "must not set state"),
         ("refresh_params = { n = 1 }", "refresh_params must be a table of strings"),
-        ("flow = \"certificate\"", "flow certificate is not supported by this version yet"),
+        ("flow = \"certificate\"", "flow certificate needs client_certificate and client_key"),
+        ("code_params = { client_assertion = \"s3cr3t\" }", "must not hold a client assertion"),
         ("flow = \"s3cr3t\"", "flow must be one of \"browser\", \"paste\", \"device\""),
         ("flow = \"password\"", "RFC 9700"),
         ("flow = \"implicit\"", "allow_legacy = true"),
@@ -193,10 +195,6 @@ fn errors_name_the_line_and_what_to_do() {
         ("allow_legacy = \"s3cr3t\"", "allow_legacy must be true or false"),
         ("device_params = { scope = \"s3cr3t\" }", "device_params must not set scope"),
         ("device_poll_params = { device_code = \"s3cr3t\" }", "must not set device_code"),
-        (
-            "client_auth = \"private_key_jwt\"",
-            "client_auth private_key_jwt is not supported by this version yet",
-        ),
         ("client_auth = \"mtls\"", "client_auth mtls is not supported by this version yet"),
         ("client_auth = \"s3cr3t\"", "client_auth is one of basic, basic_raw, post, none, secret_only"),
         ("client_auth = [\"s3cr3t\"]", "client_auth must be one word, or a table"),
@@ -295,7 +293,8 @@ flow = "client_credentials"
 #[test]
 fn one_word_is_for_every_kind_of_request() {
     for (word, method) in ClientAuth::WORDS {
-        let profile = parse(&with(&format!("client_auth = \"{word}\""))).unwrap().profiles.remove("work");
+        let lines = format!("client_secret.env = \"X\"\nclient_key.env = \"Y\"\nclient_auth = \"{word}\"");
+        let profile = parse(&with(&lines)).unwrap().profiles.remove("work");
         assert_eq!(profile.unwrap().client_auth, PerRequest::all(Some(method)), "{word}");
     }
 }
@@ -318,7 +317,7 @@ fn declared_sessions_name_a_profile_that_can_open_them() {
     assert_eq!(declared, [("my batch", "batch")]);
     let session = "\n[sessions.a]\nprofile = \"work\"";
     for (text, named) in [
-        (with(session), "only a profile with flow = \"client_credentials\""),
+        (with(session), "only a profile with flow = \"client_credentials\" or"),
         (with(&format!("flow = \"client_credentials\"{session}")), "lacks client_id or client_secret"),
     ] {
         let error = parse(&text).unwrap_err();

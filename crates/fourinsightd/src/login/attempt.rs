@@ -33,9 +33,13 @@ use super::{
     redemption::{Proof, Redemption},
     sockets::Listener,
 };
-use crate::clock::{Clock, Timestamp};
+use crate::{
+    clock::{Clock, Timestamp},
+    history::History,
+};
 
 mod confirmation;
+mod ending;
 mod renewal;
 mod unattended;
 
@@ -49,6 +53,9 @@ const TICK: Duration = Duration::from_secs(15);
 
 /// How long a browser that was sent to the page may take to ask for it.
 const PAGE_WAIT: Duration = Duration::from_secs(10);
+
+/// How long the listener of a login that was cancelled or has expired waits for a browser to tell so.
+const LATE: Duration = Duration::from_mins(1);
 
 /// How long the listener outlives its page, so that whatever asks again is told so.
 const GRACE: Duration = Duration::from_secs(3);
@@ -66,7 +73,8 @@ pub(super) struct Attempt {
     phase: Mutex<Phase>,
     question: Mutex<Option<Question>>,
     refused: Mutex<Option<NotTheAnswer>>,
-    shown: OnceLock<ErrorBody>,
+    failure: OnceLock<LoginFailure>,
+    history: History,
     status: watch::Sender<LoginStatus>,
     page: watch::Sender<PageTurn>,
     release: Notify,
@@ -113,6 +121,7 @@ impl Attempt {
         awaits: Awaits,
         page_path: String,
         mut status: LoginStatus,
+        history: &History,
     ) -> (Arc<Self>, Inbox) {
         status.expires_at = clock.to_unix(deadline);
         let (sender, answer) = oneshot::channel();
@@ -128,7 +137,8 @@ impl Attempt {
             phase: Mutex::new(Phase::Waiting(sender)),
             question: Mutex::default(),
             refused: Mutex::default(),
-            shown: OnceLock::new(),
+            failure: OnceLock::new(),
+            history: history.clone(),
             status: watch::Sender::new(status),
             page: watch::Sender::new(PageTurn::NotOwed),
             release: Notify::new(),
@@ -167,7 +177,7 @@ impl Attempt {
 
     /// What went wrong, in words for the page.
     pub(super) fn shown(&self) -> Option<&ErrorBody> {
-        self.shown.get()
+        self.failure.get().map(|failure| &failure.shown)
     }
 
     /// Hands in the answer; false when it is too late for one.
@@ -320,10 +330,10 @@ impl Attempt {
         self.phase().take_up();
         if !self.may_save(&login, &redemption.sessions.known(&self.session)).await {
             self.fail(confirmation::declined("Nothing was saved; the session stays as it was.").into());
-            return redemption.give_back(&login.tokens).await;
+            return redemption.give_back(&login.tokens, &self.clock).await;
         }
         if !self.commit() {
-            return redemption.give_back(&login.tokens).await;
+            return redemption.give_back(&login.tokens, &self.clock).await;
         }
         let identity = login.tokens.person.as_ref().map(confirmation::identity);
         let note = login.tokens.refresh_token.is_none().then(|| renewal::missing(&login, self.is_implicit()));
@@ -347,48 +357,15 @@ impl Attempt {
         live
     }
 
-    /// Ends it because nobody answered in time.
-    pub(super) fn expire(&self, note: Option<String>) {
-        let mut phase = self.phase();
-        if matches!(*phase, Phase::Waiting(_)) {
-            self.end(&mut phase, |status| {
-                status.state = LoginState::Expired;
-                status.note = note.or(status.note.take());
-            });
-        }
-    }
-
-    /// Ends it with what went wrong.
-    pub(super) fn fail(&self, failure: LoginFailure) {
-        let mut phase = self.phase();
-        if !matches!(*phase, Phase::Ended { .. }) {
-            // Set before the status, whose change wakes the page; only this place sets it.
-            let _ = self.shown.set(failure.shown);
-            self.end(&mut phase, |status| {
-                status.state = LoginState::Failed;
-                status.error = Some(failure.told);
-            });
-        }
-    }
-
-    fn end(&self, phase: &mut Phase, change: impl FnOnce(&mut LoginStatus)) {
-        *phase = Phase::Ended { at: self.clock.now() };
-        self.status.send_modify(|status| {
-            change(status);
-            status.confirmation = None;
-            let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            if let (LoginState::Expired, Some(why)) = (status.state, refused) {
-                status.note = Some(format!("An answer came but was not taken: {why}."));
-            }
-        });
-        tracing::info!(session = %self.session, state = ?self.status.borrow().state, "a login ended");
-    }
-
     /// Returns when nothing more is to be said to a browser.
     async fn served_its_purpose(&self) {
         // Neither sender can go away: both belong to `self`.
-        let _ = self.watch().wait_for(|status| status.state != LoginState::Pending).await;
+        let ended =
+            self.watch().wait_for(|status| status.state != LoginState::Pending).await.map(|s| s.state);
         if *self.page.borrow() == PageTurn::NotOwed {
+            if matches!(ended, Ok(LoginState::Cancelled | LoginState::Expired)) {
+                tokio::time::sleep(LATE).await;
+            }
             return;
         }
         let mut page = self.page.subscribe();

@@ -187,6 +187,7 @@ pub(super) mod tests {
             iss_in_callback: false,
             client_id: "cli ent".to_owned(),
             client_secret: None,
+            assertion: crate::profile::Assertion::default(),
             client_auth: ClientAuth::None.into(),
             dialect: Dialect::default(),
             authorize_params: [("audience".to_owned(), "a&b".to_owned())].into(),

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fourinsight_ipc::{ErrorBody, SessionKey, message::LoginStatus};
+use fourinsight_ipc::{SessionKey, message::LoginStatus};
 use secrecy::SecretString;
 
 use super::{
@@ -35,7 +35,7 @@ impl Logins {
         &self,
         session: SessionKey,
         plan: Plan,
-    ) -> Result<LoginStatus, ErrorBody> {
+    ) -> Result<LoginStatus, LoginFailure> {
         let Plan { profile, wish, note } = plan;
         let (registration, odd) = self.discover(&session, &profile, &wish).await?;
         let (scopes, resources) = (&wish.scopes, &wish.resources);
@@ -46,7 +46,7 @@ impl Logins {
             .inspect_err(|_| self.servers.forget(&registration))
             .map_err(|error| match error {
                 NotAuthorized::Retry(retry) => failure::no_user_code(&retry),
-                NotAuthorized::Refused(refusal) => failure::device_refusal(&refusal).told,
+                NotAuthorized::Refused(refusal) => failure::device_refusal(&refusal),
                 NotAuthorized::Unusable(unusable) => failure::unusable_device(&unusable),
             })?;
 
@@ -66,7 +66,15 @@ impl Logins {
         };
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = asked_at + authorization.life;
-        let (attempt, inbox) = Attempt::new(clock, name, deadline, Awaits::Nothing, String::new(), status);
+        let (attempt, inbox) = Attempt::new(
+            clock,
+            name,
+            deadline,
+            Awaits::Nothing,
+            String::new(),
+            status,
+            self.sessions.history(),
+        );
         let redemption = self.redemption(profile, registration, wish);
         let begun = self.enter(&attempt);
         tokio::spawn(polls.run(attempt, inbox, redemption));
@@ -122,7 +130,15 @@ impl Polls {
     async fn ask(&mut self, redemption: &Redemption) -> Result<Duration, Ended> {
         let Redemption { exchange, registration, resources, .. } = redemption;
         let obtained_at = self.clock.now();
-        let answer = match device::poll(&**exchange, registration, &self.device_code, resources).await {
+        let answer = match device::poll(
+            &**exchange,
+            registration,
+            &self.device_code,
+            resources,
+            self.clock.unix_now(),
+        )
+        .await
+        {
             Ok(answer) => answer,
             Err(retry) => {
                 redemption.distrust();

@@ -6,7 +6,10 @@
 use fourinsight_ipc::{ErrorBody, ErrorCode};
 
 use super::{callback::AuthorizationError, opener::NotOpened};
-use crate::authority::{Failure, Refusal, Retry, Verdict, client_auth, text::clean};
+use crate::{
+    authority::{Failure, Refusal, Retry, Verdict, client_auth},
+    history::Why,
+};
 
 /// A failed login.
 #[derive(Clone, Debug)]
@@ -15,11 +18,28 @@ pub(super) struct LoginFailure {
     pub(super) told: ErrorBody,
     /// For the browser's page.
     pub(super) shown: ErrorBody,
+    /// For the history.
+    pub(super) why: Box<Why>,
+    /// The server, or the person, said no.
+    pub(super) refused: bool,
 }
 
 impl From<ErrorBody> for LoginFailure {
     fn from(error: ErrorBody) -> Self {
-        Self { told: error.clone(), shown: error }
+        let why = Box::new(Why::Told(error.clone()));
+        Self { told: error.clone(), why, refused: error.error == ErrorCode::AccessDenied, shown: error }
+    }
+}
+
+impl LoginFailure {
+    /// Told in these words; the failure behind it decided nothing.
+    fn undecided(told: ErrorBody, failure: &Failure) -> Self {
+        Self { why: Box::new(Why::Failure(failure.clone())), ..told.into() }
+    }
+
+    /// Told in these words; the failure behind it is a refusal.
+    fn refused(told: ErrorBody, failure: &Failure) -> Self {
+        Self { refused: true, ..Self::undecided(told, failure) }
     }
 }
 
@@ -63,33 +83,30 @@ pub(super) fn authorization(answer: &AuthorizationError) -> LoginFailure {
             "run the login again, or ask the server's administrator",
         ),
     };
-    let words = match answer.description.as_deref().map(clean).filter(|words| !words.is_empty()) {
-        Some(words) => format!(" The server says: {}: {words}", clean(&answer.error)),
-        None => format!(" The server says: {}", clean(&answer.error)),
-    };
+    let failure = Failure::new(&answer.error, answer.description.as_deref().unwrap_or_default());
+    let words = format!(" The server says: {}", words(&failure));
     LoginFailure {
         told: ErrorBody::new(code, format!("{what}{words}")).hint(next),
         shown: ErrorBody::new(code, what).hint(next),
+        why: Box::new(Why::Failure(failure)),
+        refused: code != ErrorCode::TemporarilyUnavailable,
     }
 }
 
 /// The code's exchange decided nothing.
 pub(super) fn retry(retry: &Retry) -> LoginFailure {
-    if retry.failure.error == client_auth::SECRET_UNREADABLE {
-        return secret_unreadable(&retry.failure).into();
+    if client_auth::is_unusable(&retry.failure) {
+        return client_unproven(&retry.failure);
     }
     let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
         .hint("run the login again, since the code of this attempt may be used up");
-    match retry.after {
-        Some(after) => error.retry_after(after.as_secs()).into(),
-        None => error.into(),
-    }
+    LoginFailure::undecided(pausing(error, retry), &retry.failure)
 }
 
 /// The server refused the code's exchange.
 pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
     if refusal.failure.error == "invalid_id_token" {
-        return with_next_step(ErrorCode::AccessDenied, &refusal.failure, "run the login again").into();
+        return with_next_step(ErrorCode::AccessDenied, &refusal.failure, "run the login again");
     }
     let (code, next) = match refusal.verdict {
         Verdict::Final | Verdict::PersonChanged => (ErrorCode::AccessDenied, "run the login again"),
@@ -105,12 +122,12 @@ pub(super) fn refusal(refusal: &Refusal) -> LoginFailure {
         }
         Verdict::Misconfigured => (
             ErrorCode::InvalidRequest,
-            "compare client_id and client_secret of the profile with the client's registration",
+            "compare client_id and the secret, key or certificate of the profile with the client's registration",
         ),
     };
-    ErrorBody::new(code, format!("The server refused the login: {}", words(&refusal.failure)))
-        .hint(next)
-        .into()
+    let told =
+        ErrorBody::new(code, format!("The server refused the login: {}", words(&refusal.failure))).hint(next);
+    LoginFailure::refused(told, &refusal.failure)
 }
 
 /// The client could not sign in as itself.
@@ -121,10 +138,10 @@ pub(super) fn client_credentials(why: &NotOpened) -> LoginFailure {
             _ => (
                 ErrorCode::AccessDenied,
                 &refused.failure,
-                "compare client_id, client_secret and client_auth with the client's registration",
+                "compare client_id, client_auth and the secret, key or certificate with the client's registration",
             ),
         },
-        NotOpened::Undecided(Retry { failure, .. }) if failure.error == client_auth::SECRET_UNREADABLE => {
+        NotOpened::Undecided(Retry { failure, .. }) if client_auth::is_unusable(failure) => {
             (ErrorCode::InvalidRequest, failure, "run the login again")
         }
         NotOpened::Undecided(retry) => {
@@ -133,58 +150,55 @@ pub(super) fn client_credentials(why: &NotOpened) -> LoginFailure {
     };
     let error = ErrorBody::new(code, words(failure)).hint(next);
     match why {
-        NotOpened::Undecided(Retry { after: Some(after), .. }) => error.retry_after(after.as_secs()).into(),
-        _ => error.into(),
+        NotOpened::Undecided(retry) => LoginFailure::undecided(pausing(error, retry), failure),
+        NotOpened::Refused(_) => LoginFailure::refused(error, failure),
     }
 }
 
 /// The person, or the server for them, declined the user code.
 pub(super) fn declined(failure: &Failure) -> LoginFailure {
     let what = format!("The sign-in was declined, by the person or by the server. {}", words(failure));
-    ErrorBody::new(ErrorCode::AccessDenied, what).hint("run the login again, and allow it").into()
+    let told = ErrorBody::new(ErrorCode::AccessDenied, what).hint("run the login again, and allow it");
+    LoginFailure::refused(told, failure)
 }
 
 /// The server refused a request of the device flow.
 pub(super) fn device_refusal(refused: &Refusal) -> LoginFailure {
     let failure = refusal(refused);
     match refused.verdict {
-        Verdict::Misconfigured => failure
-            .told
-            .hint(
-                "see whether the server lets this client use the device flow (Entra: \"Allow public client flows\"), \
-                 and compare client_id and client_secret with its registration",
-            )
-            .into(),
+        Verdict::Misconfigured => {
+            let next = "see whether the server lets this client use the device flow (Entra: \"Allow public client \
+                        flows\"), and compare client_id and the secret or key with its registration";
+            LoginFailure::refused(failure.told.hint(next), &refused.failure)
+        }
         _ => failure,
     }
 }
 
 /// No user code could be had now.
-pub(super) fn no_user_code(retry: &Retry) -> ErrorBody {
-    if retry.failure.error == client_auth::SECRET_UNREADABLE {
-        return secret_unreadable(&retry.failure);
+pub(super) fn no_user_code(retry: &Retry) -> LoginFailure {
+    if client_auth::is_unusable(&retry.failure) {
+        return client_unproven(&retry.failure);
     }
     let error = ErrorBody::new(ErrorCode::TemporarilyUnavailable, words(&retry.failure))
         .hint("check that the server can be reached, and run the login again");
-    match retry.after {
-        Some(after) => error.retry_after(after.as_secs()),
-        None => error,
-    }
+    LoginFailure::undecided(pausing(error, retry), &retry.failure)
 }
 
 /// The server's device authorization is of no use.
-pub(super) fn unusable_device(failure: &Failure) -> ErrorBody {
+pub(super) fn unusable_device(failure: &Failure) -> LoginFailure {
     let next = "see whether the server has the device flow, and use another flow if it has not";
     with_next_step(ErrorCode::InvalidRequest, failure, next)
 }
 
 /// What the last poll met, for an attempt that ended without an answer.
-pub(super) fn last_poll(failure: &Failure) -> String {
-    format!("The server gave no clear answer at the end. {}", words(failure))
+pub(super) fn last_poll(failure: &Failure) -> LoginFailure {
+    let text = format!("The server gave no clear answer at the end. {}", words(failure));
+    LoginFailure::undecided(ErrorBody::new(ErrorCode::TemporarilyUnavailable, text), failure)
 }
 
 /// The server's endpoints could not be found.
-pub(super) fn discovery(failure: &Failure) -> ErrorBody {
+pub(super) fn discovery(failure: &Failure) -> LoginFailure {
     let (code, next) = match failure.error.as_str() {
         "invalid_issuer" | "invalid_metadata" | "issuer_mismatch" | "discovery_failed" => {
             (ErrorCode::InvalidRequest, "correct the issuer or the endpoints of the profile")
@@ -204,15 +218,24 @@ pub(super) fn broken() -> ErrorBody {
 }
 
 /// Nothing was sent, and waiting does not help.
-fn secret_unreadable(failure: &Failure) -> ErrorBody {
-    ErrorBody::new(ErrorCode::InvalidRequest, words(failure)).hint("then run the login again")
+fn client_unproven(failure: &Failure) -> LoginFailure {
+    let told = ErrorBody::new(ErrorCode::InvalidRequest, words(failure)).hint("then run the login again");
+    LoginFailure::undecided(told, failure)
+}
+
+/// The error with the pause that the server asks for.
+fn pausing(error: ErrorBody, retry: &Retry) -> ErrorBody {
+    match retry.after {
+        Some(after) => error.retry_after(after.as_secs()),
+        None => error,
+    }
 }
 
 /// The failure with the next step that its words name, else with this one.
-fn with_next_step(code: ErrorCode, failure: &Failure, next: &str) -> ErrorBody {
+fn with_next_step(code: ErrorCode, failure: &Failure, next: &str) -> LoginFailure {
     let text = words(failure);
     let (what, next) = text.split_once("; ").unwrap_or((&text, next));
-    ErrorBody::new(code, what).hint(next)
+    LoginFailure::undecided(ErrorBody::new(code, what).hint(next), failure)
 }
 
 /// The server's code stands before its words. Codes of our own say nothing that the words do not.
@@ -263,11 +286,11 @@ mod tests {
     #[test]
     fn a_server_that_cannot_be_found_is_told_with_one_next_step() {
         let failure = Failure::new("discovery_failed", "the issuer has no metadata; check `issuer`");
-        let error = discovery(&failure);
+        let error = discovery(&failure).told;
         assert_eq!(error.error, ErrorCode::InvalidRequest);
         assert_eq!(error.error_description, "the issuer has no metadata");
         assert_eq!(error.hint.as_deref(), Some("check `issuer`"));
-        let error = discovery(&Failure::new("server_unreachable", "it could not be reached"));
+        let error = discovery(&Failure::new("server_unreachable", "it could not be reached")).told;
         assert_eq!(error.error, ErrorCode::TemporarilyUnavailable);
         assert_eq!(error.error_description, "it could not be reached");
         assert!(error.hint.is_some_and(|hint| hint.contains("run the login again")));

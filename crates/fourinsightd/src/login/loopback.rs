@@ -2,8 +2,9 @@
 //!
 //! It listens on loopback literals only, answers one exact host and path, and says nothing that came from the
 //! request. Where the login asked for it, the answer may also come as a form that another site's page posts: that is
-//! what this mode is for, so who sent the browser is not judged; `state` is. A request that is not the answer gets a plain refusal and changes nothing. The answer itself is
-//! answered with a redirect to a path that holds no code; that path waits for the outcome and shows the page, once.
+//! what this mode is for, so who sent the browser is not judged; `state` is. A request that is not the answer gets a
+//! plain refusal and changes nothing. The answer itself is answered with a redirect to a path that holds no code;
+//! that path waits for the outcome and shows the page, once. Whoever comes there later is told that it is over.
 
 use std::{
     future,
@@ -32,7 +33,7 @@ use tokio::{
 };
 
 use super::{
-    attempt::{Attempt, too_late},
+    attempt::Attempt,
     authorize::AnswerMode,
     callback::{self, Expected},
     page,
@@ -192,9 +193,8 @@ fn callback(attempt: &Attempt, expected: &Expected, parameters: &str) -> Respons
             return refusal(StatusCode::BAD_REQUEST, "This is not what this page waits for.\n");
         }
     };
-    if !attempt.answer(answer, true) {
-        return html(StatusCode::BAD_REQUEST, page::failed(&too_late()));
-    }
+    // Whether it is in time or not, the address it came to holds a code, and the browser is to forget it.
+    attempt.answer(answer, true);
     let mut response = refusal(StatusCode::SEE_OTHER, "");
     // The path is URL-safe text.
     let location = HeaderValue::from_str(&attempt.page_path);
@@ -203,7 +203,7 @@ fn callback(attempt: &Attempt, expected: &Expected, parameters: &str) -> Respons
 }
 
 async fn outcome(attempt: &Attempt) -> Response {
-    let gone = || refusal(StatusCode::NOT_FOUND, "This page has been shown already.\n");
+    let gone = || html(StatusCode::GONE, page::late(&attempt.status()));
     if !attempt.owes_page() {
         return gone();
     }

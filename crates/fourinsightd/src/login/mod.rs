@@ -14,7 +14,7 @@
 //! | `attempt` | carries one attempt from the answer to the session, and asks its person where that is needed |
 //! | `known` | what a session was signed in with before, and whether another person would take that place |
 //! | `unattended`, `opener` | logins that need no person: by client credentials |
-//! | `page`, `failure` | tell how it ended |
+//! | `page`, `failure`, `tried` | tell how it ended |
 //!
 //! An attempt is not a session's state: it has its own deadline, and one that fails leaves a working session alone.
 
@@ -35,6 +35,7 @@ use tokio::sync::watch;
 use self::{
     attempt::Attempt,
     authorize::{AnswerMode, Wish},
+    failure::LoginFailure,
     prepare::Prepared,
     redemption::Redemption,
     redirect_uri::RedirectUri,
@@ -43,6 +44,7 @@ use crate::{
     authority::{Registration, discovery},
     clock::{Clock, Timestamp},
     config::{Config, ConfigFile},
+    history::History,
     http::HttpExchange,
     profile::{Flow, Profile, ResponseMode},
     token::TokenSet,
@@ -66,6 +68,7 @@ mod redirect_uri;
 mod sockets;
 #[cfg(test)]
 mod tests;
+mod tried;
 mod unattended;
 
 pub use known::{Known, SignedInAs};
@@ -87,6 +90,9 @@ pub struct Logins {
 pub trait SignIn: Send + Sync {
     /// What the session was signed in with before.
     fn known(&self, session: &SessionKey) -> Known;
+
+    /// What was tried for each session.
+    fn history(&self) -> &History;
 
     /// Signs the session in; returns when that is durable.
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a>;
@@ -149,18 +155,22 @@ impl Logins {
     /// Begins an attempt by the configuration as it stands in its file now, and cancels an earlier one for the same
     /// session.
     pub async fn begin(&self, request: LoginRequest) -> Result<LoginStatus, ErrorBody> {
-        let plan = self.plan(&request)?;
-        match plan.profile.flow {
-            Flow::Device => self.begin_on_device(request.session, plan).await,
-            Flow::ClientCredentials => self.begin_unattended(request.session, plan).await,
+        let plan = self.plan(&request);
+        let session = request.session;
+        let plan = plan.map_err(|error| self.not_begun(&session, None, error.into()))?;
+        let flow = plan.profile.flow;
+        let begun = match flow {
+            Flow::Device => self.begin_on_device(session.clone(), plan).await,
+            Flow::ClientCredentials | Flow::Certificate => self.begin_unattended(session.clone(), plan).await,
             Flow::Browser | Flow::Paste | Flow::Password | Flow::Implicit => {
-                self.begin_with_answer(request.session, plan).await
+                self.begin_with_answer(session.clone(), plan).await
             }
-        }
+        };
+        begun.map_err(|failure| self.not_begun(&session, Some(flow), failure))
     }
 
     /// Begins an attempt that ends with an answer, which a browser or the person brings.
-    async fn begin_with_answer(&self, session: SessionKey, plan: Plan) -> Result<LoginStatus, ErrorBody> {
+    async fn begin_with_answer(&self, session: SessionKey, plan: Plan) -> Result<LoginStatus, LoginFailure> {
         let Plan { profile, wish, note } = plan;
         let (registration, odd) = self.discover(&session, &profile, &wish).await?;
 
@@ -180,7 +190,8 @@ impl Logins {
         let page_path = format!("/done/{}", authorize::random(16));
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = clock.now() + attempt::LIFE;
-        let (attempt, inbox) = Attempt::new(clock, name, deadline, awaits, page_path, status);
+        let (attempt, inbox) =
+            Attempt::new(clock, name, deadline, awaits, page_path, status, self.sessions.history());
         let redemption = self.redemption(profile, registration, wish);
         let begun = self.enter(&attempt);
         tokio::spawn(attempt.run(listener, inbox, redemption, proof));
@@ -297,14 +308,17 @@ impl Logins {
         }
     }
 
-    /// Cancels an earlier attempt for the session, and frees a fixed port that an ended attempt still listens on.
+    /// Cancels an earlier attempt for the session, and closes what ended attempts still listen on where that is in
+    /// the way: on a fixed port, for the same session, or when there are many.
     async fn make_room(&self, session: &SessionKey, port: u16) -> Result<(), ErrorBody> {
         let attempts: Vec<_> = self.attempts().values().map(Arc::clone).collect();
         for earlier in attempts.iter().filter(|earlier| earlier.session == *session) {
             earlier.cancel(Some("A later login for the same session took its place."));
         }
+        let many = attempts.len() >= MAX_PENDING;
         for ended in attempts.iter().filter(|other| !other.is_pending()) {
-            if port != 0 && ended.port() == Some(port) {
+            let port_is_wanted = port != 0 && ended.port() == Some(port);
+            if port_is_wanted || (many || ended.session == *session) && !ended.owes_page() {
                 ended.release_port().await;
             }
         }

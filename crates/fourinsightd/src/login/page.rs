@@ -21,12 +21,16 @@ pub(super) static POLICY: LazyLock<String> = LazyLock::new(|| {
 pub(super) fn outcome(status: &LoginStatus, shown: Option<&ErrorBody>) -> String {
     match status.state {
         LoginState::Succeeded => signed_in(status),
-        LoginState::Cancelled => Page {
-            tone: Tone::Neutral,
-            title: "Sign-in cancelled",
-            lines: vec!["Nothing was changed. You can close this tab.".to_owned()],
+        LoginState::Cancelled => nothing_changed(
+            "Sign-in cancelled",
+            match status.note.as_deref() {
+                Some(why) => escaped(why),
+                None => "The login was cancelled, or given up, where it was started.".to_owned(),
+            },
+        ),
+        LoginState::Expired => {
+            nothing_changed("Sign-in expired", "The login took longer than it may.".to_owned())
         }
-        .render(),
         _ => match shown.or(status.error.as_ref()) {
             Some(error) => failed(error),
             None => failed(&super::failure::broken()),
@@ -34,10 +38,26 @@ pub(super) fn outcome(status: &LoginStatus, shown: Option<&ErrorBody>) -> String
     }
 }
 
+/// The page for a browser that comes when nothing is waited for any more, or to a page that was shown before.
+pub(super) fn late(status: &LoginStatus) -> String {
+    match status.state {
+        LoginState::Cancelled | LoginState::Expired => outcome(status, None),
+        _ => {
+            let lines = vec![
+                "This login has been answered, and nothing more is to come.".to_owned(),
+                CLOSE.to_owned(),
+            ];
+            Page { tone: Tone::Neutral, title: "Answered already", lines }.render()
+        }
+    }
+}
+
 /// The page for something that went wrong.
 pub(super) fn failed(error: &ErrorBody) -> String {
     let mut lines = vec![escaped(&error.error_description)];
-    lines.extend(error.hint.as_deref().map(|hint| format!("What to do next: {}.", escaped(hint))));
+    lines.extend(
+        error.hint.as_deref().map(|hint| format!("<strong>What to do next:</strong> {}.", escaped(hint))),
+    );
     let (tone, title) = match error.error {
         ErrorCode::AccessDenied => (Tone::Neutral, "Not signed in"),
         _ => (Tone::Bad, "Sign-in failed"),
@@ -45,20 +65,27 @@ pub(super) fn failed(error: &ErrorBody) -> String {
     Page { tone, title, lines }.render()
 }
 
+fn nothing_changed(title: &'static str, why: String) -> String {
+    let lines = vec![why, format!("Nothing was changed. {CLOSE}")];
+    Page { tone: Tone::Neutral, title, lines }.render()
+}
+
 fn signed_in(status: &LoginStatus) -> String {
     let session = escaped(status.session.as_str());
     let person = status.identity.as_ref().map(|identity| identity.name.as_ref().unwrap_or(&identity.sub));
     let mut lines = vec![match person {
         Some(name) => format!(
-            "You are signed in as <strong><bdi>{}</bdi></strong>, to the session <strong>{session}</strong>.",
+            "You are signed in as <strong><bdi>{}</bdi></strong>,<br>to the session <strong>{session}</strong>.",
             escaped(name)
         ),
         None => format!("You are signed in to the session <strong>{session}</strong>."),
     }];
     lines.extend(status.note.as_deref().map(escaped));
-    lines.push("You can close this tab.".to_owned());
+    lines.push(CLOSE.to_owned());
     Page { tone: Tone::Good, title: "Signed in", lines }.render()
 }
+
+const CLOSE: &str = "You can close this tab.";
 
 struct Page {
     tone: Tone,
@@ -89,8 +116,8 @@ impl Page {
              <meta name=\"color-scheme\" content=\"light dark\">\n\
              <title>{title} · fourinsightd</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
              <main class=\"{class}\">\n\
-             <svg viewBox=\"0 0 24 24\" width=\"56\" height=\"56\" aria-hidden=\"true\">\
-             <circle cx=\"12\" cy=\"12\" r=\"11\"/><path d=\"{mark}\"/></svg>\n\
+             <svg viewBox=\"0 0 24 24\" width=\"64\" height=\"64\" aria-hidden=\"true\">\
+             <circle cx=\"12\" cy=\"12\" r=\"12\"/><path d=\"{mark}\"/></svg>\n\
              <h1>{title}</h1>\n<p>{lines}</p>\n<footer>fourinsightd, the token broker on this machine</footer>\n\
              </main>\n</body>\n</html>\n"
         )
@@ -118,18 +145,22 @@ const STYLE: &str = "
 @media (prefers-color-scheme: dark) { :root { --back: #12161c; --card: #1b2129; --text: #e7ecf2; --soft: #9aa5b4;
   --line: #2b333e; --good: #4cc776; --neutral: #9aa5b4; --bad: #f2777c; } }
 * { box-sizing: border-box; }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1.5rem;
+body { margin: 0; min-height: 100vh; min-height: 100dvh; display: grid; place-items: center; padding: 1.5rem;
   background: var(--back); color: var(--text); font: 1rem/1.55 system-ui, sans-serif; }
 main { width: 100%; max-width: 29rem; padding: 2.5rem 2rem 1.5rem; text-align: center; overflow-wrap: anywhere;
   background: var(--card); border: 1px solid var(--line); border-radius: 1rem;
   box-shadow: 0 1px 2px rgb(0 0 0 / .05), 0 12px 32px rgb(0 0 0 / .07); }
-svg { fill: none; stroke-width: 1.6; stroke-linecap: round; stroke-linejoin: round; }
-.good svg { stroke: var(--good); }
-.neutral svg { stroke: var(--neutral); }
-.bad svg { stroke: var(--bad); }
-h1 { margin: .9rem 0 .6rem; font-size: 1.5rem; font-weight: 650; letter-spacing: -.01em; }
-p { margin: .5rem 0; }
+.good { --tone: var(--good); }
+.neutral { --tone: var(--neutral); }
+.bad { --tone: var(--bad); }
+svg { display: block; margin: 0 auto 1.1rem; stroke-width: 1.7; stroke-linecap: round; stroke-linejoin: round;
+  fill: none; stroke: var(--tone); }
+circle { fill: var(--tone); fill-opacity: .11; stroke: none; }
+h1 { margin: 0 0 .7rem; font-size: 1.5rem; font-weight: 650; letter-spacing: -.01em; }
+h1, p, footer { text-wrap: balance; }
+p { margin: .6rem 0; }
 p + p { color: var(--soft); }
+p + p strong { display: block; font-weight: 600; }
 footer { margin-top: 1.8rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft);
   font-size: .8rem; }
 ";
@@ -173,10 +204,25 @@ mod tests {
     #[test]
     fn each_end_has_its_own_page() {
         let pages: std::collections::HashSet<_> =
-            [LoginState::Succeeded, LoginState::Cancelled, LoginState::Failed]
+            [LoginState::Succeeded, LoginState::Cancelled, LoginState::Expired, LoginState::Failed]
                 .map(|state| outcome(&ended(state), None))
                 .into();
-        assert_eq!(pages.len(), 3);
+        assert_eq!(pages.len(), 4);
+    }
+
+    #[test]
+    fn a_browser_that_comes_late_is_told_what_became_of_the_login() {
+        for (state, says) in [
+            (LoginState::Cancelled, "Sign-in cancelled"),
+            (LoginState::Expired, "Sign-in expired"),
+            (LoginState::Succeeded, "Answered already"),
+            (LoginState::Pending, "Answered already"),
+        ] {
+            assert!(late(&ended(state)).contains(says), "{state:?}");
+        }
+        let mut status = ended(LoginState::Cancelled);
+        status.note = Some("<later>".to_owned());
+        assert!(late(&status).contains("&lt;later&gt;"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Makes an attempt ready: finds the server, and prepares it by its flow, with a listener or without, with an address to open or without.
+//! Makes an attempt ready: finds its server, and prepares it by its flow, with a listener or without, with an address
+//! to open or without.
 
 use fourinsight_ipc::{ErrorBody, ErrorCode, SessionKey};
 use url::Url;
@@ -8,7 +9,7 @@ use super::{
     authorize::{self, AnswerMode, AuthorizationRequest, Wish},
     awaits::Awaits,
     callback::Expected,
-    failure,
+    failure::{self, LoginFailure},
     package::Packages,
     redemption::Proof,
     redirect_uri::{NotLoopback, RedirectUri},
@@ -36,7 +37,7 @@ impl Logins {
         session: &SessionKey,
         profile: &Profile,
         wish: &Wish,
-    ) -> Result<(Registration, Option<String>), ErrorBody> {
+    ) -> Result<(Registration, Option<String>), LoginFailure> {
         let asked = self.servers.discover(&*self.exchange, profile, wish.force, self.clock.now()).await;
         let Discovered { mut registration, warnings } = asked.map_err(|error| failure::discovery(&error))?;
         for warning in &warnings {
@@ -85,7 +86,7 @@ impl Logins {
                 self.make_room(session, 0).await?;
                 Prepared::of(Awaits::Password)
             }
-            Flow::Device | Flow::ClientCredentials => {
+            Flow::Device | Flow::ClientCredentials | Flow::Certificate => {
                 self.make_room(session, 0).await?;
                 Prepared::of(Awaits::Nothing)
             }

@@ -64,7 +64,7 @@ impl Redemption {
     ) -> Result<NewLogin, LoginFailure> {
         let registration = &self.registration;
         let obtained_at = clock.now();
-        let answer = self.ask(answer, proof).await?;
+        let answer = self.ask(answer, proof, clock.unix_now()).await?;
         let expected = Expected::Login { nonce: proof.nonce.as_deref() };
         let tokens = match response::judge(&answer, registration, expected, clock.unix_now()) {
             Outcome::Granted(tokens) => *tokens,
@@ -81,19 +81,31 @@ impl Redemption {
     }
 
     /// The server's raw answer; the implicit grant has brought it already.
-    async fn ask(&self, answer: &Answer, proof: &Proof) -> Result<RawAnswer, LoginFailure> {
+    async fn ask(&self, answer: &Answer, proof: &Proof, unix_now: i64) -> Result<RawAnswer, LoginFailure> {
         let (exchange, registration, resources) = (&*self.exchange, &self.registration, &self.resources);
         let answer = match answer {
             Answer::Error(error) => return Err(failure::authorization(error)),
             Answer::Code(code) => {
                 let Some(verifier) = &proof.code_verifier else { return Err(failure::broken().into()) };
                 let redirect_uri = &proof.redirect_uri;
-                grant::redeem_code(exchange, registration, code, verifier, redirect_uri, resources).await
+                grant::redeem_code(exchange, registration, code, verifier, redirect_uri, resources, unix_now)
+                    .await
             }
-            Answer::Package { code, .. } => grant::redeem_packaged_code(exchange, registration, code).await,
+            Answer::Package { code, .. } => {
+                grant::redeem_packaged_code(exchange, registration, code, unix_now).await
+            }
             Answer::Password { username, password } => {
                 let scopes = &self.scopes;
-                grant::redeem_password(exchange, registration, username, password, scopes, resources).await
+                grant::redeem_password(
+                    exchange,
+                    registration,
+                    username,
+                    password,
+                    scopes,
+                    resources,
+                    unix_now,
+                )
+                .await
             }
             Answer::Token(form) => Ok(RawAnswer {
                 status: 200,
@@ -146,16 +158,16 @@ impl Redemption {
         if let Outcome::Granted(tokens) =
             response::judge(answer, &self.registration, without_proof, clock.unix_now())
         {
-            self.give_back(&tokens).await;
+            self.give_back(&tokens, clock).await;
         }
     }
 
     /// Revokes tokens that nobody will use. A server that does not answer changes nothing.
-    pub(super) async fn give_back(&self, tokens: &TokenSet) {
+    pub(super) async fn give_back(&self, tokens: &TokenSet, clock: &Clock) {
         let token = match &tokens.refresh_token {
             Some(token) => Revocable::Refresh(token),
             None => Revocable::Access(&tokens.access_token),
         };
-        revoke::revoke(&*self.exchange, &self.registration, token).await;
+        revoke::revoke(&*self.exchange, &self.registration, token, clock.unix_now()).await;
     }
 }

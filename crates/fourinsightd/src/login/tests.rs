@@ -26,6 +26,7 @@ use super::{Known, Logins, NewLogin, SignIn, SignInFuture, SignedInAs};
 use crate::{
     clock::Clock,
     config::ConfigFile,
+    history::History,
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse},
 };
 
@@ -33,6 +34,7 @@ mod another_person;
 mod answers;
 mod by_hand;
 mod device;
+mod dialects;
 mod form_post;
 mod fourinsight;
 mod hostile;
@@ -238,6 +240,11 @@ impl Server {
         tokio::time::timeout(PATIENCE, asked).await.expect("the server is asked").unwrap();
     }
 
+    /// How often the metadata was asked for.
+    fn lookups(&self) -> usize {
+        self.seen.borrow().iter().filter(|(at, _)| at.ends_with("/.well-known/openid-configuration")).count()
+    }
+
     /// The forms that were sent to a path.
     fn requests(&self, path: &str) -> Vec<HashMap<String, String>> {
         let seen = self.seen.borrow();
@@ -252,7 +259,9 @@ impl HttpExchange for Server {
         self.seen.send_modify(|seen| seen.push((path.clone(), form)));
         Box::pin(async move {
             let (status, body) = match path.as_str() {
-                "/.well-known/openid-configuration" => (200, self.metadata.lock().unwrap().clone()),
+                path if path.ends_with("/.well-known/openid-configuration") => {
+                    (200, self.metadata.lock().unwrap().clone())
+                }
                 path if path.ends_with("/token") => {
                     let _open = self.gate.acquire().await.unwrap();
                     let prepared = self.tokens.lock().unwrap().pop_front();
@@ -276,6 +285,7 @@ struct Sessions {
     known: Mutex<Known>,
     refuses: AtomicBool,
     broken: AtomicBool,
+    history: History,
 }
 
 impl Sessions {
@@ -295,6 +305,10 @@ impl Sessions {
 impl SignIn for Sessions {
     fn known(&self, _session: &SessionKey) -> Known {
         self.known.lock().unwrap().clone()
+    }
+
+    fn history(&self) -> &History {
+        &self.history
     }
 
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a> {

@@ -1,4 +1,4 @@
-//! Logins without a person: the client signs in as itself (RFC 6749 section 4.4).
+//! Logins without a person: the client signs in as itself (RFC 6749 section 4.4), by its secret or by its key.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,9 +12,10 @@ use super::{
     attempt::{self, Attempt},
     authorize,
     awaits::Awaits,
+    failure::LoginFailure,
     opener::Opener,
 };
-use crate::profile::{Brought, Flow, Profile, SecretSource};
+use crate::profile::{Assertion, Brought, ClientAuth, Flow, Profile, SecretSource};
 
 /// How long the answer to a request waits for the outcome.
 const WAIT: Duration = Duration::from_secs(5);
@@ -32,6 +33,10 @@ pub(super) fn bring(request: &LoginRequest, profile: &mut Profile) -> Result<(),
                 "Only the flow client_credentials takes a client_id and a client_secret.",
                 "leave them out, or log in by that flow",
             ),
+            _ if profile.flow == Flow::Certificate && !profile.assertion.has_certificate() => invalid(
+                "The flow certificate needs a client certificate and its key.",
+                "add client_certificate and client_key to the profile",
+            ),
             false => Ok(()),
         };
     }
@@ -43,7 +48,15 @@ pub(super) fn bring(request: &LoginRequest, profile: &mut Profile) -> Result<(),
                 "bring both, or neither and let the profile say them",
             );
         }
+        (_, Some(_)) if profile.client_auth.each().contains(&Some(ClientAuth::PrivateKeyJwt)) => {
+            return invalid(
+                "A client_secret was brought, but the profile proves its client by private_key_jwt.",
+                "leave it out, or use a profile without that client_auth",
+            );
+        }
         (client_id, Some(secret)) => {
+            // The key in the configuration is for the client that is named beside it.
+            profile.assertion = Assertion::default();
             if let Some(client_id) = client_id {
                 profile.client_id.clone_from(client_id);
             }
@@ -58,10 +71,11 @@ pub(super) fn bring(request: &LoginRequest, profile: &mut Profile) -> Result<(),
             "add client_id to the profile, or bring it with its client_secret",
         );
     }
-    if profile.client_secret.is_none() {
+    if !profile.can_sign_in_as_itself() {
         return invalid(
-            "The flow client_credentials needs a client secret.",
-            "add client_secret to the profile, or bring one with --client-secret-stdin",
+            "The flow client_credentials needs a client secret, key or assertion.",
+            "add client_secret, client_key or client_assertion to the profile, or bring a secret with \
+             --client-secret-stdin",
         );
     }
     Ok(())
@@ -73,7 +87,7 @@ impl Logins {
         &self,
         session: SessionKey,
         plan: Plan,
-    ) -> Result<LoginStatus, ErrorBody> {
+    ) -> Result<LoginStatus, LoginFailure> {
         let Plan { profile, wish, note } = plan;
         let (registration, odd) = self.discover(&session, &profile, &wish).await?;
         let turn = self.turn.lock().await;
@@ -82,7 +96,15 @@ impl Logins {
         (status.warning, status.note) = (odd, note);
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = clock.now() + attempt::LIFE;
-        let (attempt, _inbox) = Attempt::new(clock, name, deadline, Awaits::Nothing, String::new(), status);
+        let (attempt, _inbox) = Attempt::new(
+            clock,
+            name,
+            deadline,
+            Awaits::Nothing,
+            String::new(),
+            status,
+            self.sessions.history(),
+        );
         let (servers, found) = (Arc::clone(&self.servers), registration.clone());
         let opener =
             Opener::found(profile.name, registration, wish.scopes, wish.resources, profile.keep_alive);

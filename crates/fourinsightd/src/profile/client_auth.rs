@@ -16,17 +16,28 @@ pub enum ClientAuth {
     None,
     /// The client secret in the body, and no `client_id` anywhere.
     SecretOnly,
+    /// `private_key_jwt`: a JWT signed with the client's key, or one that somebody else signed (RFC 7523).
+    PrivateKeyJwt,
+    /// `client_secret_jwt`: a JWT signed with the client secret (OpenID Connect Core section 9).
+    ClientSecretJwt,
 }
 
 impl ClientAuth {
     /// Every way, by its word in the configuration.
-    pub const WORDS: [(&str, Self); 5] = [
+    pub const WORDS: [(&str, Self); 7] = [
         ("basic", Self::Basic),
         ("basic_raw", Self::BasicRaw),
         ("post", Self::Post),
         ("none", Self::None),
         ("secret_only", Self::SecretOnly),
+        ("private_key_jwt", Self::PrivateKeyJwt),
+        ("client_secret_jwt", Self::ClientSecretJwt),
     ];
+
+    /// Whether it takes the client secret.
+    pub fn takes_secret(self) -> bool {
+        !matches!(self, Self::None | Self::PrivateKeyJwt)
+    }
 }
 
 /// The kinds of request with which a client proves itself.
@@ -69,6 +80,11 @@ impl<T: Copy> PerRequest<T> {
             RequestKind::Device => self.device,
             RequestKind::Revoke => self.revoke,
         }
+    }
+
+    /// All four.
+    pub fn each(&self) -> [T; 4] {
+        [self.code, self.refresh, self.device, self.revoke]
     }
 }
 

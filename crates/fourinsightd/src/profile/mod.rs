@@ -9,9 +9,11 @@ use crate::{
     http::Route,
 };
 
+mod assertion;
 mod brought;
 mod client_auth;
 
+pub use assertion::{Assertion, AssertionAlgorithm, AssertionAudience};
 pub use brought::Brought;
 pub(crate) use client_auth::one_or_each;
 pub use client_auth::{ClientAuth, PerRequest, RequestKind};
@@ -29,6 +31,8 @@ pub struct Profile {
     pub client_id: String,
     /// Where the client secret is read; absent for a public client.
     pub client_secret: Option<SecretSource>,
+    /// Where a client assertion comes from, and what it says.
+    pub assertion: Assertion,
     /// How the client proves itself at each kind of request; left to the server's metadata where absent.
     pub client_auth: PerRequest<Option<ClientAuth>>,
     /// How the session is signed in.
@@ -109,13 +113,24 @@ impl Profile {
         !self.allowed_token_endpoints.is_empty() && self.redirect_uri == REDIRECT_URI
     }
 
+    /// Whether it says all that its client needs to sign in as itself.
+    pub fn can_sign_in_as_itself(&self) -> bool {
+        let (secret, assertion) = (self.client_secret.is_some(), self.assertion.can_prove());
+        let can_prove = match self.client_auth.code {
+            Some(method) if method.takes_secret() => secret,
+            Some(ClientAuth::PrivateKeyJwt) => assertion,
+            _ => secret || assertion,
+        };
+        !self.client_id.is_empty() && can_prove
+    }
+
     /// The endpoints that a login by this profile cannot begin without, by their names in the configuration.
     pub fn needed_endpoints(&self) -> &'static [&'static str] {
         match self.flow {
             Flow::Paste if !self.allowed_token_endpoints.is_empty() => &["authorization_endpoint"],
             Flow::Browser | Flow::Paste => &["authorization_endpoint", "token_endpoint"],
             Flow::Device => &["device_authorization_endpoint", "token_endpoint"],
-            Flow::Password | Flow::ClientCredentials => &["token_endpoint"],
+            Flow::Password | Flow::ClientCredentials | Flow::Certificate => &["token_endpoint"],
             Flow::Implicit => &["authorization_endpoint"],
         }
     }
@@ -132,6 +147,8 @@ pub enum Flow {
     Device,
     /// The client as itself, without a person (RFC 6749 section 4.4).
     ClientCredentials,
+    /// The same, proven by a certificate and its key (RFC 7523).
+    Certificate,
     /// The person's password (RFC 6749 section 4.3); legacy.
     Password,
     /// An access token from the authorization endpoint, pasted (RFC 6749 section 4.2); legacy.
@@ -140,8 +157,15 @@ pub enum Flow {
 
 impl Flow {
     /// Every flow.
-    pub const ALL: [Self; 6] =
-        [Self::Browser, Self::Paste, Self::Device, Self::ClientCredentials, Self::Password, Self::Implicit];
+    pub const ALL: [Self; 7] = [
+        Self::Browser,
+        Self::Paste,
+        Self::Device,
+        Self::ClientCredentials,
+        Self::Certificate,
+        Self::Password,
+        Self::Implicit,
+    ];
 
     /// The flow's name in the configuration and on the command line.
     pub fn name(self) -> &'static str {
@@ -150,6 +174,7 @@ impl Flow {
             Self::Paste => "paste",
             Self::Device => "device",
             Self::ClientCredentials => "client_credentials",
+            Self::Certificate => "certificate",
             Self::Password => "password",
             Self::Implicit => "implicit",
         }
@@ -158,6 +183,11 @@ impl Flow {
     /// The flow of a name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|flow| flow.name() == name)
+    }
+
+    /// Whether nobody is asked: the client signs in as itself.
+    pub fn is_unattended(self) -> bool {
+        matches!(self, Self::ClientCredentials | Self::Certificate)
     }
 
     /// Why this flow is only there for who insists.
@@ -172,7 +202,7 @@ impl Flow {
                  advises against it, and nothing can renew the token. Prefer browser or paste as soon as the server \
                  offers one.",
             ),
-            Self::Browser | Self::Paste | Self::Device | Self::ClientCredentials => None,
+            Self::Browser | Self::Paste | Self::Device | Self::ClientCredentials | Self::Certificate => None,
         }
     }
 }
@@ -187,15 +217,15 @@ pub enum ResponseMode {
     FormPost,
 }
 
-/// Where a client secret is read, at each use. Never written with the secret itself.
+/// Where a client secret, a client's key or its assertion is read, at each use. Never written with the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SecretSource {
-    /// The first line of a file.
+    /// A file; of a secret or an assertion its first line.
     File(PathBuf),
     /// A variable of the daemon's environment.
     Env(String),
-    /// The first line that a command prints: no shell, no standard input, 30 seconds.
+    /// What a command prints, or its first line: no shell, no standard input, 30 seconds.
     Command(Vec<String>),
     /// The memory of this daemon: a local process brought it.
     Brought(Brought),

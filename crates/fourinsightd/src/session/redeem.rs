@@ -40,17 +40,23 @@ impl Redemption {
         let obtained_at = clock.now();
         let own = self.key == self.login.own_key();
         tracing::trace!(session = %self.session, generation = self.generation, own, "redeeming the refresh token");
-        let answer =
-            match grant::refresh(&**exchange, &self.login.registration, &self.refresh_token, &self.key, own)
-                .await
-            {
-                Ok(answer) => answer,
-                Err(retry) => {
-                    let outcome = Outcome::Retry(retry);
-                    self.settle_if_unused(&outcome, environment).await;
-                    return (outcome, obtained_at);
-                }
-            };
+        let answer = match grant::refresh(
+            &**exchange,
+            &self.login.registration,
+            &self.refresh_token,
+            &self.key,
+            own,
+            clock.unix_now(),
+        )
+        .await
+        {
+            Ok(answer) => answer,
+            Err(retry) => {
+                let outcome = Outcome::Retry(retry);
+                self.settle_if_unused(&outcome, environment).await;
+                return (outcome, obtained_at);
+            }
+        };
         if answer.may_grant() {
             let entry = journal_entry(&intent, &answer.to_bytes());
             if let Err(error) = store.answer(&self.session, self.generation, entry).await {
@@ -148,6 +154,6 @@ fn journal_entry(intent: &[u8], answer: &[u8]) -> Zeroizing<Vec<u8>> {
 fn unsent(cause: &str) -> Outcome {
     let description =
         format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
-    let failure = Failure { error: "storage_failed".into(), description };
+    let failure = Failure::ours("storage_failed", description);
     Outcome::Retry(Retry { after: None, ambiguous: false, failure })
 }

@@ -12,6 +12,7 @@ use crate::{
     authority::{ClientAuth, Dialect, Registration, Verdict},
     broker::{Broker, Declared},
     clock::{Clock, virtual_time::Virtual},
+    history::History,
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{NewLogin, SignIn},
     profile::Parameters,
@@ -62,6 +63,7 @@ impl World {
             exchange: Arc::clone(&self.exchange) as _,
             store,
             clock: self.clock.clone(),
+            history: History::default(),
             ticks: self.ticker.subscribe(),
             stopping: self.stopping.subscribe(),
         };
@@ -104,6 +106,7 @@ fn registration(server: &str) -> Registration {
         iss_in_callback: false,
         client_id: "abc".into(),
         client_secret: None,
+        assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
         dialect: Dialect::default(),
         authorize_params: Parameters::new(),

@@ -161,10 +161,10 @@ impl SignedIn {
         self.backoff = self.backoff.take().filter(|_| life.is_some_and(|life| life.is_zero()));
         self.entry(key.clone(), now).take(token);
         if life.is_some_and(|life| life.is_zero()) && renewable {
-            let failure = Failure {
-                error: "expired_on_arrival".into(),
-                description: "the server issues access tokens that have already expired".into(),
-            };
+            let failure = Failure::ours(
+                "expired_on_arrival",
+                "the server issues access tokens that have already expired",
+            );
             self.back_off(Retry { after: None, ambiguous: false, failure }, arrival);
         }
     }
@@ -207,17 +207,16 @@ impl SignedIn {
         if let Grant::None { ended: Some(failure) } = &self.grant {
             return failure.clone();
         }
-        let (error, description) = match self.own_token() {
-            Some(_) => (
+        match self.own_token() {
+            Some(_) => Failure::ours(
                 "access_token_expired",
                 "the access token has expired and the login brought no refresh token",
             ),
-            None => (
+            None => Failure::ours(
                 "access_token_rejected",
                 "an API refused the access token and the login brought no refresh token",
             ),
-        };
-        Failure { error: error.into(), description: description.into() }
+        }
     }
 
     /// When the session's own token will be renewed.
@@ -237,7 +236,7 @@ impl SignedIn {
         let unsaved = degraded.map(|since| {
             let description =
                 "the disk refuses the session's record; it is kept in memory and written every second";
-            (Failure { error: "storage_failed".into(), description: description.into() }, since)
+            (Failure::ours("storage_failed", description), since)
         });
         let paused = || self.backoff.as_ref().map(|backoff| (backoff.failure.clone(), backoff.since));
         let refused = || {

@@ -229,10 +229,10 @@ impl State {
             return vec![];
         }
         if matches!(session.grant, Grant::None { .. }) && key != session.own {
-            let failure = Failure {
-                error: "interaction_required".into(),
-                description: "the login brought no refresh token, so it serves no other audience".into(),
-            };
+            let failure = Failure::ours(
+                "interaction_required",
+                "the login brought no refresh token, so it serves no other audience",
+            );
             let refused = Refused {
                 verdict: Verdict::InteractionRequired,
                 failure,

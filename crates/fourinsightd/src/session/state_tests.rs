@@ -42,7 +42,7 @@ pub(super) fn tokens(access: &str, refresh: Option<&str>, lifetime: i64) -> Toke
 }
 
 pub(super) fn failure(error: &str) -> Failure {
-    Failure { error: error.into(), description: "words".into() }
+    Failure::ours(error, "words")
 }
 
 fn refused(verdict: Verdict) -> Outcome {

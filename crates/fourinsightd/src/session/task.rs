@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use fourinsight_ipc::{SessionKey, message::RevokeResponse};
+use fourinsight_ipc::{
+    SessionKey,
+    message::{Action, RevokeResponse},
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -24,8 +27,9 @@ use super::{
     state::{Phase, State},
 };
 use crate::{
-    authority::Failure,
+    authority::Outcome,
     clock::{Clock, Timestamp},
+    history::History,
     http::HttpExchange,
     login::{NewLogin, Opener},
     random,
@@ -34,6 +38,7 @@ use crate::{
     token::{TokenId, TokenSet},
 };
 
+mod history;
 mod opening;
 mod recovery;
 
@@ -42,6 +47,8 @@ pub(crate) struct Environment {
     pub(crate) exchange: Arc<dyn HttpExchange>,
     pub(crate) store: Store,
     pub(crate) clock: Clock,
+    /// What was tried.
+    pub(crate) history: History,
     /// Ticks at least every 30 seconds: timers stop while the machine sleeps, this notices.
     pub(crate) ticks: watch::Receiver<()>,
     /// Turns true when the daemon stops.
@@ -95,7 +102,9 @@ pub(crate) fn prepare(
         }
     };
     let stored = is_stored.then_some(state.generation);
-    let (publisher, snapshots) = watch::channel(Arc::new(Snapshot::of(&state, login.as_ref(), &key, None)));
+    let snapshot = Snapshot::of(&state, login.as_ref(), &key, None);
+    history::recall(&environment, &key, &snapshot);
+    let (publisher, snapshots) = watch::channel(Arc::new(snapshot));
     let last_used = Arc::new(AtomicU64::new(0));
     let handle = Handle {
         key: key.clone(),
@@ -152,8 +161,8 @@ struct Task {
 type Work = Pin<Box<dyn Future<Output = Finished> + Send>>;
 
 enum Finished {
-    Redeemed(Event),
-    Revoked(RevokeResponse),
+    Redeemed { action: Action, attempt: u64, outcome: Outcome, obtained_at: Timestamp },
+    Revoked(revocation::Ended),
 }
 
 impl Task {
@@ -190,8 +199,12 @@ impl Task {
     }
 
     async fn tick(&mut self) {
+        let was_signed_in = matches!(self.state.phase, Phase::SignedIn(_));
         let last_used = Timestamp::from_millis(self.last_used.load(Ordering::Relaxed));
         self.handle(Event::Tick { last_used }).await;
+        if let (true, Phase::LoginRequired { failure, .. }) = (was_signed_in, &self.state.phase) {
+            self.remember_end(failure);
+        }
     }
 
     async fn command(&mut self, command: Command) {
@@ -253,8 +266,12 @@ impl Task {
     async fn finished(&mut self, finished: Finished) {
         self.work = None;
         match finished {
-            Finished::Redeemed(event) => self.handle(event).await,
-            Finished::Revoked(response) => {
+            Finished::Redeemed { action, attempt, outcome, obtained_at } => {
+                self.answered(action, attempt, outcome, obtained_at).await;
+            }
+            Finished::Revoked(ended) => {
+                self.remember_revocation(&ended);
+                let response = ended.response;
                 self.handle(Event::RevocationEnded).await;
                 tracing::info!(session = %self.key, revocation = ?response.revocation, "revoked and forgotten");
                 for revoker in self.revokers.drain(..) {
@@ -316,7 +333,7 @@ impl Task {
         let environment = Arc::clone(&self.environment);
         self.work = Some(Box::pin(async move {
             let (outcome, obtained_at) = redemption.run(&environment).await;
-            Finished::Redeemed(Event::Answered { attempt, outcome, obtained_at, id: TokenId(random::bits()) })
+            Finished::Redeemed { action: Action::Refresh, attempt, outcome, obtained_at }
         }));
     }
 
@@ -352,10 +369,8 @@ impl Task {
     fn publish(&self) {
         let last = Arc::clone(&self.publisher.borrow());
         let snapshot = Snapshot::of(&self.state, self.login.as_ref(), &self.key, Some(&last));
-        let news =
-            |problem: &Option<(Failure, Timestamp)>| problem.as_ref().map(|(failure, _)| failure.clone());
-        match (news(&last.problem), news(&snapshot.problem)) {
-            (old, Some(new)) if old.as_ref() != Some(&new) => {
+        match (&last.problem, &snapshot.problem) {
+            (old, Some((new, _))) if !old.as_ref().is_some_and(|(old, _)| old.says_the_same(new)) => {
                 tracing::warn!(session = %self.key, error = %new.error, "{}", new.description);
             }
             (Some(_), None) => tracing::info!(session = %self.key, "working again"),

@@ -9,8 +9,11 @@ use crate::{
 };
 
 mod audiences;
+mod certificate;
 mod client_credentials;
+mod dialects;
 mod disk;
+mod history;
 mod logins;
 mod outages;
 mod recovery;

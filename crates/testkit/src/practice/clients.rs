@@ -5,7 +5,7 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 
-use super::{answer::Refusal, ledger::Entry, settings::Settings};
+use super::{answer::Refusal, assertion, client_keys::RegisteredKey, ledger::Entry, site::Site};
 
 /// A way in which a client proves itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub enum ClientAuthentication {
     None,
     /// The secret in the body, and no `client_id` anywhere.
     SecretOnly,
+    /// `private_key_jwt` (RFC 7523).
+    PrivateKeyJwt,
+    /// `client_secret_jwt` (OpenID Connect Core section 9).
+    ClientSecretJwt,
 }
 
 /// A client registration (RFC 6749 section 2).
@@ -29,8 +33,10 @@ pub struct Client {
     pub id: String,
     /// Its name on the login page.
     pub name: String,
-    /// Its secret; `None` makes it a public client.
+    /// Its secret; without one and without a key it is a public client.
     pub secret: Option<String>,
+    /// The key that it signs client assertions with.
+    pub key: Option<RegisteredKey>,
     /// The ways in which it may prove itself; any other is refused though its secret be right.
     pub accepts: Vec<ClientAuthentication>,
     /// Its redirect URIs, compared byte for byte but for a loopback URI's port (RFC 8252 section 7.3).
@@ -44,6 +50,7 @@ impl Client {
             id: "practice-client".to_owned(),
             name: "Practice client".to_owned(),
             secret: None,
+            key: None,
             accepts: vec![ClientAuthentication::None],
             redirect_uris: usual_redirect_uris(),
         }
@@ -56,9 +63,27 @@ impl Client {
             id: "practice confidential".to_owned(),
             name: "Confidential practice client".to_owned(),
             secret: Some("s3cr3t: of~the+practice/client=100%&more".to_owned()),
+            key: None,
             accepts: vec![ClientAuthentication::Basic, ClientAuthentication::Post],
             redirect_uris: usual_redirect_uris(),
         }
+    }
+
+    /// The client `practice key holder`, which proves itself by assertions that it signs with this key.
+    pub fn with_key(key: RegisteredKey) -> Self {
+        Self {
+            id: "practice key holder".to_owned(),
+            name: "Practice client with a key".to_owned(),
+            secret: None,
+            key: Some(key),
+            accepts: vec![ClientAuthentication::PrivateKeyJwt],
+            redirect_uris: usual_redirect_uris(),
+        }
+    }
+
+    /// Whether it has nothing to prove itself with.
+    pub fn is_public(&self) -> bool {
+        self.secret.is_none() && self.key.is_none()
     }
 
     /// The confidential client, proving itself in these ways only.
@@ -89,15 +114,19 @@ impl fmt::Debug for Client {
 
 /// Finds the client that a request to the token or revocation endpoint comes from, and lets it prove itself in one
 /// of the ways that it is registered for.
-pub(super) fn authenticate<'a>(settings: &'a Settings, request: &Entry) -> Result<&'a Client, Refusal> {
+pub(super) fn authenticate<'a>(site: &'a Site, request: &Entry) -> Result<&'a Client, Refusal> {
     let header = basic(request)?;
     let used_header = header.is_some();
     let refuse = |description| Refusal::invalid_client(description, used_header);
     let (id, secret) = (request.form.get("client_id"), request.form.get("client_secret"));
-    if used_header && secret.is_some() {
+    let assertion = request.form.get("client_assertion");
+    if [used_header, secret.is_some(), assertion.is_some()].iter().filter(|used| **used).count() > 1 {
         return Err(Refusal::invalid_request("more than one way of client authentication"));
     }
-    let clients = &settings.clients;
+    if let Some(assertion) = assertion {
+        return assertion::authenticate(site, request, assertion);
+    }
+    let clients = &site.practice.settings().clients;
     let known = |id: &str| clients.iter().find(|client| client.id == id);
     let (client, proofs) = match (&header, id, secret) {
         (Some(raw), id, _) => {
@@ -121,11 +150,11 @@ pub(super) fn authenticate<'a>(settings: &'a Settings, request: &Entry) -> Resul
     let client = client.ok_or_else(|| refuse("unknown client"))?;
     let Some(expected) = client.secret.as_ref().filter(|_| !proofs.is_empty()) else {
         return if client.secret.is_none() && !proofs.is_empty() {
-            Err(refuse("this client is public and has no secret"))
+            Err(refuse("this client has no secret"))
         } else if client.accepts.contains(&ClientAuthentication::None) {
             Ok(client)
         } else {
-            Err(refuse("this client has a secret, and must send it"))
+            Err(refuse("this client is not public, and must prove itself"))
         };
     };
     let mut right = proofs.iter().filter(|(_, given)| given == expected).map(|(way, _)| way).peekable();

@@ -180,7 +180,7 @@ fn begin(site: &Site, entry: &Entry) -> Result<Value, Refusal> {
     if entry.form.repeats_any() {
         return Err(Refusal::invalid_request("a parameter came twice"));
     }
-    let client = authenticate(settings, entry)?;
+    let client = authenticate(site, entry)?;
     if entry.form.get("client_id").is_none() {
         return Err(Refusal::invalid_request("client_id is missing"));
     }

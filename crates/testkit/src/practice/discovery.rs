@@ -11,7 +11,9 @@ use super::{
 /// The same document at both well-known paths.
 pub(super) async fn metadata(State(site): State<Site>) -> Json<Value> {
     let settings = site.practice.settings();
-    let authentication = ["client_secret_basic", "client_secret_post", "none"];
+    let authentication =
+        ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"];
+    let algorithms = ["RS256", "PS256", "ES256", "HS256"];
     let mut document = json!({
         "issuer": &*site.issuer,
         "authorization_endpoint": site.uri(Endpoint::Authorization),
@@ -22,6 +24,7 @@ pub(super) async fn metadata(State(site): State<Site>) -> Json<Value> {
         "response_modes_supported": ["query", "form_post"],
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": authentication,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
     });
@@ -42,6 +45,7 @@ pub(super) async fn metadata(State(site): State<Site>) -> Json<Value> {
     if settings.revocation {
         document["revocation_endpoint"] = json!(site.uri(Endpoint::Revocation));
         document["revocation_endpoint_auth_methods_supported"] = json!(authentication);
+        document["revocation_endpoint_auth_signing_alg_values_supported"] = json!(algorithms);
     }
     if settings.userinfo {
         document["userinfo_endpoint"] = json!(site.uri(Endpoint::UserInfo));

@@ -14,6 +14,7 @@ pub struct Ledger {
     redemptions: BTreeMap<String, usize>,
     refreshes: Vec<Refresh>,
     reuse_events: Vec<Reuse>,
+    replayed_assertions: Vec<String>,
 }
 
 /// A secret that the server gave out, or that a client proved itself with.
@@ -36,6 +37,7 @@ pub enum SecretKind {
     RefreshToken,
     IdToken,
     ClientSecret,
+    ClientAssertion,
     Password,
 }
 
@@ -96,6 +98,11 @@ impl Ledger {
         &self.reuse_events
     }
 
+    /// Every client assertion that was presented again, and refused.
+    pub fn replayed_assertions(&self) -> &[String] {
+        &self.replayed_assertions
+    }
+
     /// How often each refresh token was presented for redemption; those never presented count zero.
     pub fn redemptions(&self) -> &BTreeMap<String, usize> {
         &self.redemptions
@@ -128,7 +135,7 @@ impl Ledger {
         self.entries[index].status = Some(status);
     }
 
-    pub(super) fn remember(&mut self, kind: SecretKind, text: &str) {
+    pub(crate) fn remember(&mut self, kind: SecretKind, text: &str) {
         if kind == SecretKind::RefreshToken {
             self.redemptions.insert(text.to_owned(), 0);
         }
@@ -143,6 +150,10 @@ impl Ledger {
 
     pub(super) fn refreshed(&mut self, refresh: Refresh) {
         self.refreshes.push(refresh);
+    }
+
+    pub(super) fn replayed(&mut self, assertion: &str) {
+        self.replayed_assertions.push(assertion.to_owned());
     }
 
     pub(super) fn reused(&mut self, at: Duration, presented: &str) {

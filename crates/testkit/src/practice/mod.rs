@@ -6,7 +6,8 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`settings`], [`clients`] | how it behaves, and who is registered |
+//! | [`settings`], [`clients`], [`client_keys`] | how it behaves, and who is registered |
+//! | `assertion` | JWTs that clients prove themselves with (RFC 7523) |
 //! | `site` | the endpoints, the router, and the recording of every request |
 //! | `authorize`, `page` | the authorization endpoint and its login page, and the page that hands out packages |
 //! | `token` | the token endpoint |
@@ -33,16 +34,18 @@
 //! ```
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::watch;
 
 mod answer;
+mod assertion;
 mod authorize;
 mod browser;
 mod certificates;
+pub mod client_keys;
 pub mod clients;
 mod device;
 mod discovery;
@@ -63,6 +66,7 @@ mod tests;
 mod timeline;
 mod token;
 
+pub use client_keys::{ClientKey, RegisteredKey};
 pub use clients::{Client, ClientAuthentication};
 pub use fault::{Answer, Gate};
 pub use ledger::{Ledger, SecretKind};
@@ -94,6 +98,8 @@ struct State {
     device_codes: HashMap<String, device::DeviceCode>,
     /// Which user code a page asks about, by the page's form.
     device_forms: HashMap<String, String>,
+    /// The client assertions taken so far, by client and `jti`.
+    assertions: HashSet<(String, String)>,
     script: HashMap<Endpoint, VecDeque<Answer>>,
 }
 
@@ -114,6 +120,7 @@ impl Practice {
             login_forms: HashMap::new(),
             device_codes: HashMap::new(),
             device_forms: HashMap::new(),
+            assertions: HashSet::new(),
             script: HashMap::new(),
         };
         Self {

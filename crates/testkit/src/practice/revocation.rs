@@ -21,7 +21,7 @@ fn forget(site: &Site, entry: &Entry) -> Result<(), Refusal> {
     if entry.form.repeats_any() {
         return Err(Refusal::invalid_request("a parameter came twice"));
     }
-    let client = authenticate(site.practice.settings(), entry)?;
+    let client = authenticate(site, entry)?;
     let text = entry.form.get("token").ok_or(Refusal::invalid_request("token is missing"))?;
     let families = &mut site.practice.state().families;
     if let Some((family, owner)) = families.owner_of_refresh_token(text) {

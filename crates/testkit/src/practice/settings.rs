@@ -14,6 +14,8 @@ pub struct Settings {
     pub refresh_token_life: Option<Duration>,
     /// How long an authorization code may wait for its exchange.
     pub code_life: Duration,
+    /// The longest that a client assertion may still live when it arrives (RFC 7523 section 3).
+    pub assertion_life: Duration,
     /// Whether logins and refreshes with the scope `openid` bring an ID token.
     pub id_tokens: bool,
     /// Whether there is a `userinfo_endpoint`.
@@ -123,6 +125,7 @@ impl Default for Settings {
             access_token_life: Duration::from_hours(1),
             refresh_token_life: None,
             code_life: Duration::from_mins(1),
+            assertion_life: Duration::from_mins(5),
             id_tokens: true,
             userinfo: true,
             revocation: true,

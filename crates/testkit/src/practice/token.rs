@@ -40,7 +40,7 @@ fn redeem(site: &Site, entry: &Entry) -> Result<Value, Refusal> {
     if entry.form.repeats_any() {
         return Err(Refusal::invalid_request("a parameter came twice"));
     }
-    let client = authenticate(site.practice.settings(), entry)?;
+    let client = authenticate(site, entry)?;
     match entry.form.get("grant_type") {
         Some("authorization_code") => exchange_code(site, client, entry),
         Some("refresh_token") => refresh(site, client, entry),
@@ -212,7 +212,7 @@ pub(super) fn issue_implicitly(
 
 /// RFC 6749 section 4.4: an access token for the client itself, and nothing beside it.
 fn client_credentials(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal> {
-    if client.secret.is_none() {
+    if client.is_public() {
         return Err(Refusal::unauthorized_client("a public client has no credentials to sign in with"));
     }
     let settings = site.practice.settings();

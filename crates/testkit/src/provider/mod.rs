@@ -60,6 +60,9 @@ pub struct Client {
     pub client_id: String,
     /// Its secret; a public client has none.
     pub client_secret: Option<String>,
+    /// Its private key in PEM, when it signs assertions.
+    #[serde(default)]
+    pub client_key: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,7 +112,8 @@ impl Provider {
         &self.ready.confidential_client
     }
 
-    /// A client that may prove itself in this one way only, `basic` or `post`, and sign in as itself too.
+    /// A client that may prove itself in this one way only (`basic`, `post`, `client_secret_jwt` or `private_key_jwt`),
+    /// and sign in as itself too.
     pub fn client_by(&self, authentication: &str) -> Option<&Client> {
         self.ready.clients_by_authentication.get(authentication)
     }
@@ -137,7 +141,7 @@ impl Provider {
 
     /// Who gives verdicts on tokens, for use in any process.
     pub fn oracle(&self) -> Oracle {
-        let Client { client_id, client_secret } = self.ready.oracle_client.clone();
+        let Client { client_id, client_secret, .. } = self.ready.oracle_client.clone();
         let introspection_endpoint = self.endpoint("token/introspection").into();
         Oracle { introspection_endpoint, client_id, client_secret: client_secret.unwrap_or_default() }
     }

@@ -23,7 +23,12 @@ pub(super) fn between(session: &SessionStatus, asked: &LoginRequest) -> Option<S
     }
     let granted = words(session.scope.as_deref());
     let wanted = words(asked.scope.as_deref());
-    let missing = wanted.difference(&granted).filter(|scope| !NOT_ACCESS.contains(scope));
+    let requested = words(session.requested_scope.as_deref());
+    let is_there = |scope: &str| {
+        // What stands for all that a resource has granted is never named in the answer.
+        NOT_ACCESS.contains(&scope) || (scope.ends_with("/.default") && requested.contains(scope))
+    };
+    let missing = wanted.difference(&granted).filter(|scope| !is_there(scope));
     differences.extend(listed("scope", missing.copied()));
     let missing = asked.resource.iter().filter(|resource| !session.resources.contains(resource));
     differences.extend(listed("resource", missing.map(String::as_str)));
@@ -83,6 +88,17 @@ mod tests {
                 "with profile work, not home, and without the scope API.READ api.admin, and without the resource https://other.example.com"
             )
         );
+    }
+
+    #[test]
+    fn a_default_scope_is_there_when_it_was_asked_for() {
+        let mut session = session();
+        session.requested_scope = Some("openid api://x/.default api.admin".to_owned());
+        assert_eq!(between(&session, &asked(None, Some("api://x/.default"), &[])), None);
+        for scope in ["api://y/.default", "api.admin"] {
+            let difference = between(&session, &asked(None, Some(scope), &[]));
+            assert_eq!(difference, Some(format!("without the scope {scope}")));
+        }
     }
 
     #[test]

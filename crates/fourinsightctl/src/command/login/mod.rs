@@ -13,7 +13,7 @@ mod wait;
 use fourinsight_client::{Error, LoginRequest, LoginState, LoginStatus, SessionState, SessionStatus};
 use fourinsight_ipc::message::Identity;
 
-use super::Context;
+use super::{Context, why};
 use crate::{
     cli::{self, Login},
     failure::{Exit, Failure, exit_of_login, phrase},
@@ -28,8 +28,9 @@ pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
     {
         return already(context, &session, &request);
     }
-    let ended = wait::until_answered(&context.client, request, options)?;
-    finish(context, &ended.attempt, ended.said.as_deref())
+    wait::until_answered(&context.client, request, options)
+        .and_then(|ended| finish(context, &ended.attempt, ended.said.as_deref()))
+        .map_err(|failure| why::pointing_here(context, &options.key, failure))
 }
 
 fn request(options: &Login) -> Result<LoginRequest, Failure> {
@@ -129,7 +130,7 @@ fn failed(attempt: &LoginStatus) -> Failure {
 }
 
 fn say_of(what: &str, attempt: &LoginStatus) -> Result<(), Failure> {
-    if attempt.flow == "client_credentials" {
+    if ["client_credentials", "certificate"].contains(&attempt.flow.as_str()) {
         let line = format!("{what} as the client itself, session {}.\n", attempt.session);
         return output::to_stdout(line.as_bytes());
     }

@@ -36,6 +36,34 @@ async fn a_status_tells_all_but_the_token() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_scope_is_shown_as_it_was_granted_beside_what_was_asked_for() {
+    let asked = SCOPES.join(" ");
+    for (granted, shown) in [
+        (json!("read api offline_access openid"), "read api offline_access openid"),
+        (json!("read"), "read"),
+        (json!("openid offline_access api read admin"), "openid offline_access api read admin"),
+        (json!(["read", "api"]), "read api"),
+        (json!("read,api"), "read api"),
+        (json!(null), &*asked),
+    ] {
+        let caller = Caller::signed_in().await;
+        let answer = json!({
+            "access_token": "next", "token_type": "bearer", "expires_in": 3600, "scope": granted,
+        });
+        caller.world.script([Answer::json(200, &answer)]);
+        pass(3600).await;
+        let status = caller.get(SESSION).await.body;
+        assert_eq!(
+            (&status["scope"], &status["requested_scope"]),
+            (&json!(shown), &json!(asked)),
+            "{granted}"
+        );
+        assert_eq!((&status["state"], &status["problem"]), (&json!("signed_in"), &json!(null)));
+        assert_eq!(caller.get("/v1/sessions/default/token").await.body["access_token"], "next");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_problem_is_shown_with_its_beginning() {
     let caller = Caller::signed_in().await;
     caller.world.script([Answer::status(503).header("retry-after", "600")]);

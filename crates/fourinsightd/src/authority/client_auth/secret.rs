@@ -1,8 +1,8 @@
-//! Reads a client secret at each use: from a file, a variable or a command.
+//! Reads a secret at each use: from a file, a variable or a command.
 
 use std::{io, path::Path, process::Stdio, time::Duration};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     process::Command,
@@ -14,7 +14,7 @@ use crate::profile::SecretSource;
 /// How long a command may run.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
-/// No client secret is longer; what follows is not read.
+/// No secret, key or assertion is longer; what follows is not read.
 const LENGTH_LIMIT: u64 = 64 << 10;
 
 /// Why a secret could not be read. It never holds what was read.
@@ -38,15 +38,27 @@ pub(super) enum Unreadable {
     TooSlow,
 }
 
+/// The first line of what a source holds.
 pub(super) async fn read(source: &SecretSource) -> Result<SecretString, Unreadable> {
+    if let SecretSource::Brought(brought) = source {
+        return brought.secret().cloned().ok_or(Unreadable::Forgotten);
+    }
+    first_line(&whole(source).await?)
+}
+
+/// All that a source holds.
+pub(super) async fn whole(source: &SecretSource) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
     match source {
-        SecretSource::File(path) => first_line(&from_file(path).await?),
+        SecretSource::File(path) => from_file(path).await,
         SecretSource::Env(name) => {
             let value = std::env::var_os(name).ok_or(Unreadable::Unset)?;
-            first_line(&Zeroizing::new(value.into_encoded_bytes()))
+            Ok(Zeroizing::new(value.into_encoded_bytes()))
         }
-        SecretSource::Brought(brought) => brought.secret().cloned().ok_or(Unreadable::Forgotten),
-        SecretSource::Command(words) => first_line(&from_command(words, COMMAND_LIMIT).await?),
+        SecretSource::Brought(brought) => {
+            let secret = brought.secret().ok_or(Unreadable::Forgotten)?;
+            Ok(Zeroizing::new(secret.expose_secret().as_bytes().to_vec()))
+        }
+        SecretSource::Command(words) => from_command(words, COMMAND_LIMIT).await,
     }
 }
 
@@ -94,10 +106,8 @@ fn first_line(text: &[u8]) -> Result<SecretString, Unreadable> {
 mod tests {
     use std::io::Write as _;
 
-    use secrecy::ExposeSecret as _;
-
     use super::*;
-    use crate::authority::client_auth::read_secret;
+    use crate::authority::client_auth::material::read_secret;
 
     fn file(content: &[u8]) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -37,7 +37,7 @@ async fn the_request_names_client_and_scope_once_and_takes_the_profiles_paramete
     let (scopes, resources) = (["openid".to_owned(), "api".to_owned()], ["https://one/".to_owned()]);
     let fake = Fake::default().answer(200, ANSWER).answer(200, "{}");
     let begun = authorize(&fake, &registration, &scopes, &resources, 0).await.unwrap();
-    poll(&fake, &registration, &begun.device_code, &resources).await.unwrap();
+    poll(&fake, &registration, &begun.device_code, &resources, 0).await.unwrap();
     let [start, poll] = fake.seen().try_into().unwrap();
     assert_eq!(start.url, "https://id.example.com/device");
     assert_eq!(
@@ -240,7 +240,7 @@ async fn the_device_flow_has_its_own_way_of_client_authentication() {
     registration.client_secret = Some(SecretSource::File(file.path().into()));
     registration.client_auth.device = ClientAuth::SecretOnly;
     let fake = Fake::default().answer(400, r#"{"error":"authorization_pending"}"#);
-    poll(&fake, &registration, &"d3vice".into(), &[]).await.unwrap();
+    poll(&fake, &registration, &"d3vice".into(), &[], 0).await.unwrap();
     let form = &fake.seen()[0].form;
     assert!(form.contains(&("client_secret".to_owned(), "s3cr3t".to_owned())), "{form:?}");
     assert!(form.iter().all(|(name, _)| name != "client_id"), "{form:?}");

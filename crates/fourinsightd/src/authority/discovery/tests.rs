@@ -19,6 +19,7 @@ fn profile() -> Profile {
         endpoints: Endpoints::default(),
         client_id: "abc".into(),
         client_secret: None,
+        assertion: crate::profile::Assertion::default(),
         client_auth: PerRequest::default(),
         flow: Flow::Browser,
         scopes: Vec::new(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::raw::{self, RawAnswer};
-use crate::authority::{Failure, Outcome, Refusal, Retry, Verdict, json::Object};
+use crate::authority::{Detail, Failure, Outcome, Refusal, Retry, Verdict, json::Object};
 
 /// The longest pause that a server can ask for: a slip of its clock is not to cost a day.
 const LONGEST_PAUSE: u64 = 86_400;
@@ -99,7 +99,9 @@ pub(in crate::authority) struct ErrorAnswer {
     /// As the server wrote it: to be compared, not shown.
     pub(in crate::authority) error: String,
     description: Option<String>,
+    /// As the server wrote it, like `error`.
     suberror: Option<String>,
+    detail: Detail,
 }
 
 impl ErrorAnswer {
@@ -119,25 +121,23 @@ impl ErrorAnswer {
             error: text("error").filter(|error| !error.is_empty())?,
             description: text("error_description"),
             suberror: text("suberror"),
+            detail: Detail::of(object),
         })
     }
 
     /// What to tell people: the server's own words where it had any.
     pub(in crate::authority) fn failure(answer: Option<&Self>, status: u16) -> Failure {
-        match answer {
-            Some(Self { error, description: Some(description), .. }) if !description.trim().is_empty() => {
-                Failure::new(error, description)
-            }
-            Some(Self { error, .. }) => {
-                Failure::new(error, &format!("the authorization server answered with status {status}"))
-            }
-            None => {
-                let busy = matches!(status, 408 | 429 | 500..);
-                let code = if busy { "temporarily_unavailable" } else { "invalid_response" };
-                let text =
-                    format!("the authorization server answered with status {status} and no OAuth error");
-                Failure::new(code, &text)
-            }
-        }
+        let Some(Self { error, description, detail, .. }) = answer else {
+            let text = format!("the authorization server answered with status {status} and no OAuth error");
+            return match status {
+                408 | 429 | 500.. => Failure::new("temporarily_unavailable", &text),
+                _ => Failure::new("invalid_response", &text),
+            };
+        };
+        let failure = match description {
+            Some(words) if !words.trim().is_empty() => Failure::new(error, words),
+            _ => Failure::new(error, &format!("the authorization server answered with status {status}")),
+        };
+        failure.with_detail(detail.clone())
     }
 }

@@ -13,7 +13,7 @@ async fn the_hint_says_which_token_it_is() {
     registration.revoke_params = Parameters::from([("x".to_owned(), "y".to_owned())]);
     let (refresh, access) = (RefreshToken::new("R"), AccessToken::new("A"));
     for token in [Revocable::Refresh(&refresh), Revocable::Access(&access)] {
-        assert_eq!(revoke(&fake, &registration, token).await, Revoked::Revoked);
+        assert_eq!(revoke(&fake, &registration, token, 0).await, Revoked::Revoked);
     }
     for (seen, (token, hint)) in fake.seen().iter().zip([("R", "refresh_token"), ("A", "access_token")]) {
         let form = [("token", token), ("token_type_hint", hint), ("client_id", "abc"), ("x", "y")]
@@ -43,7 +43,7 @@ async fn what_cannot_or_need_not_be_revoked_counts_as_revoked() {
         (500, "<html>", false),
     ] {
         let fake = Fake::default().answer(status, body);
-        let outcome = revoke(&fake, &registration(), Revocable::Refresh(&token)).await;
+        let outcome = revoke(&fake, &registration(), Revocable::Refresh(&token), 0).await;
         assert_eq!(outcome == Revoked::Revoked, revoked, "{status} {body}: {outcome:?}");
         assert_eq!(matches!(outcome, Revoked::Failed(_)), !revoked, "{status} {body}: {outcome:?}");
     }
@@ -55,7 +55,7 @@ async fn without_an_endpoint_nothing_is_sent() {
     let mut registration = registration();
     registration.revocation_endpoint = None;
     let token = AccessToken::new("A");
-    assert_eq!(revoke(&fake, &registration, Revocable::Access(&token)).await, Revoked::Unsupported);
+    assert_eq!(revoke(&fake, &registration, Revocable::Access(&token), 0).await, Revoked::Unsupported);
     assert!(fake.seen().is_empty());
 }
 
@@ -63,7 +63,7 @@ async fn without_an_endpoint_nothing_is_sent() {
 async fn a_server_that_cannot_be_reached_is_a_failure() {
     let fake = Fake::default().fail(false);
     let token = AccessToken::new("A");
-    let Revoked::Failed(failure) = revoke(&fake, &registration(), Revocable::Access(&token)).await else {
+    let Revoked::Failed(failure) = revoke(&fake, &registration(), Revocable::Access(&token), 0).await else {
         panic!("the revocation cannot have worked");
     };
     assert_eq!(failure.error, "server_unreachable");

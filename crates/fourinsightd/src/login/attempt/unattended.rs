@@ -26,7 +26,7 @@ impl Attempt {
         };
         if !self.commit() {
             let token = Revocable::Access(&login.tokens.access_token);
-            revoke::revoke(&*exchange, &login.registration, token).await;
+            revoke::revoke(&*exchange, &login.registration, token, self.clock.unix_now()).await;
             return;
         }
         match sessions.sign_in(&self.session, login).await {

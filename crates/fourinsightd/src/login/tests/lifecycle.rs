@@ -38,6 +38,35 @@ async fn a_cancelled_attempt_closes_its_listener() {
 }
 
 #[tokio::test]
+async fn a_browser_that_comes_after_a_cancel_is_told_so() {
+    let world = World::new(BY_HAND);
+    let begun = world.begin("default").await;
+    world.logins.cancel(&begun.id).unwrap();
+    let page = begun.sign_in().await;
+    assert_eq!(page.status, 410);
+    assert!(page.body.contains("Sign-in cancelled") && page.body.contains("Nothing was changed"), "{page:?}");
+    // Only the browser of this login is told.
+    let other = begun.get(&begun.target("code=x&state=other")).await;
+    assert!(!other.body.contains("cancelled"), "{other:?}");
+    assert!(world.server.requests("/token").is_empty());
+    // The session's next login needs no two listeners.
+    world.begin("default").await;
+    assert!(TcpStream::connect(("127.0.0.1", begun.port())).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_waited_for_long_after_a_cancel() {
+    let (clock, _) = Virtual::clock();
+    let world = World::at(BY_HAND, clock.clone());
+    let begun = world.begin("default").await;
+    let attempt = Arc::clone(&world.logins.attempts()[&begun.id]);
+    let start = clock.now();
+    world.logins.cancel(&begun.id).unwrap();
+    attempt.closed.clone().wait_for(|closed| *closed).await.unwrap();
+    assert_eq!(clock.now().since(start), Duration::from_mins(1));
+}
+
+#[tokio::test]
 async fn tokens_of_an_attempt_cancelled_meanwhile_are_given_back() {
     let world = World::new(BY_HAND);
     let closed = world.server.gate.acquire().await.unwrap();
@@ -91,7 +120,8 @@ async fn an_answer_after_a_suspend_past_the_deadline_is_too_late() {
     // Answered, so the attempt's task has read the clock and sleeps.
     assert_eq!(begun.get("/").await.status, 404);
     *readings.0.lock().unwrap() = Duration::from_secs(601);
-    assert_eq!(begun.get(&begun.answer()).await.status, 400);
+    let page = begun.sign_in().await;
+    assert!(page.status == 410 && page.body.contains("Sign-in expired"), "{page:?}");
     assert_eq!(world.ended(&begun).await.state, LoginState::Expired);
     assert!(world.server.requests("/token").is_empty());
 }

@@ -121,3 +121,61 @@ async fn one_that_is_cancelled_meanwhile_gives_its_token_back() {
     assert_eq!(world.server.requests("/revoke")[0]["token"], "at-secret");
     assert_eq!(world.sessions.count(), 0);
 }
+
+#[tokio::test]
+async fn a_certificate_signs_in_and_nothing_else_is_taken_with_it() {
+    let key = testkit::practice::ClientKey::rsa();
+    let by_certificate =
+        |lines: &str| format!("{BARE}client_id = \"abc\"\n{lines}").replace("client_auth = \"post\"\n", "");
+    let world = World::new(&by_certificate(""));
+    std::fs::write(world.folder.path().join("cert.pem"), &key.certificate_pem).unwrap();
+    std::fs::write(world.folder.path().join("key.pem"), &key.private_pem).unwrap();
+    let pair = "client_certificate = \"cert.pem\"\nclient_key = { file = \"key.pem\" }\n";
+    let flow = |flow: &str, request| LoginRequest { flow: Some(flow.to_owned()), ..request };
+
+    world.write_config(&by_certificate(pair));
+    let status = world.logins.begin(flow("certificate", bringing(None, None))).await.unwrap();
+    assert_eq!((status.state, status.flow.as_str()), (LoginState::Succeeded, "certificate"));
+    let [form] = world.server.requests("/token").try_into().unwrap();
+    assert_eq!((form["grant_type"].as_str(), form["client_id"].as_str()), ("client_credentials", "abc"));
+    assert!(form.contains_key("client_assertion") && !form.contains_key("client_secret"));
+    assert!(world.sessions.logins.lock().unwrap()[0].1.by_client_credentials);
+
+    // Who brings a secret is another client than the one whose key the profile names.
+    let brought = bringing(Some("another"), Some("s3cr3t"));
+    world.logins.begin(flow("client_credentials", brought)).await.unwrap();
+    let form = world.server.requests("/token").pop().unwrap();
+    assert!(!form.contains_key("client_assertion"), "{form:?}");
+
+    for (lines, request, says) in [
+        ("", flow("certificate", bringing(None, None)), "needs a client certificate"),
+        (pair, flow("certificate", bringing(Some("x"), Some("y"))), "Only the flow client_credentials"),
+        (
+            &format!("{pair}client_auth = \"private_key_jwt\"\n"),
+            bringing(None, Some("s3cr3t")),
+            "by private_key_jwt",
+        ),
+    ] {
+        world.write_config(&by_certificate(lines));
+        let error = world.logins.begin(request).await.unwrap_err();
+        assert!(error.error_description.contains(says) && error.hint.is_some(), "{says}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_used_is_told_at_once() {
+    let world = World::new(
+        &format!("{BARE}client_id = \"abc\"\nclient_key = {{ file = \"key.pem\" }}\n")
+            .replace("client_auth = \"post\"\n", ""),
+    );
+    for (content, says) in [(None, "cannot read the client key"), (Some("s3cr3t"), "no private key in PEM")] {
+        if let Some(content) = content {
+            std::fs::write(world.folder.path().join("key.pem"), content).unwrap();
+        }
+        let ended = world.logins.begin(bringing(None, None)).await.unwrap();
+        let error = ended.error.unwrap();
+        assert_eq!(error.error, ErrorCode::InvalidRequest, "{error:?}");
+        assert!(error.error_description.contains(says), "{error:?}");
+    }
+    assert!(world.server.requests("/token").is_empty());
+}

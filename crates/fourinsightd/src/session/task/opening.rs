@@ -2,13 +2,14 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use fourinsight_ipc::message::Action;
+
 use super::{Finished, Task};
 use crate::{
     authority::{Refusal, Retry, client_credentials},
     login::{NewLogin, NotOpened, Opener, is_brought},
-    random,
     session::{Opened, event::Event, state::Phase},
-    token::{TokenId, TokenKey},
+    token::TokenKey,
 };
 
 /// A session that is being opened.
@@ -48,6 +49,7 @@ impl Task {
     /// An attempt has ended.
     pub(super) async fn opened(&mut self, opened: Result<NewLogin, NotOpened>) {
         self.opening = None;
+        self.remember_opening(&opened);
         match opened {
             Ok(login) => self.sign_in(login).await,
             Err(why) if matches!(self.state.phase, Phase::Opening(_)) => {
@@ -87,7 +89,7 @@ impl Task {
             let (exchange, registration) = (&*environment.exchange, &login.registration);
             let outcome =
                 client_credentials::redeem(exchange, registration, scopes, resources, unix_now).await;
-            Finished::Redeemed(Event::Answered { attempt, outcome, obtained_at, id: TokenId(random::bits()) })
+            Finished::Redeemed { action: Action::ClientCredentials, attempt, outcome, obtained_at }
         }));
     }
 

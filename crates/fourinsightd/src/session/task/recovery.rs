@@ -1,6 +1,8 @@
 //! What a session's task makes of what an earlier run of the daemon left unfinished.
 
-use crate::{authority::Failure, clock::Timestamp, random, store::Slot, token::TokenId};
+use fourinsight_ipc::message::{Action, AttemptOutcome};
+
+use crate::{authority::Failure, clock::Timestamp, history::Why, store::Slot};
 
 use super::{
     super::{
@@ -28,7 +30,8 @@ impl Task {
                 tracing::error!(session = %self.key, generation, stored, "the record was rolled back");
                 self.state.generation = generation;
                 let description = "the stored session is older than its journal: the disk has lost a write";
-                self.doubt("record_rolled_back", description, self.end_of_token());
+                let failure = Failure::ours("record_rolled_back", description);
+                self.doubt(failure, self.end_of_token());
             }
             // Settled, or older than the record: the record's commit came after it.
             Slot::Settled | Slot::Answer { .. } | Slot::Intent { .. } => {}
@@ -50,7 +53,7 @@ impl Task {
         let outcome = redeem::judge(&answer, &login, self.state.person(), clock.unix_now());
         let attempt = self.state.take_up(key);
         let obtained_at = clock.from_unix(sent_at);
-        self.handle(Event::Answered { attempt, outcome, obtained_at, id: TokenId(random::bits()) }).await;
+        self.answered(Action::Refresh, attempt, outcome, obtained_at).await;
     }
 
     /// A refresh token was about to be sent, or was sent, and no answer arrived: whether it still counts is known
@@ -62,7 +65,7 @@ impl Task {
         let until = if recent.is_some() { clock.now() } else { self.end_of_token() };
         tracing::warn!(session = %self.key, recent = recent.is_some(), "an earlier run ended in the middle of a renewal");
         let description = "the daemon ended in the middle of a renewal; whether the refresh token still counts is not known";
-        self.doubt("rotation_interrupted", description, until);
+        self.doubt(Failure::ours("rotation_interrupted", description), until);
         if let Some(Found { key, .. }) = recent {
             self.handle(Event::Requested { key, min_validity: None, outcomes: 0 }).await;
         }
@@ -72,8 +75,8 @@ impl Task {
         self.state.own_end().unwrap_or_else(|| self.environment.clock.now())
     }
 
-    fn doubt(&mut self, error: &str, description: &str, until: Timestamp) {
-        let failure = Failure { error: error.into(), description: description.into() };
+    fn doubt(&mut self, failure: Failure, until: Timestamp) {
+        self.remember(Action::Refresh, AttemptOutcome::Failed, Some(Why::Failure(failure.clone())));
         self.state.doubt(failure, until, self.environment.clock.now());
         self.publish();
     }

@@ -2,9 +2,11 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use testkit::practice::{Answer, Client, ClientAuthentication, Gate, Settings, Verdict};
+use fourinsight_ipc::message::{Action, AttemptOutcome};
+use testkit::practice::{Answer, Client, ClientAuthentication, ClientKey, Gate, Settings, Verdict};
 use tokio::task::JoinSet;
 
+use super::history::{known, row};
 use crate::{
     config::Config,
     login::{NewLogin, Opener},
@@ -156,6 +158,9 @@ async fn a_wrong_secret_fails_at_once_and_is_mended_by_reading_it_again() {
     batch.write_secret(&Client::confidential().secret.unwrap());
     assert_eq!(batch.open("").await, Opened::Begun);
     batch.world.token().await.unwrap();
+    let told = |outcome, code| row(Action::ClientCredentials, outcome, code);
+    let (worked, refused) = (AttemptOutcome::Succeeded, AttemptOutcome::Refused);
+    assert_eq!(known(&batch.world), [told(worked, ""), told(refused, "invalid_client")]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -271,20 +276,26 @@ async fn the_configured_way_of_client_authentication_is_the_one_that_works() {
         ("basic_raw", ClientAuthentication::BasicRaw),
         ("post", ClientAuthentication::Post),
         ("secret_only", ClientAuthentication::SecretOnly),
+        ("private_key_jwt", ClientAuthentication::PrivateKeyJwt),
+        ("client_secret_jwt", ClientAuthentication::ClientSecretJwt),
     ];
+    let key = ClientKey::rsa();
     for (word, _) in ways {
         for (accepted, way) in ways {
             let batch = Batch::with(|settings| {
-                settings.clients = vec![Client::confidential().accepting(&[way])];
+                let client = Client { key: Some(key.public_key()), ..Client::confidential() };
+                settings.clients = vec![client.accepting(&[way])];
             })
             .await;
-            batch.open(&format!("client_auth = \"{word}\"")).await;
+            fs::write(batch.folder.path().join("key.pem"), &key.private_pem).unwrap();
+            batch.open(&format!("client_key = {{ file = \"key.pem\" }}\nclient_auth = \"{word}\"")).await;
             let outcome = batch.world.token().await;
             assert_eq!(outcome.is_ok(), word == accepted, "{word} at a server that takes {accepted}");
             if let Ok(token) = outcome {
                 batch.world.revoke().await;
                 assert_eq!(batch.world.verdict(&token), Verdict::Revoked, "{word}");
             }
+            assert!(batch.world.practice.ledger().replayed_assertions().is_empty());
         }
     }
 }

@@ -12,6 +12,7 @@ use url::{Url, form_urlencoded::Serializer};
 
 use super::{Client, Practice, Settings, Verdict};
 
+mod assertions;
 mod authorization;
 mod device;
 mod faults;

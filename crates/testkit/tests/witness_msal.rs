@@ -1,0 +1,262 @@
+//! MSAL Python 1.39.0 and our programs at the same server, by the device flow, and as a client with a
+//! secret or a certificate: what both
+//! send is equal, but for what is listed here.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context as _, Result};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use serde_json::{Value, json};
+use testkit::{
+    practice::{Client, ClientAuthentication, ClientKey, DeviceFlow, Settings},
+    witness::{
+        ABSENT, Difference, Stage, differs,
+        reasons::{AGENT, CLOSES, ORDER, PLAIN, SAME_SCOPE},
+    },
+};
+
+const TELEMETRY: &str = "tells Microsoft about MSAL; no server needs it";
+const CORRELATION: &str = "a trace number drawn by the client; servers draw their own without it";
+const HOME_ACCOUNT: &str = "asks Entra for the key of MSAL's token cache; our sessions have names";
+
+const EVERYWHERE: &[Difference] = &[
+    differs("*", "header user-agent", "python-requests/*", "fourinsightd/*", AGENT),
+    differs("*", "header accept-encoding", "gzip, deflate*", ABSENT, PLAIN),
+    differs("*", "header connection", "keep-alive", ABSENT, CLOSES),
+    differs("*", "header client-request-id", "*", ABSENT, CORRELATION),
+    differs("*", "header x-client-sku", "MSAL.Python", ABSENT, TELEMETRY),
+    differs("*", "header x-client-ver", "1.39.0", ABSENT, TELEMETRY),
+    differs("*", "header x-client-os", "*", ABSENT, TELEMETRY),
+    differs(
+        "*",
+        "header x-ms-lib-capability",
+        "retry-after, h429",
+        ABSENT,
+        "says that Retry-After and 429 are obeyed; we obey them unasked",
+    ),
+];
+
+const DEVICE: &[Difference] = &[
+    differs(
+        "start",
+        "header accept",
+        "*/*",
+        "application/json",
+        "GitHub answers in a form unless asked for JSON",
+    ),
+    differs("start", "form order", "client_id scope", "scope client_id", ORDER),
+    differs(
+        "poll",
+        "form code",
+        "{DeviceCode}",
+        ABSENT,
+        "a name from before RFC 8628, which says device_code; theirs sends both",
+    ),
+    differs(
+        "poll",
+        "form order",
+        "client_id grant_type device_code",
+        "grant_type device_code client_id",
+        ORDER,
+    ),
+    differs(
+        "refresh",
+        "form order",
+        "client_id grant_type refresh_token",
+        "grant_type refresh_token client_id",
+        ORDER,
+    ),
+    differs("refresh", "form scope", SCOPE, ABSENT, SAME_SCOPE),
+    differs(
+        "refresh",
+        "header x-anchormailbox",
+        "Oid:subject-of-ada",
+        ABSENT,
+        "routes within Microsoft, and tells every proxy who the person is",
+    ),
+    differs("poll, refresh", "form client_info", "1", ABSENT, HOME_ACCOUNT),
+    differs("poll, refresh", "header x-client-current-telemetry", "4|*", ABSENT, TELEMETRY),
+    differs("poll, refresh", "header x-client-last-telemetry", "4|*", ABSENT, TELEMETRY),
+];
+
+const AS_ITSELF: &[Difference] = &[
+    differs("*", "form client_info", "1", ABSENT, HOME_ACCOUNT),
+    differs("*", "header x-client-current-telemetry", "4|*", ABSENT, TELEMETRY),
+    differs("*", "header x-client-last-telemetry", "4|*", ABSENT, TELEMETRY),
+];
+
+const SECRET: &[Difference] = &[differs(
+    "*",
+    "form order",
+    "client_id grant_type client_secret scope",
+    "grant_type scope client_id client_secret",
+    ORDER,
+)];
+
+const WHOLE_SECONDS: &str = "RFC 7519 allows fractions, and not every server reads them";
+const UNPADDED: &str = "base64url in a JWT has no padding (RFC 7515 section 2)";
+
+const ASSERTION: &[Difference] = &[
+    differs("*", "assertion claim exp", "{fraction}", "{integer}", WHOLE_SECONDS),
+    differs("*", "assertion claim iat", "{fraction}", "{integer}", WHOLE_SECONDS),
+    differs("*", "assertion claim nbf", ABSENT, "{integer}", "Entra documents it as expected"),
+    differs(
+        "*",
+        "form order",
+        "client_id grant_type client_assertion client_assertion_type scope",
+        "grant_type scope client_id client_assertion_type client_assertion",
+        ORDER,
+    ),
+];
+
+const CERTIFICATE: &[Difference] = &[
+    differs("*", "assertion header x5t#S256", "{44 characters}", "{43 characters}", UNPADDED),
+    differs(
+        "*",
+        "assertion header x5c",
+        "{certificates: 1, in lines}",
+        "{certificates: 1}",
+        "the base64 of RFC 7515 section 4.1.6 has no line breaks; theirs keeps those of PEM",
+    ),
+];
+
+const THUMBPRINT: &[Difference] =
+    &[differs("*", "assertion header x5t", "{28 characters}", "{27 characters}", UNPADDED)];
+
+/// In MSAL's order.
+const SCOPE: &str = "offline_access openid profile read";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_the_device_flow_both_send_the_same() {
+    let flow = DeviceFlow { interval: Duration::from_secs(1), ..DeviceFlow::default() };
+    let settings = Settings { device_flow: Some(flow), ..Settings::default() };
+    let profile = format!(
+        "[profiles.practice]\nissuer = \"{{issuer}}\"\nclient_id = \"practice-client\"\nflow = \"device\"\n\
+         scopes = \"{SCOPE}\"\n{{trust}}\n"
+    );
+    let stage = Stage::new(settings, &profile).await.unwrap();
+    let given = json!({ "client_id": "practice-client", "authority": authority(&stage), "scope": ["read"] });
+    sign_in_there(&stage, &given).await.unwrap();
+    let mark = stage.mark();
+    sign_in_here(&stage).await.unwrap();
+    stage.renew().await.unwrap();
+    stage.compare(mark, &["start", "poll", "refresh"], &[EVERYWHERE, DEVICE].concat()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_a_client_with_a_secret_both_send_the_same() {
+    let client = Client::confidential().accepting(&[ClientAuthentication::Post]);
+    let settings = Settings { clients: vec![client], ..Settings::default() };
+    let profile = r#"
+[profiles.practice]
+issuer = "{issuer}"
+client_id = "practice confidential"
+client_secret = { file = "{secret}" }
+client_auth = "post"
+flow = "client_credentials"
+scopes = "api read"
+{trust}
+"#;
+    let stage = Stage::new(settings, profile).await.unwrap();
+    let Client { id, secret, .. } = Client::confidential();
+    let given = json!({
+        "client_id": id,
+        "client_credential": secret,
+        "authority": authority(&stage),
+        "scope": ["read", "api"],
+        "times": 2,
+    });
+    stage.run_script("msal_confidential", &given).await.unwrap();
+    let mark = stage.mark();
+    stage.home.ctl(&["login", "--profile", "practice"]).await.unwrap().success().unwrap();
+    stage.renew().await.unwrap();
+    stage.compare(mark, &["login", "renewal"], &[EVERYWHERE, AS_ITSELF, SECRET].concat()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_a_client_with_a_certificate_both_send_the_same() {
+    let key = ClientKey::rsa();
+    // MSAL takes the certificate itself, or its SHA-1 thumbprint as older programs have it.
+    let thumbprint: String = digest(&SHA1_FOR_LEGACY_USE_ONLY, &key.certificate_der)
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect();
+    for (theirs, ours, listed) in [
+        (
+            json!({ "private_key": key.private_pem, "public_certificate": key.certificate_pem }),
+            "assertion_x5c = true",
+            CERTIFICATE,
+        ),
+        (
+            json!({ "private_key": key.private_pem, "thumbprint": thumbprint }),
+            "assertion_algorithm = \"RS256\"",
+            THUMBPRINT,
+        ),
+    ] {
+        let stage = certificate_stage(&key, ours).await.unwrap();
+        let client_id = Client::confidential().id;
+        let mut given = json!({ "client_id": client_id, "client_credential": theirs });
+        // It sends an assertion until it is nine minutes old, which a server that takes each only once refuses.
+        given["times"] = json!(1);
+        given["scope"] = json!(["read", "api"]);
+        given["authority"] = authority(&stage);
+        stage.run_script("msal_confidential", &given).await.unwrap();
+        stage.run_script("msal_confidential", &given).await.unwrap();
+        let mark = stage.mark();
+        stage.home.ctl(&["login", "--profile", "practice"]).await.unwrap().success().unwrap();
+        stage.renew().await.unwrap();
+        let listed = [EVERYWHERE, AS_ITSELF, ASSERTION, listed].concat();
+        stage.compare(mark, &["login", "renewal"], &listed).unwrap();
+    }
+}
+
+/// A server that knows the client by its certificate, and takes assertions of ten minutes as Entra does.
+async fn certificate_stage(key: &ClientKey, lines: &str) -> Result<Stage> {
+    let client = Client {
+        secret: None,
+        key: Some(key.certificate()),
+        ..Client::confidential().accepting(&[ClientAuthentication::PrivateKeyJwt])
+    };
+    let settings =
+        Settings { clients: vec![client], assertion_life: Duration::from_mins(10), ..Settings::default() };
+    let profile = format!(
+        r#"
+[profiles.practice]
+issuer = "{{issuer}}"
+client_id = "practice confidential"
+flow = "certificate"
+client_certificate = "{{home}}/cert.pem"
+client_key = {{ file = "{{home}}/key.pem" }}
+assertion_audience = "token_endpoint"
+scopes = "api read"
+{lines}
+{{trust}}
+"#
+    );
+    let stage = Stage::new(settings, &profile).await?;
+    fs::write(stage.home.path().join("cert.pem"), &key.certificate_pem)?;
+    fs::write(stage.home.path().join("key.pem"), &key.private_pem)?;
+    Ok(stage)
+}
+
+/// How MSAL finds the server. It insists on a path of at least one segment; URLs are normalised before they are sent.
+fn authority(stage: &Stage) -> Value {
+    json!({ "oidc_authority": format!("{}/.", stage.serving.issuer) })
+}
+
+async fn sign_in_there(stage: &Stage, given: &Value) -> Result<()> {
+    let mut script = stage.script("msal_device", given).await?;
+    let asked = script.next().await?;
+    let text = |name: &str| asked[name].as_str().with_context(|| format!("no {name}"));
+    stage.practice.answer_device(text("verification_uri")?, text("user_code")?, Some("ada")).await?;
+    script.tell("entered").await?;
+    stage.finish_script(script).await
+}
+
+async fn sign_in_here(stage: &Stage) -> Result<()> {
+    // The daemon's first poll comes after the interval; the person may be slower than that.
+    let login = stage.home.begin_device_login(&[]).await?;
+    stage.practice.answer_device(&login.login.authorization_uri, &login.user_code, Some("ada")).await?;
+    login.login.finish().await?.success().map(drop)
+}
