@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`practice`] | the practice authorization server, in memory or on a socket, with a ledger as the oracle |
 //! | [`provider`] | npm's `oidc-provider`, a certified OpenID Provider, as a process |
+//! | [`django`] | PyPI's `django-oauth-toolkit` on Django, a second server by other hands, as a process |
 //! | [`python`] | Python programs, in virtual environments of their own |
 //! | [`witness`] | the programs that people come from, compared with ours field by field |
 //! | [`browser`] | walks login pages over HTTP as a browser would |
@@ -19,6 +20,7 @@ pub mod browser;
 pub mod chromium;
 pub mod clock;
 pub mod demo;
+pub mod django;
 pub mod http;
 pub mod leak;
 pub mod load;

@@ -16,7 +16,6 @@ mod secret;
 mod sign;
 
 pub(super) use choose::{Supported, of_profile};
-#[cfg(test)]
 pub(crate) use material::{is_unusable, needed};
 
 /// What `client_assertion` is (RFC 7523 section 2.2).

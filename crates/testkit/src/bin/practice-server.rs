@@ -15,12 +15,14 @@ use std::{
 use anyhow::Context as _;
 use fourinsight_ipc::duration;
 use serde_json::json;
-use testkit::practice::{Client, Practice, Serving, Settings, Transport};
+use testkit::practice::{Practice, Serving, Settings, Transport};
 use tokio::sync::oneshot;
 
 const HELP: &str = "\
 practice-server: the practice authorization server on 127.0.0.1
 
+  --dialect NAME            speak as entra, github, auth0 or 4insight do; name it first, because it replaces what
+                            the options before it have set
   --port N                  the port; any free one when left out
   --tls                     serve https under a throwaway certificate authority
   --ca-file PATH            with --tls: write the authority's certificate here. Left out, it goes to a temporary
@@ -55,10 +57,10 @@ async fn run(options: &Options) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot serve on port {}; choose another --port", options.port))?;
     let ca = CaFile::write(&serving, options.ca_file.as_deref())?;
-    let config = config(&serving, ca.as_ref().map(CaFile::path));
+    let config = config(&practice.profile(&serving), ca.as_ref().map(CaFile::path));
     let line = json!({
         "issuer": serving.issuer,
-        "client_id": Client::public().id,
+        "client_id": practice.settings().clients.first().map(|client| &client.id),
         "ca_file": ca.as_ref().map(CaFile::path),
         "config": config,
     });
@@ -96,6 +98,7 @@ impl Options {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
             let settings = &mut options.settings;
             match argument.as_str() {
+                "--dialect" => *settings = dialect(&value()?)?,
                 "--port" => {
                     options.port = value()?.parse().map_err(|_| "--port needs a number up to 65535")?;
                 }
@@ -125,6 +128,16 @@ impl Options {
             return Err("--ca-file is for --tls".to_owned());
         }
         Ok(Some(options))
+    }
+}
+
+fn dialect(name: &str) -> Result<Settings, String> {
+    match name {
+        "entra" => Ok(Settings::entra()),
+        "github" => Ok(Settings::github()),
+        "auth0" => Ok(Settings::auth0()),
+        "4insight" => Ok(Settings::fourinsight()),
+        _ => Err(format!("--dialect {name:?} is none of entra, github, auth0, 4insight")),
     }
 }
 
@@ -161,13 +174,8 @@ impl CaFile {
 }
 
 /// A `config.toml` with which `fourinsightd` logs in here. A JSON string is a TOML string too.
-fn config(serving: &Serving, ca_file: Option<&Path>) -> String {
-    let mut text = format!(
-        "default_profile = \"practice\"\n\n[profiles.practice]\nissuer = {}\nclient_id = {}\n\
-         scopes = [\"openid\", \"offline_access\"]\n",
-        json!(serving.issuer),
-        json!(Client::public().id),
-    );
+fn config(profile: &str, ca_file: Option<&Path>) -> String {
+    let mut text = format!("default_profile = \"practice\"\n\n[profiles.practice]\n{profile}");
     if let Some(path) = ca_file {
         text += &["tls_ca_file = ", &json!(path).to_string(), "\n"].concat();
     }
@@ -218,9 +226,19 @@ mod tests {
     }
 
     #[test]
+    fn a_dialect_comes_whole_and_is_changed_by_what_follows() {
+        for (name, revokes) in [("entra", false), ("github", false), ("auth0", true), ("4insight", false)] {
+            let options = parse(&format!("--dialect {name} --no-userinfo")).unwrap().unwrap();
+            assert!(!options.settings.userinfo);
+            assert_eq!(options.settings.revocation, revokes, "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
         for line in [
             "--prot 1",
+            "--dialect klingon",
             "--port",
             "--port x",
             "--port 70000",

@@ -2,18 +2,12 @@
 
 use url::Url;
 
-use super::{Answer, Decision};
+use super::{Answer, Decision, PASSWORD};
 use crate::http::Request;
-
-/// What stands for a password in forms that want one and check none.
-const PASSWORD: &str = "any password";
 
 /// The request that a person's answer on this page makes; `None` when the page offers no way to give it.
 pub(super) fn submit(page: &str, at: &Url, answer: &Answer) -> Option<Request> {
-    let start = page.find("<form")?;
-    let end = page[start..].find("</form>").map_or(page.len(), |length| start + length);
-    let form = &page[start..end];
-    let (_, target) = tags(form, "form").next()?;
+    let (form, target) = first_form(page)?;
     let action = at.join(&attribute(target, "action").unwrap_or_default()).ok()?;
     let elsewhere = attribute(target, "id").map(|id| buttons_of(page, &id)).unwrap_or_default();
     let button = buttons(form)
@@ -34,6 +28,23 @@ pub(super) fn submit(page: &str, at: &Url, answer: &Answer) -> Option<Request> {
     Some(Request::get(action))
 }
 
+/// Where a page that posts its form by a script posts it, and the fields (OAuth 2.0 Form Post Response Mode).
+pub(super) fn posts_itself(page: &str, at: &Url) -> Option<(Url, Vec<(String, String)>)> {
+    let (form, target) = first_form(page)?;
+    let is_posted = attribute(target, "method").is_some_and(|method| method.eq_ignore_ascii_case("post"));
+    let action = at.join(&attribute(target, "action")?).ok()?;
+    (is_posted && page.contains(".submit()")).then(|| (action, filled(form, "")))
+}
+
+/// The first form, and what its tag says.
+fn first_form(page: &str) -> Option<(&str, &str)> {
+    let start = page.find("<form")?;
+    let end = page[start..].find("</form>").map_or(page.len(), |length| start + length);
+    let form = &page[start..end];
+    let (_, target) = tags(form, "form").next()?;
+    Some((form, target))
+}
+
 /// The fields of a form, hidden ones as they are, the person's filled in.
 fn filled(form: &str, login: &str) -> Vec<(String, String)> {
     let mut fields = Vec::new();
@@ -51,7 +62,11 @@ fn filled(form: &str, login: &str) -> Vec<(String, String)> {
             }
             "checkbox" if !has(tag, "checked") => {}
             "checkbox" => fields.push((name, value.unwrap_or_else(|| "on".to_owned()))),
-            _ => fields.push((name, login.to_owned())),
+            // What the page has filled in already is left as it is.
+            _ => {
+                fields
+                    .push((name, value.filter(|text| !text.is_empty()).unwrap_or_else(|| login.to_owned())));
+            }
         }
     }
     for (_, tag) in tags(form, "select") {
@@ -142,6 +157,7 @@ mod tests {
 
     const PAGE: &str = r#"<h1>Sign in</h1><form autocomplete="off" action="/go?x=1&amp;y=2" method="post">
         <input type="hidden" name="csrf" value="a&quot;b"/><input required type="text" name="login">
+        <input type="text" name="code" value="AB">
         <input type="password" name="password"><button type="submit" name="answer" value="allow">Allow</button>
         <button name="answer" value="deny">No</button></form><a href="/abort">[ Cancel ]</a>"#;
 
@@ -153,9 +169,26 @@ mod tests {
     #[test]
     fn a_person_fills_in_the_visible_fields_and_presses_the_button_meant() {
         let allowed = body(Decision::Allow, PAGE);
-        assert!(allowed.contains("csrf=a%22b&login=ada&password=any+password&answer=allow"), "{allowed}");
+        assert!(
+            allowed.contains("csrf=a%22b&login=ada&code=AB&password=any+password&answer=allow"),
+            "{allowed}"
+        );
         assert!(allowed.contains("/go"), "{allowed}");
         assert!(body(Decision::Deny, PAGE).contains("answer=deny"));
+    }
+
+    #[test]
+    fn a_form_that_a_script_posts_needs_no_button() {
+        let page = r#"<script>document.forms[0].submit()</script><form method="post" action="/back">
+            <input type="hidden" name="code" value="a&amp;b"/><input type="hidden" name="state" value="S"/></form>"#;
+        let at = Url::parse("http://127.0.0.1:1/auth").unwrap();
+        let (action, fields) = posts_itself(page, &at).unwrap();
+        assert_eq!(action.path(), "/back");
+        assert_eq!(
+            fields,
+            [("code", "a&b"), ("state", "S")].map(|(name, value)| (name.into(), value.into()))
+        );
+        assert_eq!(posts_itself(PAGE, &at), None, "a person is asked there");
     }
 
     #[test]

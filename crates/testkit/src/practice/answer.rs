@@ -1,4 +1,4 @@
-//! Answers: JSON that nobody may store, and RFC 6749 section 5.2 errors.
+//! Answers: JSON that nobody may store, and RFC 6749 section 5.2 errors with the cause that a dialect words anew.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -17,17 +17,75 @@ pub(super) fn unstored(status: StatusCode, body: &Value) -> Response {
 }
 
 /// A request refused (RFC 6749 section 5.2).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Refusal {
-    status: StatusCode,
-    error: &'static str,
-    description: &'static str,
+    pub(super) status: StatusCode,
+    pub(super) error: &'static str,
+    pub(super) description: &'static str,
+    pub(super) cause: Cause,
     basic_challenge: bool,
+}
+
+/// What a refusal is about, where servers differ in what they say of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Nothing that a dialect has its own words for.
+    #[default]
+    Other,
+    /// A parameter that has to be there.
+    Missing(&'static str),
+    TenantUnknown,
+    ClientUnknown,
+    SecretMissing,
+    SecretWrong,
+    /// A public client's.
+    SecretUnwanted,
+    /// Its signature, or the certificate that it names.
+    AssertionWrong,
+    AssertionTooOld,
+    RedirectUriOther,
+    CodeUnknown,
+    CodeTooOld,
+    CodeReused,
+    VerifierWrong,
+    GrantOfOtherClient,
+    RefreshTokenUnknown,
+    RefreshTokenTooOld,
+    RefreshTokenRevoked,
+    RefreshTokenReused,
+    UserUnknown,
+    PasswordWrong,
+    GrantTypeUnknown,
+    ScopeUnknown,
+    ScopeMixed,
+    ScopeOfSeveralResources,
+    /// Reserved scopes beside `.default`, in the refresh of a device's login.
+    ScopeNotOfDevice,
+    ScopeNotOfClient,
+    ResourceUnknown,
+    ResourceUnwanted,
+    AudienceMissing,
+    AudienceUnknown,
+    /// A resource that wants more of the person: which of the settings' [`super::Guarded`] it is.
+    Guarded(usize),
+    DevicePending,
+    /// And how many seconds polls must leave from now on.
+    DeviceTooEarly {
+        interval: u64,
+    },
+    DeviceDenied,
+    DeviceTooOld,
+    DeviceUnknown,
 }
 
 impl Refusal {
     pub(super) fn invalid_request(description: &'static str) -> Self {
         Self::bad("invalid_request", description)
+    }
+
+    /// A parameter is missing.
+    pub(super) fn missing(name: &'static str, description: &'static str) -> Self {
+        Self::invalid_request(description).because(Cause::Missing(name))
     }
 
     pub(super) fn invalid_grant(description: &'static str) -> Self {
@@ -47,22 +105,30 @@ impl Refusal {
     }
 
     pub(super) fn unsupported_grant_type(description: &'static str) -> Self {
-        Self::bad("unsupported_grant_type", description)
+        Self::bad("unsupported_grant_type", description).because(Cause::GrantTypeUnknown)
     }
 
     /// With a challenge when the client tried the `Authorization` header.
     pub(super) fn invalid_client(description: &'static str, basic_challenge: bool) -> Self {
-        Self { status: StatusCode::UNAUTHORIZED, error: "invalid_client", description, basic_challenge }
+        let status = StatusCode::UNAUTHORIZED;
+        Self { status, error: "invalid_client", description, cause: Cause::Other, basic_challenge }
     }
 
     /// An error with a status of the server's own choice.
     pub(super) fn with_status(status: u16, error: &'static str, description: &'static str) -> Self {
         let status = StatusCode::from_u16(status).expect("a test names a valid status");
-        Self { status, error, description, basic_challenge: false }
+        Self { status, ..Self::bad(error, description) }
     }
 
-    fn bad(error: &'static str, description: &'static str) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, error, description, basic_challenge: false }
+    /// The same refusal, with what it is about.
+    #[must_use]
+    pub(super) fn because(self, cause: Cause) -> Self {
+        Self { cause, ..self }
+    }
+
+    pub(super) fn bad(error: &'static str, description: &'static str) -> Self {
+        let status = StatusCode::BAD_REQUEST;
+        Self { status, error, description, cause: Cause::Other, basic_challenge: false }
     }
 }
 

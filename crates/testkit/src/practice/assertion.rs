@@ -18,7 +18,7 @@ use ring::{
 use serde_json::Value;
 
 use super::{
-    answer::Refusal,
+    answer::{Cause, Refusal},
     client_keys::{KeyKind, RegisteredKey},
     clients::{Client, ClientAuthentication},
     ledger::{Entry, SecretKind},
@@ -37,7 +37,8 @@ pub(super) fn authenticate<'a>(
     request: &Entry,
     assertion: &str,
 ) -> Result<&'a Client, Refusal> {
-    let refuse = |description| Err(Refusal::invalid_client(description, false));
+    let because = |description, cause| Refusal::invalid_client(description, false).because(cause);
+    let refuse = |description| Err(because(description, Cause::Other));
     site.practice.state().ledger.remember(SecretKind::ClientAssertion, assertion);
     if request.form.get("client_assertion_type") != Some(ASSERTION_TYPE) {
         return refuse("client_assertion_type is not jwt-bearer");
@@ -46,12 +47,12 @@ pub(super) fn authenticate<'a>(
     let subject = jwt.claim("sub");
     let clients = &site.practice.settings().clients;
     let Some(client) = clients.iter().find(|client| Some(client.id.as_str()) == subject) else {
-        return refuse("unknown client");
+        return Err(because("unknown client", Cause::ClientUnknown));
     };
     if jwt.claim("iss") != subject || request.form.get("client_id").is_some_and(|id| id != client.id) {
         return refuse("iss, sub and client_id differ");
     }
-    let way = jwt.verify(client).map_err(|description| Refusal::invalid_client(description, false))?;
+    let way = jwt.verify(client).map_err(|description| because(description, Cause::AssertionWrong))?;
     if !client.accepts.contains(&way) {
         return refuse("this client is registered for another way of authentication");
     }
@@ -61,7 +62,7 @@ pub(super) fn authenticate<'a>(
     if let Err(description) =
         jwt.check_times(site.practice.shared.timeline.unix_now(), site.practice.settings().assertion_life)
     {
-        return refuse(description);
+        return Err(because(description, Cause::AssertionTooOld));
     }
     let Some(id) = jwt.claim("jti").filter(|id| !id.is_empty()) else { return refuse("jti is missing") };
     let mut guard = site.practice.state();
@@ -75,11 +76,8 @@ pub(super) fn authenticate<'a>(
 
 /// The issuer, or one of its token endpoints.
 fn is_this_server(site: &Site, audience: &str) -> bool {
-    match audience.strip_prefix(&*site.issuer) {
-        Some("") => true,
-        Some(path) => Endpoint::at(path) == Some(Endpoint::Token),
-        None => false,
-    }
+    let path = audience.strip_prefix(&*site.origin);
+    audience == &*site.issuer || path.is_some_and(|path| Endpoint::at(path) == Some(Endpoint::Token))
 }
 
 /// A JWT taken apart.

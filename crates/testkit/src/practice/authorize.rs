@@ -10,10 +10,12 @@ use serde_json::json;
 use url::form_urlencoded::Serializer;
 
 use super::{
+    answer::Refusal,
     fresh_secret,
     ledger::{Entry, Parameters, SecretKind},
     page,
     rotation::FamilyId,
+    scope,
     settings::{Settings, User},
     site::{Endpoint, Site},
     timeline::Moment,
@@ -72,18 +74,19 @@ enum Problem {
     /// The client or its redirect URI cannot be trusted: only the person is told (RFC 6749 section 4.1.2.1).
     Shown(&'static str),
     /// The client is told.
-    Returned { error: &'static str, description: &'static str },
+    Returned(Refusal),
 }
 
 /// `GET`: the login page.
 pub(super) async fn show(State(site): State<Site>, Extension(entry): Extension<Entry>) -> Response {
     let settings = site.practice.settings();
     match judge(settings, &entry.query) {
-        Ok(request) => show_login(&site, request),
+        Ok(request) => show_login(&site, &entry.path, request),
         Err(Problem::Shown(text)) => shown(text),
-        Err(Problem::Returned { error, description }) => {
+        Err(Problem::Returned(refusal)) => {
+            let (error, description) = settings.dialect.words(&site, &entry, &refusal);
             let redirect_uri = entry.query.get("redirect_uri").unwrap_or_default();
-            let parameters = [("error", error), ("error_description", description)];
+            let parameters = [("error", error), ("error_description", description.as_str())];
             back(&site, redirect_uri, Mode::of(&entry.query), entry.query.get("state"), &parameters)
         }
     }
@@ -103,10 +106,11 @@ pub(super) async fn show_package_login(State(site): State<Site>) -> Response {
         state: None,
         login_hint: None,
     };
-    show_login(&site, request)
+    let action = site.path(Endpoint::Authorization).unwrap_or_default();
+    show_login(&site, action, request)
 }
 
-fn show_login(site: &Site, request: AuthorizationRequest) -> Response {
+fn show_login(site: &Site, action: &str, request: AuthorizationRequest) -> Response {
     let settings = site.practice.settings();
     let form = fresh_secret();
     let client = settings.clients.iter().find(|client| client.id == request.client_id);
@@ -116,7 +120,7 @@ fn show_login(site: &Site, request: AuthorizationRequest) -> Response {
         resources: &request.resources,
         users: &settings.users,
         chosen: request.login_hint.as_deref(),
-        action: Endpoint::Authorization.paths()[0],
+        action,
         user_code: None,
         form: &form,
     });
@@ -196,7 +200,7 @@ fn judge(settings: &Settings, query: &Parameters) -> Result<AuthorizationRequest
     let redirect_uri = once("redirect_uri").filter(|uri| client.may_redirect_to(uri)).ok_or(
         Problem::Shown("The address to return to is not registered for this program (redirect_uri)."),
     )?;
-    let problem = |error, description| Err(Problem::Returned { error, description });
+    let problem = |error, description| Err(Problem::Returned(Refusal::bad(error, description)));
     if query.repeats_any() {
         return problem("invalid_request", "a parameter came twice");
     }
@@ -226,36 +230,19 @@ fn judge(settings: &Settings, query: &Parameters) -> Result<AuthorizationRequest
     if query.get("prompt") == Some("none") {
         return problem("login_required", "nobody is signed in without being asked");
     }
-    let scope = words(query.get("scope"));
-    if scope.iter().any(|word| !settings.scopes.contains(word)) {
-        return problem("invalid_scope", "unknown scope");
-    }
-    let resources: Vec<_> = query.all("resource").map(str::to_owned).collect();
-    if resources.iter().any(|resource| !is_resource(resource)) {
-        return problem("invalid_target", "a resource is an absolute URI without a fragment");
-    }
+    let wanted = scope::of_person(settings, query).map_err(Problem::Returned)?;
     let owned = |name| query.get(name).map(str::to_owned);
     Ok(AuthorizationRequest {
         client_id: client.id.clone(),
         redirect_uri: Some(redirect_uri.to_owned()),
-        scope,
-        resources,
+        scope: wanted.scope,
+        resources: wanted.resources,
         nonce: owned("nonce"),
         code_challenge,
         mode,
         state: owned("state"),
         login_hint: owned("login_hint"),
     })
-}
-
-/// The words of a `scope` parameter.
-pub(super) fn words(scope: Option<&str>) -> Vec<String> {
-    scope.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect()
-}
-
-/// Whether it can be a `resource` (RFC 8707 section 2).
-pub(super) fn is_resource(text: &str) -> bool {
-    url::Url::parse(text).is_ok_and(|uri| uri.fragment().is_none())
 }
 
 fn shown(text: &str) -> Response {
@@ -271,8 +258,10 @@ fn back(
     parameters: &[(&str, &str)],
 ) -> Response {
     let issuer = site.practice.settings().iss_in_callback.then_some(&*site.issuer);
-    let own = [("state", state), ("iss", issuer)];
-    let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let extras = site.practice.settings().dialect.callback_extras();
+    let extras = extras.iter().map(|(name, value)| (*name, Some(value.as_str())));
+    let own = [("state", state), ("iss", issuer)].into_iter().chain(extras);
+    let own = own.filter_map(|(name, value)| Some((name, value?)));
     let parameters: Vec<_> = parameters.iter().copied().chain(own).collect();
     if mode == Mode::FormPost {
         return (page::form_headers(), Html(page::form(redirect_uri, &parameters))).into_response();
@@ -334,7 +323,9 @@ mod tests {
             ("invalid_target", &[("resource", "relative")]),
             ("invalid_target", &[("resource", "https://api.example/#part")]),
         ] {
-            let Err(Problem::Returned { error, .. }) = judged(changes) else { panic!("{changes:?}") };
+            let Err(Problem::Returned(Refusal { error, .. })) = judged(changes) else {
+                panic!("{changes:?}")
+            };
             assert_eq!(error, expected, "{changes:?}");
         }
     }
@@ -349,7 +340,7 @@ mod tests {
         let strict = Settings { legacy: false, ..Settings::default() };
         assert!(matches!(
             judge(&strict, &query),
-            Err(Problem::Returned { error: "unsupported_response_type", .. })
+            Err(Problem::Returned(Refusal { error: "unsupported_response_type", .. }))
         ));
     }
 

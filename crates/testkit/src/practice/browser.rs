@@ -94,7 +94,8 @@ impl Practice {
         let form = hidden_field(&page, "form").with_context(|| format!("no login form: {page}"))?;
         let fields = [("form", form), ("user", username), ("decision", decision)];
         let body = Serializer::new(String::new()).extend_pairs(fields).finish();
-        let post = Request::post("/authorize")
+        let (_, action) = page.split_once("method=post action=\"").context("a page without a form")?;
+        let post = Request::post(action.split('"').next().unwrap_or_default())
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from(body))?;
         fetch(&router, post).await

@@ -5,7 +5,13 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 
-use super::{answer::Refusal, assertion, client_keys::RegisteredKey, ledger::Entry, site::Site};
+use super::{
+    answer::{Cause, Refusal},
+    assertion,
+    client_keys::RegisteredKey,
+    ledger::Entry,
+    site::Site,
+};
 
 /// A way in which a client proves itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +123,7 @@ impl fmt::Debug for Client {
 pub(super) fn authenticate<'a>(site: &'a Site, request: &Entry) -> Result<&'a Client, Refusal> {
     let header = basic(request)?;
     let used_header = header.is_some();
-    let refuse = |description| Refusal::invalid_client(description, used_header);
+    let refuse = |description, cause| Refusal::invalid_client(description, used_header).because(cause);
     let (id, secret) = (request.form.get("client_id"), request.form.get("client_secret"));
     let assertion = request.form.get("client_assertion");
     if [used_header, secret.is_some(), assertion.is_some()].iter().filter(|used| **used).count() > 1 {
@@ -145,25 +151,26 @@ pub(super) fn authenticate<'a>(site: &'a Site, request: &Entry) -> Result<&'a Cl
             let client = clients.iter().find(|client| client.secret.as_deref() == Some(secret));
             (client, vec![(ClientAuthentication::SecretOnly, secret.to_owned())])
         }
-        (None, None, None) => return Err(refuse("no client authentication")),
+        (None, None, None) => return Err(refuse("no client authentication", Cause::SecretMissing)),
     };
-    let client = client.ok_or_else(|| refuse("unknown client"))?;
+    let client = client.ok_or_else(|| refuse("unknown client", Cause::ClientUnknown))?;
     let Some(expected) = client.secret.as_ref().filter(|_| !proofs.is_empty()) else {
         return if client.secret.is_none() && !proofs.is_empty() {
-            Err(refuse("this client has no secret"))
+            let cause = if client.is_public() { Cause::SecretUnwanted } else { Cause::SecretWrong };
+            Err(refuse("this client has no secret", cause))
         } else if client.accepts.contains(&ClientAuthentication::None) {
             Ok(client)
         } else {
-            Err(refuse("this client is not public, and must prove itself"))
+            Err(refuse("this client is not public, and must prove itself", Cause::SecretMissing))
         };
     };
     let mut right = proofs.iter().filter(|(_, given)| given == expected).map(|(way, _)| way).peekable();
     if right.peek().is_none() {
-        Err(refuse("wrong client secret"))
+        Err(refuse("wrong client secret", Cause::SecretWrong))
     } else if right.any(|way| client.accepts.contains(way)) {
         Ok(client)
     } else {
-        Err(refuse("this client is registered for another way of authentication"))
+        Err(refuse("this client is registered for another way of authentication", Cause::Other))
     }
 }
 

@@ -12,13 +12,13 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Refusal, unstored},
-    authorize::{is_resource, words},
+    answer::{Cause, Refusal},
     clients::{Client, authenticate},
     fresh_secret,
     ledger::{Entry, SecretKind},
     page,
     rotation::{FamilyId, Grant},
+    scope,
     settings::DeviceFlow,
     site::{Endpoint, Site},
     timeline::Moment,
@@ -56,16 +56,17 @@ enum Decision {
 
 /// `POST /device_authorization`.
 pub(super) async fn authorize(State(site): State<Site>, Extension(entry): Extension<Entry>) -> Response {
+    let dialect = &site.practice.settings().dialect;
     match begin(&site, &entry) {
-        Ok(body) => unstored(StatusCode::OK, &body),
-        Err(refusal) => refusal.into_response(),
+        Ok(body) => dialect.device_code(&entry, body),
+        Err(refusal) => dialect.refused(&site, &entry, refusal),
     }
 }
 
 /// `GET /device`: asks for the code, or shows who asks with it.
 pub(super) async fn show(State(site): State<Site>, Extension(entry): Extension<Entry>) -> Response {
     let Some(typed) = entry.query.get("user_code") else {
-        return html(StatusCode::OK, page::user_code(None));
+        return html(StatusCode::OK, page::user_code(&entry.path, None));
     };
     let settings = site.practice.settings();
     let now = site.practice.shared.timeline.now();
@@ -79,7 +80,7 @@ pub(super) async fn show(State(site): State<Site>, Extension(entry): Extension<E
     let Some(device) = open else {
         return html(
             StatusCode::BAD_REQUEST,
-            page::user_code(Some("There is no such code, or it is too old.")),
+            page::user_code(&entry.path, Some("There is no such code, or it is too old.")),
         );
     };
     let form = fresh_secret();
@@ -90,7 +91,7 @@ pub(super) async fn show(State(site): State<Site>, Extension(entry): Extension<E
         resources: &device.resources,
         users: &settings.users,
         chosen: None,
-        action: Endpoint::DeviceVerification.paths()[0],
+        action: &entry.path,
         user_code: Some(&device.user_code),
         form: &form,
     });
@@ -126,16 +127,24 @@ pub(super) async fn decide(State(site): State<Site>, Extension(entry): Extension
 pub(super) fn poll(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal> {
     let flow = site.practice.settings().device_flow.as_ref();
     let flow = flow.ok_or(Refusal::unsupported_grant_type("there is no device flow here"))?;
-    let text = entry.form.get("device_code").ok_or(Refusal::invalid_request("device_code is missing"))?;
+    let text =
+        entry.form.get("device_code").ok_or(Refusal::missing("device_code", "device_code is missing"))?;
     let now = site.practice.shared.timeline.now();
     let mut guard = site.practice.state();
     let state = &mut *guard;
-    let device = state.device_codes.get_mut(text).ok_or(Refusal::invalid_grant("unknown device code"))?;
+    let device = state
+        .device_codes
+        .get_mut(text)
+        .ok_or(Refusal::invalid_grant("unknown device code").because(Cause::DeviceUnknown))?;
     if device.client_id != client.id {
-        return Err(Refusal::invalid_grant("the device code was issued to another client"));
+        return Err(Refusal::invalid_grant("the device code was issued to another client")
+            .because(Cause::GrantOfOtherClient));
     }
-    let refuse = |error, description| Err(Refusal::with_status(flow.error_status, error, description));
-    let too_early = device.polled_at.is_some_and(|polled_at| now < polled_at + device.interval);
+    let refuse = |error, description, cause| {
+        Err(Refusal::with_status(flow.error_status, error, description).because(cause))
+    };
+    let too_early =
+        flow.slows_down && device.polled_at.is_some_and(|polled_at| now < polled_at + device.interval);
     device.polled_at = Some(now);
     if let Decision::Redeemed(family) = device.decision {
         state.families.revoke_family(family);
@@ -145,25 +154,27 @@ pub(super) fn poll(site: &Site, client: &Client, entry: &Entry) -> Result<Value,
         ));
     }
     if device.expires_at <= now {
-        return refuse("expired_token", "the device code is too old");
+        return refuse("expired_token", "the device code is too old", Cause::DeviceTooOld);
     }
     if too_early {
         device.interval += SLOWER;
-        return refuse("slow_down", "polls come too often");
+        let interval = device.interval.as_secs();
+        return refuse("slow_down", "polls come too often", Cause::DeviceTooEarly { interval });
     }
     let (subject, signed_in_at) = match &device.decision {
         Decision::Allowed { subject, signed_in_at } => (subject.clone(), *signed_in_at),
-        Decision::Denied => return refuse("access_denied", "the person declined"),
+        Decision::Denied => return refuse("access_denied", "the person declined", Cause::DeviceDenied),
         Decision::Open | Decision::Redeemed(_) => {
-            return refuse("authorization_pending", "the person has not decided yet");
+            return refuse("authorization_pending", "the person has not decided yet", Cause::DevicePending);
         }
     };
-    let audience = token::narrowed_audience(entry, &device.resources)?;
+    let audience = scope::narrowed(site.practice.settings(), &entry.form, &device.resources)?;
     let grant = Grant {
         client_id: client.id.clone(),
         subject,
         scope: device.scope.clone(),
         resources: device.resources.clone(),
+        by_device: true,
         signed_in_at,
     };
     let (family, body) = token::begin(site, state, grant, audience, None);
@@ -180,24 +191,20 @@ fn begin(site: &Site, entry: &Entry) -> Result<Value, Refusal> {
     if entry.form.repeats_any() {
         return Err(Refusal::invalid_request("a parameter came twice"));
     }
+    if let Some(refusal) = settings.dialect.objects_to(entry) {
+        return Err(refusal);
+    }
     let client = authenticate(site, entry)?;
     if entry.form.get("client_id").is_none() {
-        return Err(Refusal::invalid_request("client_id is missing"));
+        return Err(Refusal::missing("client_id", "client_id is missing"));
     }
-    let scope = words(entry.form.get("scope"));
-    if scope.iter().any(|word| !settings.scopes.contains(word)) {
-        return Err(Refusal::invalid_scope("unknown scope"));
-    }
-    let resources: Vec<_> = entry.form.all("resource").map(str::to_owned).collect();
-    if resources.iter().any(|resource| !is_resource(resource)) {
-        return Err(Refusal::invalid_target("a resource is an absolute URI without a fragment"));
-    }
+    let wanted = scope::of_person(settings, &entry.form)?;
     let (device_code, user_code) = (fresh_secret(), fresh_user_code());
     let body = answer(site, flow, &device_code, &user_code);
     let device = DeviceCode {
         client_id: client.id.clone(),
-        scope,
-        resources,
+        scope: wanted.scope,
+        resources: wanted.resources,
         user_code,
         expires_at: site.practice.shared.timeline.now() + flow.code_life,
         interval: flow.interval,

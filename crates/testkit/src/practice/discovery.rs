@@ -1,16 +1,22 @@
 //! The metadata (OpenID Connect Discovery, RFC 8414) and the keys of ID tokens.
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use serde_json::{Value, json};
 
 use super::{
     device,
+    dialect::Dialect,
+    layout,
+    ledger::Entry,
     site::{Endpoint, Site},
 };
 
-/// The same document at both well-known paths.
-pub(super) async fn metadata(State(site): State<Site>) -> Json<Value> {
+/// The same document at each well-known path, but for a tenant's.
+pub(super) async fn metadata(State(site): State<Site>, Extension(entry): Extension<Entry>) -> Json<Value> {
     let settings = site.practice.settings();
+    if let (Dialect::Entra(entra), Some(tenant)) = (&settings.dialect, layout::tenant_in(&entry.path)) {
+        return Json(entra.metadata(&site, tenant));
+    }
     let authentication =
         ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"];
     let algorithms = ["RS256", "PS256", "ES256", "HS256"];

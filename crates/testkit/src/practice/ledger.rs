@@ -48,7 +48,7 @@ pub struct Refresh {
     pub at: Duration,
     /// The refresh token that was spent.
     pub refresh_token: String,
-    /// The one that replaces it.
+    /// The one that replaces it; itself where it stays the only one.
     pub successor: String,
     /// The access token issued with it.
     pub access_token: String,

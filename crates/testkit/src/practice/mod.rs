@@ -7,17 +7,18 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`settings`], [`clients`], [`client_keys`] | how it behaves, and who is registered |
+//! | [`dialect`] | the habits of Entra, GitHub, Auth0 and 4insight, as data |
 //! | `assertion` | JWTs that clients prove themselves with (RFC 7523) |
-//! | `site` | the endpoints, the router, and the recording of every request |
+//! | `site`, `layout` | the endpoints and their paths, the router, and the recording of every request |
 //! | `authorize`, `page` | the authorization endpoint and its login page, and the page that hands out packages |
-//! | `token` | the token endpoint |
+//! | `token`, `scope` | the token endpoint; what a request asks for |
 //! | `device` | the device flow: user codes, their page, and the polls |
 //! | [`rotation`] | PURE: families of tokens, and what kills them |
 //! | `revocation`, `protected`, `discovery`, `id_token` | RFC 7009; userinfo and a small API; metadata; ID tokens |
 //! | [`ledger`], `entry` | what happened, request by request |
 //! | [`fault`] | scripted answers, gates, lost connections |
 //! | `browser` | what a person at the login page does |
-//! | [`serve`], `certificates`, `side` | sockets, TLS, and the view for other processes |
+//! | [`serve`], `certificates`, `side`, `profile` | sockets, TLS, the view for other processes, and how they sign in |
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -48,15 +49,19 @@ mod certificates;
 pub mod client_keys;
 pub mod clients;
 mod device;
+pub mod dialect;
 mod discovery;
 mod entry;
 pub mod fault;
 mod id_token;
+mod layout;
 pub mod ledger;
 mod page;
+mod profile;
 mod protected;
 mod revocation;
 pub mod rotation;
+mod scope;
 pub mod serve;
 pub mod settings;
 mod side;
@@ -68,6 +73,7 @@ mod token;
 
 pub use client_keys::{ClientKey, RegisteredKey};
 pub use clients::{Client, ClientAuthentication};
+pub use dialect::{Auth0, Dialect, Entra, ExactRequest, Guarded, Resource, Tenant};
 pub use fault::{Answer, Gate};
 pub use ledger::{Ledger, SecretKind};
 pub use rotation::{AccessToken, Verdict};
@@ -135,11 +141,11 @@ impl Practice {
         }
     }
 
-    /// The server as a service to call in memory, under the given issuer identifier (an origin without a path,
-    /// such as `https://practice.test`). An answer for which [`fault::is_lost`] holds stands for a connection
+    /// The server as a service to call in memory, at the given origin, such as `https://practice.test`, which is its
+    /// issuer identifier unless its dialect has another. An answer for which [`fault::is_lost`] holds stands for a connection
     /// that closed without one.
-    pub fn router(&self, issuer: &str) -> axum::Router {
-        site::router(self.clone(), issuer)
+    pub fn router(&self, origin: &str) -> axum::Router {
+        site::router(self.clone(), origin)
     }
 
     /// How it behaves.

@@ -106,16 +106,17 @@ pub(super) fn form_headers() -> [(HeaderName, String); 4] {
     })
 }
 
-/// The page that asks for a user code, after an attempt that went wrong if there is a problem.
-pub(super) fn user_code(problem: Option<&str>) -> String {
+/// The page that asks for a user code and sends it to this address, after an attempt that went wrong if there is a problem.
+pub(super) fn user_code(action: &str, problem: Option<&str>) -> String {
     let problem = problem.map_or_else(String::new, |text| format!("<p><b>{}</b></p>", escaped(text)));
     document(
         "Connect a device",
         &format!(
-            "<h1>Connect a device</h1>{problem}<form method=get action=\"/device\">\
+            "<h1>Connect a device</h1>{problem}<form method=get action=\"{action}\">\
              <p><label>The code that your device shows<br>\
              <input class=code name=user_code autocomplete=off autofocus required></label></p>\
-             <div class=buttons><button>Continue</button></div></form>"
+             <div class=buttons><button>Continue</button></div></form>",
+            action = escaped(action)
         ),
     )
 }

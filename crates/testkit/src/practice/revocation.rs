@@ -4,7 +4,7 @@ use axum::{
     Extension,
     extract::State,
     http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse as _, Response},
 };
 
 use super::{answer::Refusal, clients::authenticate, ledger::Entry, site::Site};
@@ -13,7 +13,7 @@ use super::{answer::Refusal, clients::authenticate, ledger::Entry, site::Site};
 pub(super) async fn revoke(State(site): State<Site>, Extension(entry): Extension<Entry>) -> Response {
     match forget(&site, &entry) {
         Ok(()) => (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")]).into_response(),
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => site.practice.settings().dialect.refused(&site, &entry, refusal),
     }
 }
 

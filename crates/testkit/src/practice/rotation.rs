@@ -12,6 +12,8 @@ pub(super) struct Grant {
     pub(super) scope: Vec<String>,
     /// Named at authorization (RFC 8707); none named: any may be asked for later.
     pub(super) resources: Vec<String>,
+    /// Whether it came by the device flow.
+    pub(super) by_device: bool,
     /// In Unix seconds.
     pub(super) signed_in_at: u64,
 }
@@ -118,9 +120,7 @@ impl Families {
             return Err(Denied::OtherClient);
         }
         if token.spent {
-            match self.rotation {
-                Rotation::Strict => family.revoked = true,
-            }
+            family.revoked = true;
             return Err(Denied::Reused);
         }
         if family.revoked {
@@ -132,10 +132,11 @@ impl Families {
         Ok(token.family)
     }
 
-    /// Spends a refresh token that [`Self::present`] accepted.
+    /// Brings the successor of a refresh token that [`Self::present`] accepted, which is spent unless this server
+    /// lets old ones live.
     pub(super) fn rotate(&mut self, text: &str, successor: &str, expires_at: Option<Moment>) {
         if let Some(token) = self.refresh_tokens.get_mut(text) {
-            token.spent = true;
+            token.spent = self.rotation == Rotation::Strict;
             let family = token.family;
             self.add_refresh_token(successor, family, expires_at);
         }
@@ -195,12 +196,17 @@ mod tests {
     const END: Moment = Duration::from_secs(10);
 
     fn one_login() -> (Families, FamilyId) {
-        let mut families = Families::new(Rotation::Strict);
+        one_login_at(Rotation::Strict)
+    }
+
+    fn one_login_at(rotation: Rotation) -> (Families, FamilyId) {
+        let mut families = Families::new(rotation);
         let family = families.begin(Grant {
             client_id: "c".to_owned(),
             subject: "s".to_owned(),
             scope: vec![],
             resources: vec![],
+            by_device: false,
             signed_in_at: 0,
         });
         families.add_refresh_token("r1", family, Some(END));
@@ -220,6 +226,18 @@ mod tests {
         assert_eq!(families.present("r2", "c", Moment::ZERO), Err(Denied::Revoked));
         assert_eq!(families.verdict("a1", Moment::ZERO), Verdict::Revoked);
         assert_eq!(families.present("other", "c", Moment::ZERO), Ok(other));
+    }
+
+    #[test]
+    fn where_old_ones_live_each_of_them_does() {
+        let (mut families, family) = one_login_at(Rotation::NeverRevoke);
+        families.rotate("r1", "r2", None);
+        families.rotate("r1", "r3", None);
+        for text in ["r1", "r2", "r3", "r1"] {
+            assert_eq!(families.present(text, "c", Moment::ZERO), Ok(family), "{text}");
+        }
+        families.revoke_family(family);
+        assert_eq!(families.present("r3", "c", Moment::ZERO), Err(Denied::Revoked));
     }
 
     #[test]

@@ -26,8 +26,10 @@ pub enum Transport {
 
 /// A server on a socket. It accepts connections from the moment this exists; dropping it ends all of them.
 pub struct Serving {
-    /// Its issuer identifier, and the base of all its URLs.
+    /// Its issuer identifier; the base of all its URLs too, unless its dialect has another.
     pub issuer: String,
+    /// The base of all its URLs: scheme, host and port.
+    pub origin: String,
     /// Its port on 127.0.0.1.
     pub port: u16,
     /// The certificate authority to trust, with TLS: the same at each start of one [`Practice`].
@@ -54,10 +56,11 @@ impl Practice {
             Transport::Plain => ("http", None),
             Transport::Tls => ("https", Some(self.certificates()?)),
         };
-        let issuer = format!("{scheme}://127.0.0.1:{port}");
+        let origin = format!("{scheme}://127.0.0.1:{port}");
         let acceptor = tls.map(|tls| TlsAcceptor::from(std::sync::Arc::clone(&tls.server)));
-        let accepting = tokio::spawn(accept(listener, acceptor, self.router(&issuer)));
-        Ok(Serving { issuer, port, ca_pem: tls.map(|tls| tls.ca_pem.clone()), accepting })
+        let accepting = tokio::spawn(accept(listener, acceptor, self.router(&origin)));
+        let issuer = self.settings().dialect.issuer(&origin);
+        Ok(Serving { issuer, origin, port, ca_pem: tls.map(|tls| tls.ca_pem.clone()), accepting })
     }
 
     fn certificates(&self) -> anyhow::Result<&Certificates> {

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use super::clients::Client;
+use super::{
+    clients::Client,
+    dialect::{Dialect, ExactRequest},
+};
 
 /// The behaviour of one practice server, settled when it is made.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each names an ability that a server has or has not")]
 pub struct Settings {
+    /// Whose habits it has.
+    pub dialect: Dialect,
     /// How long an access token lives.
     pub access_token_life: Duration,
     /// How long a refresh token lives unused; `None`: for ever. Announced as `refresh_expires_in` when set.
@@ -36,6 +41,8 @@ pub struct Settings {
     pub scopes: Vec<String>,
     /// The registered clients.
     pub clients: Vec<Client>,
+    /// The exact shape of some clients' requests; a client that is named here may send nothing else.
+    pub exact: Vec<ExactRequest>,
     /// The people who can sign in.
     pub users: Vec<User>,
     /// What the server's wall clock shows when the server is made, in Unix seconds; `None`: what this machine's
@@ -65,6 +72,8 @@ pub struct DeviceFlow {
     pub announces_expiry: bool,
     /// Whether the page's address is called `verification_url` and there is none with the code in it, as at Google.
     pub verification_url: bool,
+    /// Whether polls that come too early are told so, and must leave a longer pause from then on.
+    pub slows_down: bool,
     /// The status that answers to polls which grant nothing come with.
     pub error_status: u16,
 }
@@ -77,6 +86,7 @@ impl Default for DeviceFlow {
             interval: Duration::from_secs(5),
             announces_expiry: true,
             verification_url: false,
+            slows_down: true,
             error_status: 400,
         }
     }
@@ -90,6 +100,8 @@ pub enum Rotation {
     /// (RFC 9700 section 4.14.2).
     #[default]
     Strict,
+    /// Each redemption brings a new one, and every old one stays good, as at Entra.
+    NeverRevoke,
 }
 
 /// Someone who can sign in.
@@ -122,6 +134,7 @@ impl Default for Settings {
     /// [`Client::confidential`], the users `ada` and `grace`.
     fn default() -> Self {
         Self {
+            dialect: Dialect::Standard,
             access_token_life: Duration::from_hours(1),
             refresh_token_life: None,
             code_life: Duration::from_mins(1),
@@ -142,6 +155,7 @@ impl Default for Settings {
                 .map(str::to_owned)
                 .to_vec(),
             clients: vec![Client::public(), Client::confidential()],
+            exact: vec![],
             users: vec![User::new("ada", "Ada Lovelace"), User::new("grace", "Grace Hopper")],
             unix_at_start: None,
         }

@@ -9,20 +9,21 @@ use axum::{
     http::{HeaderValue, StatusCode, header, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 
 use super::{
-    Practice, authorize, device, discovery, fault,
+    Practice, authorize, device,
+    dialect::{Dialect, entra},
+    discovery, fault, layout,
     ledger::{Entry, Parameters},
-    protected, revocation, side, token,
+    protected, revocation,
+    settings::Settings,
+    side, token,
 };
 
 /// The longest request body that is read.
 const BODY_LIMIT: usize = 1 << 20;
-
-/// What follows the tenant in the path of a tenant's token endpoint.
-const TENANT_SUFFIX: &str = "/oauth2/v2.0/token";
 
 /// What a client can talk to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,100 +51,106 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 10] = [
-        Self::Authorization,
-        Self::Package,
-        Self::Token,
-        Self::DeviceAuthorization,
-        Self::DeviceVerification,
-        Self::Revocation,
-        Self::UserInfo,
-        Self::Discovery,
-        Self::Jwks,
-        Self::Api,
-    ];
+    /// The endpoint at a path.
+    pub(super) fn at(path: &str) -> Option<Self> {
+        layout::endpoint_at(path)
+    }
 
-    /// Its paths; the first is the one in the metadata.
-    pub(super) const fn paths(self) -> &'static [&'static str] {
+    /// Whether a server with these settings has it.
+    fn is_offered(self, settings: &Settings) -> bool {
         match self {
-            Self::Authorization => &["/authorize"],
-            Self::Package => &["/auth"],
-            Self::Token => &["/token"],
-            Self::DeviceAuthorization => &["/device_authorization"],
-            Self::DeviceVerification => &["/device"],
-            Self::Revocation => &["/revoke"],
-            Self::UserInfo => &["/userinfo"],
-            Self::Discovery => {
-                &["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
-            }
-            Self::Jwks => &["/jwks"],
-            Self::Api => &["/api/hello"],
+            Self::DeviceAuthorization | Self::DeviceVerification => settings.device_flow.is_some(),
+            Self::Revocation => settings.revocation,
+            Self::UserInfo => settings.userinfo,
+            _ => true,
         }
     }
 
-    /// The endpoint at a path.
-    pub(super) fn at(path: &str) -> Option<Self> {
-        if path.strip_suffix(TENANT_SUFFIX).is_some_and(|start| start.rfind('/') == Some(0)) {
-            return Some(Self::Token);
+    fn handler(self) -> MethodRouter<Site> {
+        match self {
+            Self::Authorization => get(authorize::show).post(authorize::decide),
+            Self::Package => get(authorize::show_package_login),
+            Self::Token => post(token::token),
+            Self::DeviceAuthorization => post(device::authorize),
+            Self::DeviceVerification => get(device::show).post(device::decide),
+            Self::Revocation => post(revocation::revoke),
+            Self::UserInfo => get(protected::userinfo).post(protected::userinfo),
+            Self::Discovery => get(discovery::metadata),
+            Self::Jwks => get(discovery::jwks),
+            Self::Api => get(protected::hello),
         }
-        Self::ALL.into_iter().find(|endpoint| endpoint.paths().contains(&path))
     }
 }
 
-/// A server under one issuer identifier: what the handlers share.
+/// A server at one origin: what the handlers share.
 #[derive(Clone)]
 pub(super) struct Site {
     pub(super) practice: Practice,
+    pub(super) origin: Arc<str>,
     pub(super) issuer: Arc<str>,
 }
 
 impl Site {
+    /// An endpoint's URI; empty where this server has none.
     pub(super) fn uri(&self, endpoint: Endpoint) -> String {
-        format!("{}{}", self.issuer, endpoint.paths()[0])
+        self.uri_for(endpoint, "")
+    }
+
+    /// An endpoint's URI for a tenant.
+    pub(super) fn uri_for(&self, endpoint: Endpoint, tenant: &str) -> String {
+        let path = self.path(endpoint).map(|path| path.replace(layout::TENANT, tenant));
+        path.map_or_else(String::new, |path| format!("{}{path}", self.origin))
+    }
+
+    pub(super) fn path(&self, endpoint: Endpoint) -> Option<&'static str> {
+        layout::path(self.practice.settings().dialect.layout(), endpoint)
     }
 
     /// The token endpoint that packages name.
     pub(super) fn package_endpoint(&self) -> String {
         match &self.practice.settings().package.tenant {
-            Some(tenant) => format!("{}/{tenant}{TENANT_SUFFIX}", self.issuer),
+            Some(tenant) => {
+                format!("{}{}", self.origin, layout::TENANT_TOKEN.replace(layout::TENANT, tenant))
+            }
             None => self.uri(Endpoint::Token),
         }
     }
 }
 
-pub(super) fn router(practice: Practice, issuer: &str) -> Router {
-    let site = Site { practice, issuer: Arc::from(issuer.trim_end_matches('/')) };
+pub(super) fn router(practice: Practice, origin: &str) -> Router {
+    let origin = origin.trim_end_matches('/');
+    let issuer = practice.settings().dialect.issuer(origin);
+    let site = Site { practice, origin: Arc::from(origin), issuer: Arc::from(issuer) };
     let settings = site.practice.settings();
-    let path = |endpoint: Endpoint| endpoint.paths()[0];
-    let mut router = Router::new()
-        .route(path(Endpoint::Authorization), get(authorize::show).post(authorize::decide))
-        .route(path(Endpoint::Package), get(authorize::show_package_login))
-        .route(path(Endpoint::Token), post(token::token))
-        .route(path(Endpoint::Jwks), get(discovery::jwks))
-        .route(path(Endpoint::Api), get(protected::hello));
-    for discovery_path in Endpoint::Discovery.paths() {
-        router = router.route(discovery_path, get(discovery::metadata));
+    let mut router = Router::new();
+    for (endpoint, path) in settings.dialect.layout() {
+        if endpoint.is_offered(settings) {
+            router = router.route(path, endpoint.handler());
+        }
     }
-    if let Some(tenant) = &settings.package.tenant {
-        router = router.route(&format!("/{tenant}{TENANT_SUFFIX}"), post(token::token));
-    }
-    if settings.device_flow.is_some() {
-        router = router
-            .route(path(Endpoint::DeviceAuthorization), post(device::authorize))
-            .route(path(Endpoint::DeviceVerification), get(device::show).post(device::decide));
-    }
-    if settings.revocation {
-        router = router.route(path(Endpoint::Revocation), post(revocation::revoke));
-    }
-    if settings.userinfo {
-        router = router.route(path(Endpoint::UserInfo), get(protected::userinfo).post(protected::userinfo));
+    if let (Dialect::Standard, Some(tenant)) = (&settings.dialect, &settings.package.tenant) {
+        let path = layout::TENANT_TOKEN.replace(layout::TENANT, tenant);
+        router = router.route(&path, Endpoint::Token.handler());
     }
     router
         .fallback(|| async { StatusCode::NOT_FOUND })
+        .layer(from_fn_with_state(site.clone(), only_known_tenants))
         .layer(from_fn_with_state(site.clone(), fault::inject))
         .layer(from_fn_with_state(site.clone(), record))
         .merge(side::routes())
         .with_state(site)
+}
+
+/// Refuses what names a tenant that this directory is not.
+async fn only_known_tenants(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let dialect = &site.practice.settings().dialect;
+    if let (Dialect::Entra(entra), Some(tenant)) = (dialect, layout::tenant_in(request.uri().path()))
+        && !entra.knows(tenant)
+        && let Some(entry) = request.extensions().get::<Entry>()
+    {
+        return dialect.refused(&site, entry, entra::unknown_tenant());
+    }
+    next.run(request).await
 }
 
 /// Enters each request in the ledger as it arrives, and its status once it is answered.

@@ -3,25 +3,24 @@
 
 use std::time::Duration;
 
-use axum::{
-    Extension, extract,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::{Extension, extract, response::Response};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 use super::{
     State,
-    answer::{Refusal, unstored},
-    authorize::{AuthorizationRequest, is_resource, words},
+    answer::{Cause, Refusal},
+    authorize::AuthorizationRequest,
     clients::{Client, authenticate},
-    device, fresh_secret,
+    device,
+    dialect::fourinsight,
+    fresh_secret,
     id_token::Claims,
     ledger::{Entry, Refresh, SecretKind},
     rotation::{Denied, FamilyId, Grant},
-    settings::User,
+    scope::{self, Wanted},
+    settings::{Rotation, User},
     site::Site,
 };
 
@@ -30,9 +29,10 @@ pub(super) async fn token(
     extract::State(site): extract::State<Site>,
     Extension(entry): Extension<Entry>,
 ) -> Response {
+    let dialect = &site.practice.settings().dialect;
     match redeem(&site, &entry) {
-        Ok(body) => unstored(StatusCode::OK, &body),
-        Err(refusal) => refusal.into_response(),
+        Ok(body) => dialect.granted(&site, &entry, body),
+        Err(refusal) => dialect.refused(&site, &entry, refusal),
     }
 }
 
@@ -40,54 +40,73 @@ fn redeem(site: &Site, entry: &Entry) -> Result<Value, Refusal> {
     if entry.form.repeats_any() {
         return Err(Refusal::invalid_request("a parameter came twice"));
     }
+    let settings = site.practice.settings();
+    if let Some(refusal) = settings.dialect.objects_to(entry) {
+        return Err(refusal);
+    }
     let client = authenticate(site, entry)?;
+    fourinsight::judge(settings, client, entry)?;
     match entry.form.get("grant_type") {
         Some("authorization_code") => exchange_code(site, client, entry),
         Some("refresh_token") => refresh(site, client, entry),
-        Some("password") if site.practice.settings().legacy => password(site, client, entry),
+        Some("password") if settings.legacy => password(site, client, entry),
         Some("client_credentials") => client_credentials(site, client, entry),
         Some(device::GRANT_TYPE) => device::poll(site, client, entry),
         Some(_) => Err(Refusal::unsupported_grant_type("grant_type is none of the metadata's")),
-        None => Err(Refusal::invalid_request("grant_type is missing, or the body is not form-encoded")),
+        None => Err(Refusal::missing("grant_type", "grant_type is missing, or the body is not form-encoded")),
     }
 }
 
 fn exchange_code(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal> {
-    let text = entry.form.get("code").ok_or(Refusal::invalid_request("code is missing"))?;
+    let text = entry.form.get("code").ok_or(Refusal::missing("code", "code is missing"))?;
     let now = site.practice.shared.timeline.now();
     let mut guard = site.practice.state();
     let state = &mut *guard;
-    let code = state.codes.get_mut(text).ok_or(Refusal::invalid_grant("unknown code"))?;
+    let code = state
+        .codes
+        .get_mut(text)
+        .ok_or(Refusal::invalid_grant("unknown code").because(Cause::CodeUnknown))?;
     if code.request.client_id != client.id {
-        return Err(Refusal::invalid_grant("the code was issued to another client"));
+        return Err(Refusal::invalid_grant("the code was issued to another client")
+            .because(Cause::GrantOfOtherClient));
     }
     if let Some(family) = code.redeemed {
         state.families.revoke_family(family);
         state.ledger.reused(now, text);
-        return Err(Refusal::invalid_grant("the code was used before; all that came of it is revoked"));
+        return Err(Refusal::invalid_grant("the code was used before; all that came of it is revoked")
+            .because(Cause::CodeReused));
     }
     if code.expires_at <= now {
-        return Err(Refusal::invalid_grant("the code is too old"));
+        return Err(Refusal::invalid_grant("the code is too old").because(Cause::CodeTooOld));
     }
     if entry.form.get("redirect_uri") != code.request.redirect_uri.as_deref() {
-        return Err(Refusal::invalid_grant("redirect_uri differs from the authorization request's"));
+        return Err(Refusal::invalid_grant("redirect_uri differs from the authorization request's")
+            .because(Cause::RedirectUriOther));
     }
     match (&code.request.code_challenge, entry.form.get("code_verifier")) {
         (Some(challenge), Some(verifier)) if proves(verifier, challenge) => {}
         (Some(_), Some(_)) => {
-            return Err(Refusal::invalid_grant("code_verifier does not match the code_challenge"));
+            return Err(Refusal::invalid_grant("code_verifier does not match the code_challenge")
+                .because(Cause::VerifierWrong));
         }
-        (Some(_), None) => return Err(Refusal::invalid_grant("code_verifier is missing")),
-        (None, Some(_)) => return Err(Refusal::invalid_grant("there was no code_challenge to verify")),
+        (Some(_), None) => {
+            return Err(Refusal::invalid_grant("code_verifier is missing").because(Cause::VerifierWrong));
+        }
+        (None, Some(_)) => {
+            return Err(
+                Refusal::invalid_grant("there was no code_challenge to verify").because(Cause::VerifierWrong)
+            );
+        }
         (None, None) => {}
     }
     let request = &code.request;
-    let audience = narrowed_audience(entry, &request.resources)?;
+    let audience = scope::narrowed(site.practice.settings(), &entry.form, &request.resources)?;
     let grant = Grant {
         client_id: client.id.clone(),
         subject: code.user.subject.clone(),
         scope: request.scope.clone(),
         resources: request.resources.clone(),
+        by_device: false,
         signed_in_at: code.signed_in_at,
     };
     let nonce = request.nonce.clone();
@@ -109,7 +128,7 @@ pub(super) fn begin(
     let now = site.practice.shared.timeline.now();
     let scope = grant.scope.clone();
     let family = state.families.begin(grant);
-    let refresh_token = scope.iter().any(|word| word == "offline_access").then(fresh_secret);
+    let refresh_token = site.practice.settings().dialect.gives_refresh_token(&scope).then(fresh_secret);
     if let Some(refresh_token) = &refresh_token {
         let expires_at = site.practice.settings().refresh_token_life.map(|life| now + life);
         state.families.add_refresh_token(refresh_token, family, expires_at);
@@ -120,34 +139,44 @@ pub(super) fn begin(
 }
 
 fn refresh(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal> {
-    let text = entry.form.get("refresh_token").ok_or(Refusal::invalid_request("refresh_token is missing"))?;
+    let text = entry
+        .form
+        .get("refresh_token")
+        .ok_or(Refusal::missing("refresh_token", "refresh_token is missing"))?;
     let now = site.practice.shared.timeline.now();
     let mut guard = site.practice.state();
     let state = &mut *guard;
     state.ledger.presented(text);
     let family = state.families.present(text, &client.id, now).map_err(|denied| match denied {
-        Denied::Unknown => Refusal::invalid_grant("unknown refresh token"),
-        Denied::OtherClient => Refusal::invalid_grant("the refresh token was issued to another client"),
-        Denied::Expired => Refusal::invalid_grant("the refresh token has expired"),
-        Denied::Revoked => Refusal::invalid_grant("the refresh token was revoked"),
+        Denied::Unknown => {
+            Refusal::invalid_grant("unknown refresh token").because(Cause::RefreshTokenUnknown)
+        }
+        Denied::OtherClient => Refusal::invalid_grant("the refresh token was issued to another client")
+            .because(Cause::GrantOfOtherClient),
+        Denied::Expired => {
+            Refusal::invalid_grant("the refresh token has expired").because(Cause::RefreshTokenTooOld)
+        }
+        Denied::Revoked => {
+            Refusal::invalid_grant("the refresh token was revoked").because(Cause::RefreshTokenRevoked)
+        }
         Denied::Reused => {
             state.ledger.reused(now, text);
             Refusal::invalid_grant("the refresh token was used before; its whole family is revoked")
+                .because(Cause::RefreshTokenReused)
         }
     })?;
-    let grant = state.families.grant(family);
-    let scope = match words(entry.form.get("scope")) {
-        nothing if nothing.is_empty() => grant.scope.clone(),
-        narrowed if narrowed.iter().all(|word| grant.scope.contains(word)) => narrowed,
-        _ => return Err(Refusal::invalid_scope("scope goes beyond what was granted")),
-    };
-    let audience = narrowed_audience(entry, &grant.resources)?;
-    let successor = fresh_secret();
-    let expires_at = site.practice.settings().refresh_token_life.map(|life| now + life);
-    state.families.rotate(text, &successor, expires_at);
-    state.ledger.remember(SecretKind::RefreshToken, &successor);
-    let wish = Wish { scope, audience, nonce: None, refresh_token: Some(successor.clone()) };
-    let (body, access_token) = issue(site, state, family, &wish);
+    let settings = site.practice.settings();
+    let Wanted { scope, resources } = scope::of_refresh(settings, &entry.form, state.families.grant(family))?;
+    // Where old ones live, a new one comes only when it is asked for.
+    let comes_anew = settings.rotation == Rotation::Strict || settings.dialect.gives_refresh_token(&scope);
+    let refresh_token = comes_anew.then(fresh_secret);
+    if let Some(successor) = &refresh_token {
+        state.families.rotate(text, successor, settings.refresh_token_life.map(|life| now + life));
+        state.ledger.remember(SecretKind::RefreshToken, successor);
+    }
+    let successor = refresh_token.clone().unwrap_or_else(|| text.to_owned());
+    let (body, access_token) =
+        issue(site, state, family, &Wish { scope, audience: resources, nonce: None, refresh_token });
     state.ledger.refreshed(Refresh { at: now, refresh_token: text.to_owned(), successor, access_token });
     Ok(body)
 }
@@ -156,33 +185,24 @@ fn refresh(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal
 fn password(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal> {
     let settings = site.practice.settings();
     let (Some(username), Some(password)) = (entry.form.get("username"), entry.form.get("password")) else {
-        return Err(Refusal::invalid_request("username or password is missing"));
+        return Err(Refusal::missing("username", "username or password is missing"));
     };
-    let user = settings.users.iter().find(|user| user.username == username && user.password == password);
-    let user = user.ok_or(Refusal::invalid_grant("unknown user or wrong password"))?;
-    let scope = words(entry.form.get("scope"));
-    if scope.iter().any(|word| !settings.scopes.contains(word)) {
-        return Err(Refusal::invalid_scope("unknown scope"));
+    let user = settings.users.iter().find(|user| user.username == username);
+    let refuse = |cause| Refusal::invalid_grant("unknown user or wrong password").because(cause);
+    let user = user.ok_or(refuse(Cause::UserUnknown))?;
+    if user.password != password {
+        return Err(refuse(Cause::PasswordWrong));
     }
-    let resources = narrowed_audience(entry, &[])?;
-    let timeline = &site.practice.shared.timeline;
-    let mut guard = site.practice.state();
-    let state = &mut *guard;
-    let family = state.families.begin(Grant {
+    let wanted = scope::of_person(settings, &entry.form)?;
+    let grant = Grant {
         client_id: client.id.clone(),
         subject: user.subject.clone(),
-        scope: scope.clone(),
-        resources: resources.clone(),
-        signed_in_at: timeline.unix_now(),
-    });
-    let refresh_token = scope.iter().any(|word| word == "offline_access").then(fresh_secret);
-    if let Some(refresh_token) = &refresh_token {
-        let expires_at = settings.refresh_token_life.map(|life| timeline.now() + life);
-        state.families.add_refresh_token(refresh_token, family, expires_at);
-        state.ledger.remember(SecretKind::RefreshToken, refresh_token);
-    }
-    let wish = Wish { scope, audience: resources, nonce: None, refresh_token };
-    Ok(issue(site, state, family, &wish).0)
+        scope: wanted.scope,
+        resources: wanted.resources.clone(),
+        by_device: false,
+        signed_in_at: site.practice.shared.timeline.unix_now(),
+    };
+    Ok(begin(site, &mut site.practice.state(), grant, wanted.resources, None).1)
 }
 
 /// An access token of the implicit grant (RFC 6749 section 4.2.2), and its life.
@@ -198,6 +218,7 @@ pub(super) fn issue_implicitly(
         subject: user.subject.clone(),
         scope: request.scope.clone(),
         resources: request.resources.clone(),
+        by_device: false,
         signed_in_at: site.practice.shared.timeline.unix_now(),
     });
     let wish = Wish {
@@ -215,13 +236,7 @@ fn client_credentials(site: &Site, client: &Client, entry: &Entry) -> Result<Val
     if client.is_public() {
         return Err(Refusal::unauthorized_client("a public client has no credentials to sign in with"));
     }
-    let settings = site.practice.settings();
-    let scope = words(entry.form.get("scope"));
-    let for_people = ["openid", "profile", "email", "offline_access"];
-    if scope.iter().any(|word| !settings.scopes.contains(word) || for_people.contains(&word.as_str())) {
-        return Err(Refusal::invalid_scope("a client has no such scope of its own"));
-    }
-    let audience = narrowed_audience(entry, &[])?;
+    let Wanted { scope, resources: audience } = scope::of_client(site.practice.settings(), &entry.form)?;
     let mut guard = site.practice.state();
     let state = &mut *guard;
     let family = state.families.begin(Grant {
@@ -229,6 +244,7 @@ fn client_credentials(site: &Site, client: &Client, entry: &Entry) -> Result<Val
         subject: client.id.clone(),
         scope: scope.clone(),
         resources: vec![],
+        by_device: false,
         signed_in_at: site.practice.shared.timeline.unix_now(),
     });
     Ok(issue(site, state, family, &Wish { scope, audience, nonce: None, refresh_token: None }).0)
@@ -269,32 +285,23 @@ fn issue(site: &Site, state: &mut State, family: FamilyId, wish: &Wish) -> (Valu
     }
     if settings.id_tokens && wish.scope.iter().any(|word| word == "openid") {
         let grant = state.families.grant(family);
+        let user = settings.users.iter().find(|user| user.subject == grant.subject);
         let claims = Claims {
             issuer: &site.issuer,
             grant,
-            name: settings.users.iter().find(|user| user.subject == grant.subject).map(|user| &*user.name),
+            name: user.map(|user| &*user.name),
             nonce: wish.nonce.as_deref(),
             issued_at: timeline.unix_now(),
             life: settings.access_token_life.max(Duration::from_mins(1)),
             access_token: &access_token,
         };
-        let id_token = site.practice.shared.signing_key.sign(&claims.to_json());
+        let mut claims = claims.to_json();
+        settings.dialect.complete_claims(&mut claims, user);
+        let id_token = site.practice.shared.signing_key.sign(&claims);
         state.ledger.remember(SecretKind::IdToken, &id_token);
         body["id_token"] = json!(id_token);
     }
     (body, access_token)
-}
-
-/// The resources that the access token is for (RFC 8707 section 2.2).
-pub(super) fn narrowed_audience(entry: &Entry, granted: &[String]) -> Result<Vec<String>, Refusal> {
-    let asked: Vec<_> = entry.form.all("resource").map(str::to_owned).collect();
-    if asked.iter().any(|resource| !is_resource(resource)) {
-        return Err(Refusal::invalid_target("a resource is an absolute URI without a fragment"));
-    }
-    if !granted.is_empty() && asked.iter().any(|resource| !granted.contains(resource)) {
-        return Err(Refusal::invalid_target("the login did not name this resource"));
-    }
-    Ok(if asked.is_empty() { granted.to_vec() } else { asked })
 }
 
 /// RFC 7636 section 4.6, for S256.

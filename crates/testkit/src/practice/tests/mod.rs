@@ -15,6 +15,8 @@ use super::{Client, Practice, Settings, Verdict};
 mod assertions;
 mod authorization;
 mod device;
+mod dialects;
+mod entra;
 mod faults;
 mod grants;
 mod sockets;
