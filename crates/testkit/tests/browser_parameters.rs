@@ -20,7 +20,7 @@ async fn a_profiles_parameters_reach_the_server_and_max_age_holds() {
     let provider = Provider::start(Options::default()).await.unwrap();
     let config = provider.config().replace(
         "prompt = \"consent\"",
-        "prompt = \"consent\", max_age = \"300\", login_hint = \"ada@example.com\", ui_locales = \"nb en\"",
+        "prompt = \"consent\", max_age = \"300\", login_hint = \"ada\", ui_locales = \"nb en\"",
     );
     let home = Home::new(&config).unwrap();
     let _daemon = Daemon::start(&home).await.unwrap();
@@ -30,7 +30,7 @@ async fn a_profiles_parameters_reach_the_server_and_max_age_holds() {
         for (name, value) in [
             ("prompt", prompt),
             ("max_age", "300"),
-            ("login_hint", "ada@example.com"),
+            ("login_hint", "ada"),
             ("ui_locales", "nb en"),
             ("code_challenge_method", "S256"),
         ] {
