@@ -9,18 +9,22 @@ use fourinsight_ipc::{
     key::InvalidSessionKey,
 };
 
+mod login;
 mod why;
 
+pub(crate) use login::Login;
 pub(crate) use why::Why;
 
 /// Sign in once; every process gets a fresh bearer token
 ///
-/// fourinsightctl speaks to fourinsightd, the local token broker. You sign in once per session;
-/// afterwards every process of yours on this machine asks the daemon for an access token that is
-/// always fresh, and none of them ever sees a refresh token or a client secret.
+/// fourinsightctl speaks to fourinsightd, the local token broker. You sign in once
+/// per session; afterwards every process of yours on this machine asks the daemon
+/// for an access token that is always fresh, and none of them ever sees a refresh
+/// token or a client secret.
 ///
-/// KEY names a session: 1 to 128 letters, digits, spaces and . _ - @ + =, starting with a letter
-/// or a digit. It is "default" when left out. Durations are written as 90, 90s, 5m, 8h or 7d.
+/// KEY names a session: 1 to 128 letters, digits, spaces and . _ - @ + =, starting
+/// with a letter or a digit. It is "default" when left out. Durations are written
+/// as 90, 90s, 5m, 8h or 7d.
 #[derive(Debug, Parser)]
 #[command(
     name = "fourinsightctl",
@@ -28,7 +32,7 @@ pub(crate) use why::Why;
     verbatim_doc_comment,
     after_long_help = MAIN_NOTES,
     disable_help_subcommand = true,
-    term_width = 100
+    term_width = 80
 )]
 pub(crate) struct Cli {
     /// What to do.
@@ -52,10 +56,10 @@ pub(crate) struct Global {
     /// Use the daemon at this socket [env: FOURINSIGHT_SOCKET]
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// The configuration file, should the daemon be started [env: FOURINSIGHT_CONFIG]
+    /// The configuration file for a new daemon [env: FOURINSIGHT_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The daemon's state folder, where it says where it listens [env: FOURINSIGHT_STATE_DIR]
+    /// The daemon's state folder [env: FOURINSIGHT_STATE_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
 }
@@ -84,72 +88,10 @@ pub(crate) enum Command {
     Man(Man),
 }
 
-/// Sign in: in your browser, on another device, or as a client
-///
-/// Opens the authorization server's page in your browser and waits until you have signed in
-/// there. The address is also printed alone on a line of standard error, for when no browser
-/// opens. When the browser cannot come back to this machine in the end, copy the address of its
-/// last page, paste it here, and press Enter.
-///
-/// With the flow "paste" nothing listens on this machine: paste what the browser ends on, or the
-/// text that the page shows. What you paste then, and a password, is not shown while you type.
-/// A page's text is held against the endpoints that the profile allows, and you confirm whom it
-/// signs in (with yes or no) before anything is saved.
-///
-/// The flow "device" opens nothing and needs no browser on this machine: it shows an address and a
-/// code, also as a QR code, and waits until you have entered the code there, on any device. Check
-/// the page's host before you enter it, and enter no code that you did not ask for.
-///
-/// With the flow "client_credentials" nobody is asked: the client signs in as itself, with the
-/// client_secret, client_key or client_assertion of the profile, or with a secret that you bring
-/// and that the daemon keeps in memory only, until it stops. The flow "certificate" is the same,
-/// proven by the profile's client_certificate and client_key.
-///
-/// When the session is already signed in with the given profile and every given scope, it says as
-/// whom and does nothing more.
-#[derive(Args, Debug)]
-#[command(verbatim_doc_comment, after_long_help = LOGIN_NOTES)]
-pub(crate) struct Login {
-    /// The session to sign in
-    #[arg(value_name = "KEY", default_value = "default", value_parser = session_key)]
-    pub(crate) key: SessionKey,
-    /// The profile of the configuration file to sign in with, instead of its default_profile
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-    /// The way to sign in, instead of the profile's: browser, paste, device, client_credentials,
-    /// certificate, or (only with allow_legacy = true in the profile) password or implicit
-    #[arg(long, value_name = "FLOW", verbatim_doc_comment)]
-    pub(crate) flow: Option<String>,
-    /// Whose password to sign in with, for the flow password; asked for when left out
-    #[arg(long, value_name = "NAME")]
-    pub(crate) username: Option<String>,
-    /// Sign in again even when signed in, and have the server really ask
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Print the address to open, but open no browser
-    #[arg(long)]
-    pub(crate) no_browser: bool,
-    /// A scope to ask for instead of the profile's; repeat it, or separate several by spaces
-    #[arg(long = "scope", value_name = "SCOPE")]
-    pub(crate) scopes: Vec<String>,
-    /// A resource to ask for beside the profile's (RFC 8707); may be repeated
-    #[arg(long = "resource", value_name = "URI")]
-    pub(crate) resources: Vec<String>,
-    /// Flow client_credentials: sign in as this client, with --client-secret-stdin
-    #[arg(long, value_name = "ID", requires = "client_secret_stdin")]
-    pub(crate) client_id: Option<String>,
-    /// Flow client_credentials: read the client secret from the first line of standard input
-    #[arg(long)]
-    pub(crate) client_secret_stdin: bool,
-    /// How long to wait for you to sign in
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
-    pub(crate) timeout: Duration,
-}
-
 /// Print a fresh access token
 ///
-/// Prints the access token alone on a line of standard output, renewed first when it is about to
-/// expire.
+/// Prints the access token alone on a line of standard output, renewed first when
+/// it is about to expire.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment, after_long_help = TOKEN_NOTES)]
 pub(crate) struct Token {
@@ -162,7 +104,7 @@ pub(crate) struct Token {
     /// Wait at most this long for a renewal: 30s when left out, 5m at most
     #[arg(long, value_name = "DURATION", value_parser = wait)]
     pub(crate) wait: Option<Duration>,
-    /// Ask for a token of this scope; repeat it, or separate several by spaces
+    /// Ask for a token of this scope; may be repeated, or hold several
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
     /// Ask for a token for this resource (RFC 8707); may be repeated
@@ -175,9 +117,9 @@ pub(crate) struct Token {
 
 /// Show who is signed in, and how the daemon is
 ///
-/// Shows each session: who signed in, where it stands, when its access token expires and when it
-/// is renewed, and what is wrong; then the daemon's version and files. It never shows a token,
-/// and never starts the daemon.
+/// Shows each session: who signed in, where it stands, when its access token
+/// expires and when it is renewed, and what is wrong; then the daemon's version and
+/// files. It never shows a token, and never starts the daemon.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment, after_long_help = STATUS_NOTES)]
 pub(crate) struct Status {
@@ -188,9 +130,10 @@ pub(crate) struct Status {
 
 /// Sign out: have the server revoke the login, and forget it
 ///
-/// Asks the authorization server to revoke the session's refresh token and access tokens, and
-/// forgets the session here whatever the server answers. Says which of these happened, and how
-/// long access tokens that were already handed out may live on.
+/// Asks the authorization server to revoke the session's refresh token and access
+/// tokens, and forgets the session here whatever the server answers. Says which of
+/// these happened, and how long access tokens that were already handed out may live
+/// on.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment, after_long_help = REVOKE_NOTES)]
 pub(crate) struct Revoke {
@@ -204,8 +147,8 @@ pub(crate) struct Revoke {
 
 /// Stop the daemon; sessions stay signed in
 ///
-/// Asks the running daemon to stop, and waits until it has. Sessions are kept: the next start
-/// serves them again without a new login.
+/// Asks the running daemon to stop, and waits until it has. Sessions are kept: the
+/// next start serves them again without a new login.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment, after_long_help = STOP_NOTES)]
 pub(crate) struct Stop {}
@@ -224,8 +167,8 @@ pub(crate) struct Completions {
 
 /// Print the manual pages
 ///
-/// Prints the manual pages of fourinsightctl and of each of its commands as roff, or writes a
-/// file for each.
+/// Prints the manual pages of fourinsightctl and of each of its commands as roff,
+/// or writes a file for each.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment, after_long_help = MAN_NOTES)]
 pub(crate) struct Man {
@@ -261,7 +204,8 @@ Examples:
 Exit codes:
     0  done
     1  failed: the login timed out, there is no such session, or something broke
-    2  usage: the command line or the profile is wrong, or a session is signed in otherwise than asked
+    2  usage: the command line or the profile is wrong, or a session is signed
+       in otherwise than asked
     3  a person must sign in: run `fourinsightctl login`
     4  the daemon is not running, or the server at its socket is not trusted
     5  denied by you or by the authorization server
@@ -272,35 +216,19 @@ Exit codes:
    78  the configuration is wrong, so the daemon does not start
   130  interrupted
 
-Files: the daemon reads ~/.config/fourinsight/config.toml on Linux; `fourinsightctl status` shows what is in force.";
-
-const LOGIN_NOTES: &str = "\
-With --json, prints the login attempt once it has succeeded, or the session when it is already signed in.
-While it waits it reads standard input for a pasted address; give it </dev/null inside a loop that reads lines.
-What a flow needs is read from standard input, a line each: what is pasted, then yes for each question; or the user
-name (unless --username names it), then the password. Neither is ever taken from the command line.
-
-Examples:
-  fourinsightctl login
-  fourinsightctl login work --profile work --scope \"openid offline_access\"
-  fourinsightctl login --no-browser --timeout 10m
-  fourinsightctl login --flow device --timeout 15m
-  fourinsightctl login batch --profile batch --flow client_credentials
-  fourinsightctl login batch --profile batch --flow certificate
-  pass show batch | fourinsightctl login batch --flow client_credentials --client-secret-stdin
-  fourinsightctl login work --force
-  fourinsightctl login work --flow paste
-  pass show work | fourinsightctl login --flow password --username ada";
+Files: the daemon reads ~/.config/fourinsight/config.toml on Linux;
+`fourinsightctl status` shows what is in force.";
 
 const TOKEN_NOTES: &str = "\
 Examples:
   fourinsightctl token
   curl -H \"$(fourinsightctl token work --header)\" https://api.example.com/
   fourinsightctl token --min-validity 10m
-  fourinsightctl token --scope api.read --resource https://api.example.com --json";
+  fourinsightctl token --scope api.read --resource https://api.example.com";
 
 const STATUS_NOTES: &str = "\
-It exits 0 whatever it shows, except that naming a KEY exits 3 when that session needs a login.
+It exits 0 whatever it shows, except that naming a KEY exits 3 when that session
+needs a login.
 
 Examples:
   fourinsightctl status
@@ -308,8 +236,9 @@ Examples:
   fourinsightctl status --json";
 
 const REVOKE_NOTES: &str = "\
-It exits 0 when the server confirmed, 6 when the server has no way to revoke, and 7 when it refused or could not be
-reached. With --all, the exit code is the highest of all sessions.
+It exits 0 when the server confirmed, 6 when the server has no way to revoke,
+and 7 when it refused or could not be reached. With --all, the exit code is the
+highest of all sessions.
 
 Examples:
   fourinsightctl revoke
@@ -322,9 +251,11 @@ Examples:
 
 const COMPLETIONS_NOTES: &str = "\
 Examples:
-  fourinsightctl completions bash > ~/.local/share/bash-completion/completions/fourinsightctl
+  cd ~/.local/share/bash-completion/completions
+  fourinsightctl completions bash > fourinsightctl
   fourinsightctl completions zsh > ~/.zfunc/_fourinsightctl
-  fourinsightctl completions fish > ~/.config/fish/completions/fourinsightctl.fish";
+  cd ~/.config/fish/completions
+  fourinsightctl completions fish > fourinsightctl.fish";
 
 const MAN_NOTES: &str = "\
 Examples:

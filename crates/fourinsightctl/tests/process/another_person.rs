@@ -1,16 +1,13 @@
 //! `login`, when another person would take the session over: asked on a terminal, declined without one.
 
-use std::{
-    io::{Read, Write},
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::{io::Write, process::Stdio, sync::Arc};
 
 use serde_json::{Value, json};
 
 use crate::{
     login::Attempt,
     support::{Daemon, Ended, Request, not_found},
+    terminal,
 };
 
 /// A device login that has its tokens and asks.
@@ -96,34 +93,17 @@ fn on_a_terminal_the_person_is_asked_and_answers() {
     for (typed, accepted, code) in [("yes", true, 0), ("no", false, 5)] {
         let attempt = asking();
         let daemon = daemon(&attempt);
-        let login = daemon.program(&["login", "--flow=device"]);
-        let words = [login.get_program()].into_iter().chain(login.get_args());
-        let line: Vec<_> = words.map(|word| word.to_str().unwrap()).collect();
-        let mut script = Command::new("script");
-        for (name, value) in login.get_envs().filter(|(name, _)| *name != "PATH") {
-            script.env(name, value.unwrap());
-        }
-        let mut terminal = script
-            .args(["-qefc", &line.join(" "), "/dev/null"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (mut keyboard, mut screen) = (terminal.stdin.take().unwrap(), terminal.stdout.take().unwrap());
-        let mut shown = Vec::new();
-        let mut typed = Some(typed);
-        let mut piece = [0; 4096];
-        // The keyboard stays open, for its end would be an end of the input.
-        while let Ok(length @ 1..) = screen.read(&mut piece) {
-            shown.extend_from_slice(&piece[..length]);
-            let asked = String::from_utf8_lossy(&shown).contains("Type yes or no and press Enter.");
-            if let Some(typed) = typed.take_if(|_| asked) {
-                keyboard.write_all(format!("perhaps\n{typed}\n").as_bytes()).unwrap();
-            }
-        }
-        let shown = String::from_utf8_lossy(&shown);
-        assert_eq!(terminal.wait().unwrap().code(), Some(code), "{shown}");
-        assert!(shown.contains("Before:         Ada (1)") && shown.contains("answer yes or no"), "{shown}");
+        let asked = "Type yes or no and press Enter.";
+        let wrong = "answer yes or no";
+        let (ended, shown) = terminal::run(
+            &daemon.program(&["login", "--flow=device"]),
+            &[(asked, "perhaps"), (wrong, typed)],
+        );
+        assert_eq!(ended, Some(code), "{shown}");
+        assert!(shown.contains("Before:         Ada (1)"), "{shown}");
+        // No countdown runs over what is being typed.
+        let after = &shown[shown.find(asked).unwrap()..shown.find(wrong).unwrap()];
+        assert!(!after.contains("Waiting for you"), "{shown}");
         assert_eq!(answers(&daemon), [json!({ "confirmation": "Q1", "accepted": accepted })], "{shown}");
     }
 }

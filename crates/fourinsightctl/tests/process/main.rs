@@ -4,9 +4,11 @@
 
 mod another_person;
 mod login;
+mod password;
 mod revoke;
 mod shells;
 mod status;
 mod support;
+mod terminal;
 mod token;
 mod why;

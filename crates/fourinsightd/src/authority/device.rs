@@ -137,7 +137,7 @@ fn with_client_id(extra: &Parameters, registration: &Registration) -> Parameters
 
 /// Judges the answer to a poll. The time is the wall clock's, in Unix seconds.
 pub fn judge(answer: &RawAnswer, registration: &Registration, unix_now: i64) -> Poll {
-    let error = ErrorAnswer::read(&answer.body);
+    let error = response::error(answer);
     let failure = || ErrorAnswer::failure(error.as_ref(), answer.status);
     let code = error.as_ref().map_or("", |answer| answer.error.as_str());
     match code {
@@ -204,7 +204,7 @@ fn read(answer: &RawAnswer) -> Option<Result<DeviceAuthorization, NotAuthorized>
 }
 
 fn refusal(answer: &RawAnswer, registration: &Registration, unix_now: i64) -> NotAuthorized {
-    let error = ErrorAnswer::read(&answer.body);
+    let error = response::error(answer);
     let expected = Expected::Login { nonce: None };
     match response::judge(answer, registration, expected, unix_now) {
         Outcome::Retry(retry) if error.is_some() && !is_busy(answer.status) => {

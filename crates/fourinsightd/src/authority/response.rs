@@ -10,6 +10,7 @@ mod granted;
 mod raw;
 mod refused;
 
+pub(super) use granted::error;
 pub use raw::RawAnswer;
 pub(super) use refused::ErrorAnswer;
 

@@ -2,9 +2,11 @@
 
 use std::io::{self, IsTerminal};
 
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
 
-/// While it lives, the terminal of standard input does not show what is typed; afterwards it is as it was.
+/// While it lives, the terminal of standard input does not show what is typed, and hands over each byte as it comes,
+/// so that a line may be longer than the few thousand bytes that a terminal edits. Its reader deals with the keys that
+/// correct a line and end the input. Afterwards the terminal is as it was.
 #[derive(Debug)]
 pub struct HiddenInput {
     before: Termios,
@@ -19,9 +21,9 @@ impl HiddenInput {
         }
         let before = tcgetattr(&stdin).ok()?;
         let mut hidden = before.clone();
-        hidden.local_flags.remove(LocalFlags::ECHO);
-        // The Enter at the end is shown, so that what is printed next begins on a line of its own.
-        hidden.local_flags.insert(LocalFlags::ECHONL);
+        hidden.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON);
+        hidden.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+        hidden.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
         tcsetattr(&stdin, SetArg::TCSANOW, &hidden).ok()?;
         Some(Self { before })
     }

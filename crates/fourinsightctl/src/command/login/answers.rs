@@ -36,7 +36,8 @@ pub(super) struct Answers {
 impl Answers {
     /// Hands in line by line; a wrong one is reported, and the next one is welcome.
     pub(super) fn take(mut self) {
-        let read = paste::each_line(io::stdin().lock(), |line| match line {
+        let keys = io::stdin().is_terminal();
+        let read = paste::each_line(io::stdin().lock(), keys, |line| match line {
             Ok(line) => self.take_line(&line),
             Err(NotAnAddress) => self.refuse("what was pasted is no text, or too long", "paste it again"),
         });

@@ -2,6 +2,7 @@
 
 mod answers;
 mod client_secret;
+mod countdown;
 mod device;
 mod difference;
 mod paste;

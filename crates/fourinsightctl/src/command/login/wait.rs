@@ -4,7 +4,7 @@
 //! it needs neither a runtime nor `unsafe` here and works on every platform.
 
 use std::{
-    io::{self, IsTerminal},
+    io,
     sync::{
         PoisonError,
         mpsc::{self, Receiver, Sender},
@@ -22,6 +22,7 @@ use fourinsight_ipc::platform::HiddenInput;
 
 use super::{
     answers::{Answers, OpenQuestion, tell},
+    countdown::Countdown,
     device, prompt,
     qr::Ink,
 };
@@ -30,7 +31,7 @@ use crate::{
     cli::Login,
     failure::{Exit, Failure},
     output,
-    render::{clean, countdown, length},
+    render::{clean, length},
 };
 
 /// How long one question to the daemon waits for news.
@@ -55,7 +56,7 @@ pub(super) fn until_answered(
         options,
         deadline: Timestamp::now().saturating_add(timeout).unwrap_or(Timestamp::MAX),
         expires_at: Timestamp::MAX,
-        shows_countdown: io::stderr().is_terminal() && output::can_move_the_cursor(),
+        countdown: Countdown::new(),
         said: None,
         sender: sender.clone(),
         events,
@@ -105,7 +106,7 @@ struct Wait<'a> {
     deadline: Timestamp,
     /// When the daemon does, and says so.
     expires_at: Timestamp,
-    shows_countdown: bool,
+    countdown: Countdown,
     /// The note that the attempt began with.
     said: Option<String>,
     sender: Sender<Event>,
@@ -131,15 +132,16 @@ impl Wait<'_> {
             let now = Timestamp::now();
             let left = self.deadline.duration_since(now);
             if !left.is_positive() {
-                self.clear_countdown();
+                self.countdown.clear();
                 return self.cancel(attempt, timed_out(self.options));
             }
-            if attempt.is_some() {
-                self.show_countdown(left.min(self.expires_at.duration_since(now)));
+            // What is being typed as an answer stays on its line.
+            if attempt.is_some() && !self.question_is_open() {
+                self.countdown.show(left.min(self.expires_at.duration_since(now)));
             }
             let left = Duration::try_from(left).unwrap_or_default();
             let Ok(event) = self.events.recv_timeout(left.min(TICK)) else { continue };
-            self.clear_countdown();
+            self.countdown.clear();
             match event {
                 Event::News(Err(error)) => return Err(error.into()),
                 Event::News(Ok(status)) if status.state != LoginState::Pending => return Ok(*status),
@@ -269,11 +271,14 @@ impl Wait<'_> {
 
     /// Whether only standard input could go on, and it has ended.
     fn waits_in_vain(&self) -> bool {
-        let is_open = match self.asked.last() {
-            Some(question) => !self.answered.iter().any(|answered| answered.as_ref() == Some(question)),
-            None => self.wanted.is_some() && self.answered.is_empty(),
-        };
-        self.input_ended && is_open
+        let wants_more = self.question_is_open()
+            || self.asked.is_empty() && self.wanted.is_some() && self.answered.is_empty();
+        self.input_ended && wants_more
+    }
+
+    fn question_is_open(&self) -> bool {
+        let answered = |question| self.answered.iter().any(|answered| answered.as_ref() == Some(question));
+        self.asked.last().is_some_and(|question| !answered(question))
     }
 
     /// Cancels the attempt and reports why, unless it has succeeded at the last moment.
@@ -285,19 +290,6 @@ impl Wait<'_> {
         match id.map(|id| self.client.cancel_login(&id)) {
             Some(Ok(status)) if status.state == LoginState::Succeeded => Ok(status),
             _ => Err(why),
-        }
-    }
-
-    fn show_countdown(&self, left: SignedDuration) {
-        if self.shows_countdown {
-            let left = countdown(u64::try_from(left.as_secs()).unwrap_or_default());
-            output::replace_line_on_stderr(&format!("Waiting for you: {left} left "));
-        }
-    }
-
-    fn clear_countdown(&self) {
-        if self.shows_countdown {
-            output::replace_line_on_stderr("");
         }
     }
 }

@@ -188,6 +188,24 @@ fn an_error_means_the_same_with_every_status() {
 }
 
 #[test]
+fn an_error_in_a_form_counts_too() {
+    let form = |body: &str| RawAnswer {
+        status: 200,
+        content_type: Some("application/x-www-form-urlencoded; charset=utf-8".to_owned()),
+        date: None,
+        retry_after: None,
+        body: Zeroizing::new(body.as_bytes().to_vec()),
+    };
+    let polled = |body: &str| judge(&form(body), &registration(), 0);
+    assert!(matches!(polled("error=authorization_pending&error_description=wait"), Poll::Pending));
+    assert!(matches!(polled("error=slow_down&interval=10"), Poll::SlowDown { .. }));
+    assert!(matches!(polled("error=access_denied"), Poll::Denied(_)));
+    assert!(matches!(polled("error=expired_token"), Poll::Expired));
+    assert!(matches!(polled("error=incorrect_device_code"), Poll::Refused(_)));
+    assert!(matches!(polled("access_token=a&token_type=bearer"), Poll::Granted(_)));
+}
+
+#[test]
 fn every_other_clear_error_ends_the_polling_and_everything_unclear_does_not() {
     for (status, body) in [
         (400, r#"{"error":"invalid_grant"}"#),

@@ -50,6 +50,14 @@ pub(super) fn judge(
     }
 }
 
+/// The error that an answer names, in JSON or in a form.
+pub(in crate::authority) fn error(answer: &RawAnswer) -> Option<ErrorAnswer> {
+    ErrorAnswer::read(&answer.body).or_else(|| {
+        let form = form_as_json(answer, std::str::from_utf8(&answer.body).ok()?)?;
+        ErrorAnswer::read(form.as_bytes())
+    })
+}
+
 /// A form instead of JSON, as some older servers answer, turned into JSON.
 fn form_as_json(answer: &RawAnswer, text: &str) -> Option<Zeroizing<String>> {
     let content_type = answer.content_type.as_deref()?.split(';').next()?.trim();

@@ -85,3 +85,58 @@ async fn posts_are_refused_where_the_profile_does_not_ask_for_them() {
     assert_eq!((reply.status, reply.headers["allow"].as_str()), (405, "GET"));
     assert_eq!(world.state(&begun), LoginState::Pending);
 }
+
+#[tokio::test]
+async fn who_sent_the_browser_is_not_judged_and_no_cookie_is_needed() {
+    let world = World::new(&format!("{BY_HAND}response_mode = \"form_post\"\n"));
+    for fields in [
+        "",
+        "Origin: null\r\n",
+        "Origin: https://evil.example\r\nReferer: https://evil.example/page\r\n",
+        "Referer: about:blank\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n",
+        "Sec-Fetch-Site: none\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: iframe\r\nSec-Fetch-User: ?1\r\n",
+        "Origin: http://127.0.0.1\r\nCookie: a=b; c=d\r\nUpgrade-Insecure-Requests: 1\r\nDNT: 1\r\n",
+    ] {
+        let begun = world.begin("default").await;
+        let body = format!("code=c&state={}", begun.state());
+        let request = format!(
+            "POST {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n{fields}Content-Type: {FORM}\r\nContent-Length: {}\r\n\r\n{body}",
+            begun.redirect_uri.path(),
+            begun.port(),
+            body.len()
+        );
+        let reply = send(begun.port(), &request).await;
+        assert_eq!(reply.status, 303, "{fields}: {reply:?}");
+        assert!(!reply.headers.contains_key("set-cookie"));
+        assert!(!reply.headers.keys().any(|name| name.starts_with("access-control-")), "{reply:?}");
+        assert_eq!(world.ended(&begun).await.state, LoginState::Succeeded, "{fields}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_may_be_64_kib_long_and_not_a_byte_longer_however_it_is_sent() {
+    let world = World::new(&format!("{BY_HAND}response_mode = \"form_post\"\n"));
+    for in_chunks in [false, true] {
+        let begun = world.begin("default").await;
+        let sized = |size: usize| {
+            let right = format!("code=c&state={}&x=", begun.state());
+            right.clone() + &"x".repeat(size - right.len())
+        };
+        for (size, status) in [(65_537, 413), (65_536, 303)] {
+            assert_eq!(world.state(&begun), LoginState::Pending);
+            let request = posted(&begun, FORM, &sized(size));
+            let request = if in_chunks { chunked(&request) } else { request };
+            assert_eq!(send(begun.port(), &request).await.status, status, "{size} {in_chunks}");
+        }
+        assert_eq!(world.ended(&begun).await.state, LoginState::Succeeded);
+    }
+}
+
+/// The same request with its body in chunks.
+fn chunked(request: &str) -> String {
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let head = head.rsplit_once("\r\n").unwrap().0;
+    let chunk = |chunk: &[u8]| format!("{:x}\r\n{}\r\n", chunk.len(), String::from_utf8_lossy(chunk));
+    let chunks: Vec<_> = body.as_bytes().chunks(9999).map(chunk).collect();
+    format!("{head}\r\nTransfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n", chunks.concat())
+}
