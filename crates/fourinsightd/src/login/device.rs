@@ -104,8 +104,9 @@ enum Ended {
 
 impl Polls {
     /// Carries the attempt through to its end. The inbox is kept until then, though nobody brings an answer.
-    async fn run(mut self, attempt: Arc<Attempt>, _inbox: Inbox, redemption: Redemption) {
+    async fn run(mut self, attempt: Arc<Attempt>, inbox: Inbox, redemption: Redemption) {
         let _guard = attempt.guard();
+        inbox.listens_nowhere();
         match self.poll(&attempt, &redemption).await {
             Ended::Granted(login) => attempt.sign_in(*login, &redemption).await,
             Ended::Failed(failure) => attempt.fail(failure),

@@ -96,7 +96,7 @@ impl Logins {
         (status.warning, status.note) = (odd, note);
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = clock.now() + attempt::LIFE;
-        let (attempt, _inbox) = Attempt::new(
+        let (attempt, inbox) = Attempt::new(
             clock,
             name,
             deadline,
@@ -108,6 +108,7 @@ impl Logins {
         let (servers, found) = (Arc::clone(&self.servers), registration.clone());
         let opener =
             Opener::found(profile.name, registration, wish.scopes, wish.resources, profile.keep_alive);
+        inbox.listens_nowhere();
         self.enter(&attempt);
         drop(turn);
         let mut changes = attempt.watch();

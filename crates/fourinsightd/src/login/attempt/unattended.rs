@@ -1,15 +1,22 @@
-//! An attempt that waits for no person.
+//! An attempt to which no browser comes back, and one that waits for no person.
 
 use std::sync::Arc;
 
 use fourinsight_ipc::message::LoginState;
 
-use super::Attempt;
+use super::{Attempt, Inbox};
 use crate::{
     authority::revoke::{self, Revocable},
     http::HttpExchange,
     login::{SignIn, failure, opener::Opener},
 };
+
+impl Inbox {
+    /// Says that nothing listens for this attempt, so that no later login waits for a port of it.
+    pub(in crate::login) fn listens_nowhere(&self) {
+        self.closed.send_replace(true);
+    }
+}
 
 impl Attempt {
     /// Opens the session and signs it in.

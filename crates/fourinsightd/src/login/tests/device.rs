@@ -291,6 +291,18 @@ async fn the_later_login_takes_the_place_of_a_device_login_and_no_paste_answers_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_later_login_waits_for_no_poll_of_an_earlier_one() {
+    let world = Device::at(|_| {});
+    world.practice.answer_next_token_requests([Answer::hang()]);
+    let begun = world.begin().await;
+    world.practice.wait_until(at_least(1)).await;
+    let start = world.clock.now();
+    assert_eq!(world.begin().await.state, LoginState::Pending);
+    assert_eq!(world.clock.now().since(start), Duration::ZERO);
+    assert_eq!(world.ended(&begun).await.state, LoginState::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_flow_can_be_chosen_at_the_login() {
     let config = CONFIG.replace("flow = \"device\"\n", "");
     let world = Device::with(Settings::default(), &config);
