@@ -37,7 +37,8 @@ pub(super) fn resolve(configured: &str, said: Option<&str>) -> Result<String, Fa
     if said == configured || tenants.is_some_and(|(asked, said)| asked.may_be(&said)) {
         return Ok(said.to_owned());
     }
-    Err(mismatch(if said.trim_end_matches('/') == configured.trim_end_matches('/') {
+    let only_slash = |long: &str, short: &str| long.strip_suffix('/') == Some(short);
+    Err(mismatch(if only_slash(said, configured) || only_slash(configured, said) {
         // But for the slash it is the profile's own text, so it is shown whole.
         format!(
             "the profile's `issuer` and the server's own name differ by the slash at the end only; \
@@ -98,8 +99,10 @@ pub(crate) fn is_google(registration: &Registration) -> bool {
 
 /// Keeps the tenant that the first ID token came from.
 pub(crate) fn pin(registration: &mut Registration, person: &Person) {
-    if registration.issuer.as_deref().is_some_and(is_template) {
+    if let Some(template) = registration.issuer.clone().filter(|issuer| is_template(issuer)) {
         registration.issuer = Some(person.issuer.clone());
+        // A profile may name the template itself.
+        registration.configured_issuer.get_or_insert(template);
     }
 }
 
@@ -119,11 +122,13 @@ impl PinnedIssuer {
 
     /// Holds a new login of the same session to it, where the profile still names the same issuer.
     pub(crate) fn hold(&self, registration: &mut Registration) -> Result<(), Failure> {
-        if registration.configured_issuer.as_ref() != Some(&self.configured) {
+        if registration.configured_issuer.as_ref().or(registration.issuer.as_ref()) != Some(&self.configured)
+        {
             return Ok(());
         }
         if registration.issuer.as_deref().is_some_and(is_template) {
             registration.issuer = Some(self.issuer.clone());
+            registration.configured_issuer = Some(self.configured.clone());
         }
         if registration.issuer.as_ref() == Some(&self.issuer) {
             return Ok(());
@@ -226,8 +231,11 @@ mod tests {
             let told = format!("; write issuer = \"{said}\" in the profile");
             assert!(failure.description.ends_with(&told), "{}", failure.description);
         }
-        let failure = resolve("https://id.example", Some("https://evil.example/")).unwrap_err();
-        assert!(!failure.description.contains("slash"), "{}", failure.description);
+        for said in ["https://evil.example/", &format!("https://id.example{}", "/".repeat(200_000))] {
+            let failure = resolve("https://id.example", Some(said)).unwrap_err();
+            assert!(!failure.description.contains("slash"), "{}", failure.description);
+            assert!(failure.description.len() < 1000);
+        }
     }
 
     #[test]
@@ -296,6 +304,19 @@ mod tests {
         assert_eq!(later.issuer, found.issuer);
         let mut moved = Registration { issuer: Some(entra(OTHER)), ..first.clone() };
         assert!(pinned.hold(&mut moved).unwrap_err().description.contains("revoke the session first"));
+
+        // The profile may name the template itself.
+        let mut named = Registration { configured_issuer: None, ..first };
+        let first = named.clone();
+        pin(&mut named, &person);
+        let pinned_by_template = PinnedIssuer::of(&named).unwrap();
+        let mut later = first.clone();
+        pinned_by_template.hold(&mut later).unwrap();
+        assert_eq!(later, named);
+        let person = Person { issuer: entra(OTHER), ..person };
+        pin(&mut later, &person);
+        assert_eq!(later, named, "it stays with its first tenant");
+
         let mut elsewhere = Registration { configured_issuer: None, ..registration() };
         pinned.hold(&mut elsewhere).unwrap();
         assert_eq!(elsewhere, registration());
