@@ -30,6 +30,8 @@ pub(super) enum Unreadable {
     NotText,
     #[error("its first line is empty")]
     Empty,
+    #[error("it is a folder, a pipe or a device")]
+    NoFile,
     #[error("it names no program")]
     NoProgram,
     #[error("it ended with {0}")]
@@ -63,6 +65,10 @@ pub(super) async fn whole(source: &SecretSource) -> Result<Zeroizing<Vec<u8>>, U
 }
 
 async fn from_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
+    // A pipe or a terminal would be waited for without an end, by a thread that nobody can call back.
+    if !tokio::fs::metadata(path).await?.is_file() {
+        return Err(Unreadable::NoFile);
+    }
     Ok(read_limited(tokio::fs::File::open(path).await?).await?)
 }
 
@@ -156,6 +162,19 @@ mod tests {
         assert_eq!(secret.expose_secret(), "$HOME;x");
         assert!(matches!(read(&command(&["cat"])).await, Err(Unreadable::Empty)));
         assert!(matches!(read(&command(&["false"])).await, Err(Unreadable::Status(_))));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_is_no_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [pipe, folder.path().to_owned(), "/dev/zero".into()] {
+            let source = SecretSource::File(path);
+            let read = tokio::time::timeout(Duration::from_secs(20), read(&source)).await;
+            assert!(matches!(read, Ok(Err(Unreadable::NoFile))), "{source:?}");
+        }
     }
 
     #[cfg(target_os = "linux")]
