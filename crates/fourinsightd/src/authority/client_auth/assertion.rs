@@ -11,6 +11,7 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use url::Url;
 
 use super::{
     key::{Key, Kind},
@@ -18,7 +19,7 @@ use super::{
     sign::sign,
 };
 use crate::{
-    authority::{Failure, Registration, dialect},
+    authority::{Failure, Registration, dialect, microsoft},
     profile::{AssertionAlgorithm, AssertionAudience},
     random,
 };
@@ -109,10 +110,26 @@ fn audience(registration: &Registration) -> &str {
     match &registration.assertion.audience {
         Some(AssertionAudience::Uri(uri)) => uri,
         Some(AssertionAudience::TokenEndpoint) => token_endpoint,
-        // Entra documents its token endpoint as the audience.
-        None if dialect::is_entra(registration) => token_endpoint,
-        Some(AssertionAudience::Issuer) | None => issuer,
+        Some(AssertionAudience::Issuer) => issuer,
+        // A token endpoint that a package named: an assertion for the issuer is none of another server's business.
+        None if registration.pinned_endpoint.is_some() && !is_one_server(issuer, token_endpoint) => {
+            token_endpoint
+        }
+        // Entra documents its token endpoint as the audience. An issuer elsewhere that names Entra's token endpoint
+        // beside other endpoints of its own would be sent there what Entra takes.
+        None if dialect::is_entra(registration)
+            && (microsoft::is_login_host(issuer) || is_one_server(issuer, token_endpoint)) =>
+        {
+            token_endpoint
+        }
+        None => issuer,
     }
+}
+
+/// Whether an issuer and a token endpoint are of the same server, as far as their hosts tell.
+fn is_one_server(issuer: &str, token_endpoint: &str) -> bool {
+    let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
+    origin(issuer).is_some_and(|issuer| Some(issuer) == origin(token_endpoint))
 }
 
 /// The certificates of a PEM text: the key's own first, then those above it.

@@ -14,7 +14,7 @@ use testkit::practice::ClientKey;
 
 use super::*;
 use crate::{
-    authority::{ResourceStyle, fake::registration},
+    authority::{ResourceStyle, allowed::AllowedEndpoint, fake::registration},
     profile::{Assertion, SecretSource},
 };
 
@@ -161,21 +161,42 @@ async fn the_audience_is_the_issuer_unless_the_server_or_the_profile_wants_anoth
     by_profile.dialect.resource_style = ResourceStyle::Entra;
     let (_, claims) = taken_apart(&by_secret(&by_profile, &"s3cr3t".into(), NOW).unwrap());
     assert_eq!(claims["aud"], by_profile.token_endpoint);
-    for (has_issuer, token_endpoint, chosen, expected) in [
-        (true, "https://id.example.com/token", None, issuer),
-        (true, other, None, issuer),
-        (true, entra, None, entra),
-        (true, entra, Some(AssertionAudience::Issuer), issuer),
-        (true, other, Some(AssertionAudience::TokenEndpoint), other),
-        (true, entra, uri("api://x"), "api://x"),
-        (false, other, None, other),
+    let microsofts = "https://login.microsoftonline.com/tenant/v2.0";
+    for (named, token_endpoint, chosen, expected) in [
+        (Some(issuer), "https://id.example.com/token", None, issuer),
+        (Some(issuer), other, None, issuer),
+        (Some(microsofts), entra, None, entra),
+        (Some(microsofts), other, None, other),
+        (None, entra, None, entra),
+        // Some server's word does not make an assertion for Entra, which it could use there.
+        (Some(issuer), entra, None, issuer),
+        (Some(issuer), entra, Some(AssertionAudience::Issuer), issuer),
+        (Some(issuer), other, Some(AssertionAudience::TokenEndpoint), other),
+        (Some(issuer), entra, uri("api://x"), "api://x"),
+        (None, other, None, other),
     ] {
         let mut registration = registration();
-        registration.issuer = registration.issuer.filter(|_| has_issuer);
+        registration.issuer = named.map(str::to_owned);
+        registration.dialect.resource_style = ResourceStyle::at(named.into_iter().chain([token_endpoint]));
         registration.token_endpoint = token_endpoint.to_owned();
         registration.assertion.audience = chosen;
         let (_, claims) = taken_apart(&by_secret(&registration, &"s3cr3t".into(), NOW).unwrap());
         assert_eq!(claims["aud"], expected, "{registration:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_package_names_is_sent_no_assertion_for_the_issuer() {
+    for (endpoint, expected) in [
+        ("https://other.example.com/token", "https://other.example.com/token"),
+        ("https://id.example.com:8443/token", "https://id.example.com:8443/token"),
+        ("https://id.example.com/other/token", "https://id.example.com"),
+    ] {
+        let mut registration = registration();
+        registration.token_endpoint = endpoint.to_owned();
+        registration.pinned_endpoint = AllowedEndpoint::parse(endpoint).unwrap().admit(endpoint);
+        let (_, claims) = taken_apart(&by_secret(&registration, &"s3cr3t".into(), NOW).unwrap());
+        assert_eq!(claims["aud"], expected, "{endpoint}");
     }
 }
 
