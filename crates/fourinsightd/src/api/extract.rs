@@ -97,7 +97,12 @@ impl Query {
                 "wait" => read.wait = Some(seconds(&value, "wait", MAX_WAIT_SECONDS)?),
                 "scope" => read.scopes.extend(value.split_ascii_whitespace().map(str::to_owned)),
                 // Without a value it counts as left out (RFC 6749 section 3.1).
-                _ => read.resources.extend(Some(value.into_owned()).filter(|resource| !resource.is_empty())),
+                _ if value.is_empty() => {}
+                // With a space in it, it would become several scopes where the server wants resources as scopes.
+                _ if !value.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                    return Err(ApiError::invalid("a resource is an absolute URI, without spaces"));
+                }
+                _ => read.resources.push(value.into_owned()),
             }
         }
         Ok(read)
@@ -134,7 +139,14 @@ mod tests {
 
     #[test]
     fn unknown_and_malformed_parameters_are_refused_without_being_repeated() {
-        for query in ["wiat=5&x=s3cr3t", "wait=-1", "wait=301", "wait=s3cr3t", "min_validity=5m"] {
+        for query in [
+            "wiat=5&x=s3cr3t",
+            "resource=https://s3cr3t/+openid",
+            "wait=-1",
+            "wait=301",
+            "wait=s3cr3t",
+            "min_validity=5m",
+        ] {
             let Err(ApiError(error)) = Query::read(Some(query), &ALL) else { panic!("{query} was taken") };
             assert!(!error.error_description.contains("s3cr3t"), "{query}");
         }

@@ -6,7 +6,7 @@ use super::{ConfigError, assertion, client_auth, secret, table::Table};
 use crate::{
     authority::{ResourceStyle, allowed::AllowedEndpoint, discovery::is_endpoint},
     http::{Route, is_loopback},
-    profile::{Endpoints, Flow, Parameters, Profile, REDIRECT_URI, ResponseMode},
+    profile::{Endpoints, Flow, Parameters, Profile, REDIRECT_URI, ResponseMode, is_resource},
 };
 
 const KEYS: [&str; 27] = [
@@ -199,10 +199,9 @@ fn is_scope_token(scope: &str) -> bool {
     !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
-/// RFC 8707 section 2: absolute URIs without fragment.
 fn resources(table: &Table<'_>) -> Result<Vec<String>, ConfigError> {
     let resources = table.words("resources")?.unwrap_or_default();
-    if resources.iter().all(|resource| Url::parse(resource).is_ok_and(|url| url.fragment().is_none())) {
+    if resources.iter().all(|resource| is_resource(resource)) {
         return Ok(resources);
     }
     Err(table.error("resources", "a resource is an absolute URI without fragment; correct resources"))

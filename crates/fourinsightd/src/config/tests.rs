@@ -208,6 +208,7 @@ fn errors_name_the_line_and_what_to_do() {
         ("scopes = [\"s3 cr3t\"]", "a scope is printable ASCII"),
         ("resources = [\"s3cr3t\"]", "a resource is an absolute URI"),
         ("resources = [\"https://x/#s3cr3t\"]", "a resource is an absolute URI"),
+        ("resources = [\"https://x/ s3cr3t\"]", "a resource is an absolute URI"),
         ("redirect_uri = \"https://s3cr3t.example.com/\"", "redirect_uri must be http to 127.0.0.1"),
         ("redirect_uri = \"http://s3cr3t.example.com/\"", "redirect_uri must be http to 127.0.0.1"),
         ("redirect_uri = \"http://127.0.0.1:0/?s3cr3t\"", "redirect_uri must be http to 127.0.0.1"),

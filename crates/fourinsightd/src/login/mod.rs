@@ -46,7 +46,7 @@ use crate::{
     config::{Config, ConfigFile},
     history::History,
     http::HttpExchange,
-    profile::{Flow, Profile, ResponseMode},
+    profile::{Flow, Profile, ResponseMode, is_resource},
     token::TokenSet,
 };
 
@@ -376,8 +376,7 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
     }
     let mut resources = profile.resources.clone();
     for resource in &request.resource {
-        // RFC 8707 section 2.
-        if !url::Url::parse(resource).is_ok_and(|url| url.fragment().is_none()) {
+        if !is_resource(resource) {
             return Err(ErrorBody::new(
                 ErrorCode::InvalidTarget,
                 "A resource is no absolute URI without a fragment.",

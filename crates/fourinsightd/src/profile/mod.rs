@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::{
     authority::{ResourceStyle, allowed::AllowedEndpoint},
@@ -73,6 +74,13 @@ pub struct Profile {
 
 /// Extra parameters of one kind of request, by name.
 pub type Parameters = BTreeMap<String, String>;
+
+/// Whether this names a resource (RFC 8707 section 2): an absolute URI without fragment. It has no space, by which it
+/// would become several scopes where the server wants resources as scopes.
+pub(crate) fn is_resource(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+        && Url::parse(text).is_ok_and(|url| url.fragment().is_none())
+}
 
 /// Endpoints named by hand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

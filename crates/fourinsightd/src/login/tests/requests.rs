@@ -89,6 +89,11 @@ async fn requests_that_cannot_be_met_say_what_would_do() {
             "https://",
         ),
         (
+            LoginRequest { resource: vec!["https://c4nary/ openid".to_owned()], ..with("work") },
+            ErrorCode::InvalidTarget,
+            "https://",
+        ),
+        (
             LoginRequest { resource: vec!["https://c4nary/#x".to_owned()], ..with("work") },
             ErrorCode::InvalidTarget,
             "https://",
