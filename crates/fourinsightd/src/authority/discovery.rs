@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{Dialect, Failure, Registration, ResourceStyle, client_auth, issuer, microsoft};
 use crate::{
-    http::{HttpExchange, is_confidential},
+    http::{HttpExchange, is_confidential, is_loopback},
     profile::{Endpoints, Flow, Profile},
 };
 
@@ -58,12 +58,19 @@ fn prepare(profile: &Profile, found: Found) -> Result<Discovered, Failure> {
     let Found { metadata, mut warnings, .. } = found;
     warnings.extend(pkce_warning(profile, &metadata));
     let by_hand = &profile.endpoints;
+    let here = |url: &str| Url::parse(url).is_ok_and(|url| is_loopback(&url));
+    let issuer_is_here = profile.issuer.as_deref().is_none_or(here);
     let mut endpoint = |name: &str, by_hand: &Option<String>, said: Option<String>| -> Option<String> {
         let endpoint = by_hand.clone().or(said)?;
-        if is_endpoint(&endpoint) {
+        let why = if !is_endpoint(&endpoint) {
+            "is no https or loopback http URL"
+        } else if by_hand.is_none() && here(&endpoint) && !issuer_is_here {
+            // What listens here is none of the server's, and expects no requests that it has made up.
+            "is on this machine, as the issuer is not,"
+        } else {
             return Some(endpoint);
-        }
-        warnings.push(format!("{name} is no https or loopback http URL and is not used"));
+        };
+        warnings.push(format!("{name} {why} and is not used"));
         None
     };
     let found = Endpoints {
@@ -146,12 +153,15 @@ fn pkce_warning(profile: &Profile, metadata: &Metadata) -> Option<String> {
 
 /// Whether requests that carry secrets may go to this endpoint.
 pub(crate) fn is_endpoint(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| {
-        is_confidential(&url)
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && url.password().is_none()
-    })
+    // The parser forgives them, and whoever is shown the text would not see them.
+    let has_hidden = text.chars().any(|c| c.is_control() || c.is_whitespace());
+    !has_hidden
+        && Url::parse(text).is_ok_and(|url| {
+            is_confidential(&url)
+                && url.fragment().is_none()
+                && url.username().is_empty()
+                && url.password().is_none()
+        })
 }
 
 #[cfg(test)]

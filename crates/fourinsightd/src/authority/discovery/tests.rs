@@ -120,6 +120,8 @@ async fn no_endpoint_leaks_secrets() {
         "file:///etc/passwd",
         "https://user:secret@id.example.com/t",
         "https://id.example.com/t#fragment",
+        "https://id.example.com/\\u001b[2Jt",
+        "https://id.example.com/t t",
         "/token",
         "",
     ] {
@@ -135,6 +137,20 @@ async fn no_endpoint_leaks_secrets() {
     let profile = Profile { issuer: Some("http://id.example.com".into()), ..profile() };
     assert_eq!(discover(&fake, &profile).await.unwrap_err().error, "invalid_issuer");
     assert!(fake.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_elsewhere_names_no_endpoint_on_this_machine() {
+    for endpoint in ["http://127.0.0.1:2375/r", "http://localhost/r", "https://[::1]:8443/r"] {
+        let body = metadata("").replace(&format!("{ISSUER}/r"), endpoint);
+        let found = discover(&only(&body), &profile()).await.unwrap();
+        assert_eq!(found.registration.revocation_endpoint, None, "{endpoint}");
+        assert!(found.warnings.iter().any(|warning| warning.contains("on this machine")), "{endpoint}");
+        let here = "http://127.0.0.1:4000";
+        let here = (Profile { issuer: Some(here.into()), ..profile() }, body.replace(ISSUER, here));
+        let found = discover(&only(&here.1), &here.0).await.unwrap();
+        assert_eq!(found.registration.revocation_endpoint.as_deref(), Some(endpoint));
+    }
 }
 
 #[tokio::test]
