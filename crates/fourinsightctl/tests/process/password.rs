@@ -1,6 +1,6 @@
 //! `login` by password: typed where nobody sees it, sent once.
 
-use std::sync::Arc;
+use std::{fs, process::Command, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -85,4 +85,45 @@ fn a_long_paste_arrives_whole() {
     assert_eq!(code, Some(0), "{shown}");
     assert!(!shown.contains("aaaa"), "{shown}");
     assert_eq!(answers(&daemon), [json!({ "pasted": long })]);
+}
+
+#[test]
+fn what_a_shell_shows_after_a_suspension_is_hidden_again() {
+    let attempt = Attempt::pending("https://id.example.com/authorize");
+    attempt.becomes(&json!({ "flow": "paste", "wanted": "callback" }));
+    let folder = tempfile::tempdir().unwrap();
+    let (pasted, gate) = (Arc::clone(&attempt), folder.path().join("gate"));
+    let daemon = attempt.daemon_with({
+        let gate = gate.clone();
+        move |request| match request.line.as_str() {
+            "POST /v1/logins/L1/response" if request.body["pasted"] == "wrong" => {
+                fs::write(&gate, "go\n").unwrap();
+                (400, json!({ "error": "invalid_request", "error_description": "Not that." }))
+            }
+            "POST /v1/logins/L1/response" => {
+                pasted.succeeds();
+                (200, pasted.now())
+            }
+            _ => not_found(),
+        }
+    });
+    let program = daemon.program(&["login", "--no-browser", "--timeout=20s"]);
+    let gate = gate.display();
+    // What a shell does when the person comes back: it sets the terminal as it likes it.
+    let shell = daemon.script(
+        "comes-back",
+        &format!(
+            "mkfifo {gate}\n\
+             (read go < {gate}; exec < /dev/tty; stty echo icanon; until stty -a | grep -q -e '-echo '; do :; done; \
+             echo 'All is hidden.') &\n\
+             exec {} login --no-browser --timeout=20s",
+            program.get_program().display()
+        ),
+    );
+    let mut command = Command::new(shell);
+    command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let typed = [("It is not shown.", "wrong"), ("All is hidden.", "s3cr3t")];
+    let (code, shown) = terminal::run(&command, &typed);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(!shown.contains("s3cr3t"), "{shown}");
 }

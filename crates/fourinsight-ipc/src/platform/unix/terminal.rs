@@ -2,7 +2,10 @@
 
 use std::io::{self, IsTerminal};
 
-use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
+use nix::{
+    sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr},
+    unistd::{getpgrp, tcgetpgrp},
+};
 
 /// While it lives, the terminal of standard input does not show what is typed, and hands over each byte as it comes,
 /// so that a line may be longer than the few thousand bytes that a terminal edits. Its reader deals with the keys that
@@ -20,13 +23,32 @@ impl HiddenInput {
             return None;
         }
         let before = tcgetattr(&stdin).ok()?;
-        let mut hidden = before.clone();
-        hidden.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON);
-        hidden.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
-        hidden.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
-        tcsetattr(&stdin, SetArg::TCSANOW, &hidden).ok()?;
+        hide(before.clone())?;
         Some(Self { before })
     }
+
+    /// Hides again what is typed, where a shell has shown it since: it does when this process is suspended and comes
+    /// back.
+    pub fn again(&self) {
+        let stdin = io::stdin();
+        // Whoever sets the terminal from the background is stopped.
+        let in_front = tcgetpgrp(&stdin).is_ok_and(|group| group == getpgrp());
+        match tcgetattr(&stdin) {
+            // An error means that the terminal has gone away.
+            Ok(now) if in_front && now.local_flags.intersects(SHOWING) => drop(hide(now)),
+            _ => {}
+        }
+    }
+}
+
+/// What shows what is typed, and keeps it until the line ends.
+const SHOWING: LocalFlags = LocalFlags::ECHO.union(LocalFlags::ICANON);
+
+fn hide(mut mode: Termios) -> Option<()> {
+    mode.local_flags.remove(SHOWING);
+    mode.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+    mode.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+    tcsetattr(io::stdin(), SetArg::TCSANOW, &mode).ok()
 }
 
 impl Drop for HiddenInput {

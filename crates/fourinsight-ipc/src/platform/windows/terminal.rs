@@ -28,6 +28,12 @@ impl HiddenInput {
         let known = unsafe { GetConsoleMode(stdin.as_raw_handle(), &raw mut before) } != 0;
         (known && set(before & !ENABLE_ECHO_INPUT)).then_some(Self { before })
     }
+
+    /// Hides again what is typed, where another program has shown it since.
+    pub fn again(&self) {
+        // A console that has gone away shows nothing.
+        set(self.before & !ENABLE_ECHO_INPUT);
+    }
 }
 
 impl Drop for HiddenInput {

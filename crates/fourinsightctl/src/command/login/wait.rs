@@ -139,6 +139,9 @@ impl Wait<'_> {
             if attempt.is_some() && !self.question_is_open() {
                 self.countdown.show(left.min(self.expires_at.duration_since(now)));
             }
+            if let Some(hidden) = &self.hidden {
+                hidden.again();
+            }
             let left = Duration::try_from(left).unwrap_or_default();
             let Ok(event) = self.events.recv_timeout(left.min(TICK)) else { continue };
             self.countdown.clear();
