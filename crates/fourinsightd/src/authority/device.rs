@@ -34,6 +34,9 @@ const SHORTEST_INTERVAL: f64 = 1.0;
 /// Nobody types a longer code.
 const LONGEST_USER_CODE: usize = 64;
 
+/// No browser takes a much longer address, and no QR code that a camera reads holds one.
+const LONGEST_PAGE: usize = 2000;
+
 /// A device authorization: what the person is shown, and what the polls present.
 #[derive(Debug)]
 pub struct DeviceAuthorization {
@@ -237,7 +240,8 @@ fn usable_code(code: &str) -> Option<String> {
 
 /// Whether a person can be sent there: encrypted or on this machine, and what it seems to be.
 fn is_page(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_graphic())
+    text.len() <= LONGEST_PAGE
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
         && Url::parse(text)
             .is_ok_and(|url| is_confidential(&url) && url.username().is_empty() && url.password().is_none())
 }

@@ -111,19 +111,22 @@ fn audience(registration: &Registration) -> &str {
         Some(AssertionAudience::Uri(uri)) => uri,
         Some(AssertionAudience::TokenEndpoint) => token_endpoint,
         Some(AssertionAudience::Issuer) => issuer,
-        // A token endpoint that a package named: an assertion for the issuer is none of another server's business.
-        None if registration.pinned_endpoint.is_some() && !is_one_server(issuer, token_endpoint) => {
-            token_endpoint
-        }
-        // Entra documents its token endpoint as the audience. An issuer elsewhere that names Entra's token endpoint
-        // beside other endpoints of its own would be sent there what Entra takes.
-        None if dialect::is_entra(registration)
-            && (microsoft::is_login_host(issuer) || is_one_server(issuer, token_endpoint)) =>
-        {
-            token_endpoint
-        }
+        None if is_for_token_endpoint(registration, issuer) => token_endpoint,
         None => issuer,
     }
+}
+
+/// Whether the token endpoint is the audience though nobody said so. Never where that would make an assertion that
+/// one server is sent and another takes.
+fn is_for_token_endpoint(registration: &Registration, issuer: &str) -> bool {
+    let is_one_server = is_one_server(issuer, &registration.token_endpoint);
+    if registration.pinned_endpoint.is_some() && !is_one_server {
+        // A package named it: an assertion for the issuer is none of its business.
+        return true;
+    }
+    // Entra documents its token endpoint as the audience. An issuer elsewhere that names Entra's token endpoint beside
+    // other endpoints of its own would be sent there what Entra takes.
+    dialect::is_entra(registration) && (microsoft::is_login_host(issuer) || is_one_server)
 }
 
 /// Whether an issuer and a token endpoint are of the same server, as far as their hosts tell.

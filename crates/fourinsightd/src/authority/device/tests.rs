@@ -128,6 +128,7 @@ async fn only_pages_that_a_person_can_be_sent_to_are_taken() {
         "https://id.example.com/\\u001b[31m",
         "https://id.example.com/\\u202e",
         "https://id.example.com/a b",
+        &format!("https://id.example.com/{}", "x".repeat(2000)),
         "",
     ] {
         let refused = authorized(200, &said(uri)).await.unwrap_err();
