@@ -36,6 +36,8 @@ fn a_password_is_typed_unseen_and_sent_once() {
     for (arguments, typed) in [
         (&["login", "--flow=password"][..], &[(user_name, "ada"), (password, "s3cr3t ")][..]),
         (&["login", "--flow=password", "--username=ada"], &[(password, "s3cr3t ")]),
+        // Ctrl-\ leaves no terminal behind that hides what is typed; Ctrl-U takes back what it typed.
+        (&["login", "--flow=password", "--username=ada"], &[(password, "\u{1c}\u{15}s3cr3t ")]),
     ] {
         let daemon = daemon();
         let (code, shown) = terminal::run(&daemon.program(arguments), typed);

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use nix::{
+    libc::_POSIX_VDISABLE,
     sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr},
     unistd::{getpgrp, tcgetpgrp},
 };
@@ -48,6 +49,8 @@ fn hide(mut mode: Termios) -> Option<()> {
     mode.local_flags.remove(SHOWING);
     mode.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
     mode.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+    // Ctrl-\ would end the process before it could put the terminal back; Ctrl-C does not.
+    mode.control_chars[SpecialCharacterIndices::VQUIT as usize] = _POSIX_VDISABLE;
     tcsetattr(io::stdin(), SetArg::TCSANOW, &mode).ok()
 }
 
