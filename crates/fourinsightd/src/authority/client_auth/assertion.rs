@@ -110,9 +110,8 @@ fn audience(registration: &Registration) -> &str {
     match &registration.assertion.audience {
         Some(AssertionAudience::Uri(uri)) => uri,
         Some(AssertionAudience::TokenEndpoint) => token_endpoint,
-        Some(AssertionAudience::Issuer) => issuer,
         None if is_for_token_endpoint(registration, issuer) => token_endpoint,
-        None => issuer,
+        Some(AssertionAudience::Issuer) | None => issuer,
     }
 }
 
