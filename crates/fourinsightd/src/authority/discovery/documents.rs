@@ -29,7 +29,7 @@ pub(super) struct Found {
 }
 
 /// Why there is no document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Absent {
     /// The server answered, but with none.
     NotThere(Failure),
