@@ -1,6 +1,6 @@
 //! A server in memory for tests of this folder: prepared answers out, requests seen in.
 
-use std::{collections::VecDeque, sync::Mutex};
+use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
 use http::{HeaderMap, Method};
 use zeroize::Zeroizing;
@@ -25,6 +25,7 @@ pub(super) struct Seen {
     pub(super) url: String,
     pub(super) headers: HeaderMap,
     pub(super) form: Vec<(String, String)>,
+    pub(super) time_limit: Duration,
 }
 
 impl Fake {
@@ -64,6 +65,7 @@ impl HttpExchange for Fake {
             url: request.url.to_string(),
             headers: request.headers,
             form: url::form_urlencoded::parse(&request.body).into_owned().collect(),
+            time_limit: request.time_limit,
         });
         let answer = self.answers.lock().unwrap().pop_front().expect("no more requests than answers");
         Box::pin(async move { answer })

@@ -15,7 +15,7 @@ use crate::{
 /// How long one document may take.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// The longest document that is read: real ones have a few KiB.
+/// The longest document that is believed: real ones have a few KiB. The network reads no answer beyond its own limit.
 const SIZE_LIMIT: usize = 256 * 1024;
 
 /// What the documents of an issuer say.
