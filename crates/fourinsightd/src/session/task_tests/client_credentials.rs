@@ -127,12 +127,16 @@ async fn many_declared_sessions_of_one_server_ask_it_once_where_it_is() {
         .await;
         batch.discoveries()
     };
-    assert_eq!(open((0..20).map(|number| format!("batch-{number}")).collect()).await, 2);
-    assert_eq!(batch.requests(), 20);
+    assert_eq!(open((0..8).map(|number| format!("batch-{number}")).collect()).await, 2);
+    assert_eq!(batch.requests(), 8);
+    pass(24 * HOUR - 60).await;
+    assert_eq!(open(vec!["on the same day".into()]).await, 2);
+    pass(120).await;
+    assert_eq!(open(vec!["a day later".into()]).await, 4);
     batch.world.script([Answer::error(400, "unauthorized_client")]);
-    assert_eq!(open(vec!["refused".into()]).await, 2);
+    assert_eq!(open(vec!["refused".into()]).await, 4);
     // What was found may be what was refused.
-    assert_eq!(open(vec!["later".into()]).await, 4);
+    assert_eq!(open(vec!["later".into()]).await, 6);
     assert_eq!(broker.session(&key("later")).unwrap().snapshot().shown, Shown::SignedIn);
 }
 
