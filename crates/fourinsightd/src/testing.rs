@@ -381,7 +381,7 @@ impl InMemory {
 
 impl HttpExchange for InMemory {
     fn exchange(&self, request: HttpRequest) -> ExchangeFuture<'_> {
-        let lost = |cause: &str| ExchangeError { sent: true, cause: cause.to_owned() };
+        let lost = |cause: &str| ExchangeError { sent: true, too_long: false, cause: cause.to_owned() };
         let router = self.0.clone();
         Box::pin(async move {
             let limit = request.time_limit;

@@ -47,7 +47,7 @@ impl Fake {
 
     /// The next answer: none.
     pub(super) fn fail(self, sent: bool) -> Self {
-        let error = ExchangeError { sent, cause: "connection refused".to_owned() };
+        let error = ExchangeError { sent, too_long: false, cause: "connection refused".to_owned() };
         self.answers.lock().unwrap().push_back(Err(error));
         self
     }
@@ -68,7 +68,15 @@ impl HttpExchange for Fake {
             time_limit: request.time_limit,
         });
         let answer = self.answers.lock().unwrap().pop_front().expect("no more requests than answers");
-        Box::pin(async move { answer })
+        let limit = request.size_limit;
+        Box::pin(async move {
+            answer.and_then(|answer| {
+                if answer.body.len() <= limit {
+                    return Ok(answer);
+                }
+                Err(ExchangeError { sent: true, too_long: true, cause: "longer than it may be".to_owned() })
+            })
+        })
     }
 }
 
