@@ -33,6 +33,8 @@ pub struct HttpRequest {
     pub route: Route,
     /// How long the whole exchange may take.
     pub time_limit: Duration,
+    /// How long the response's body may be: no more of it is read.
+    pub size_limit: usize,
 }
 
 /// How a connection to a server is made: part of a profile, kept in the session's record.
@@ -52,11 +54,11 @@ pub struct HttpResponse {
     pub status: u16,
     /// Header fields.
     pub headers: http::HeaderMap,
-    /// The body, at most [`BODY_LIMIT`] bytes.
+    /// The body, no longer than the request's limit.
     pub body: Zeroizing<Vec<u8>>,
 }
 
-/// The longest response body that is read.
+/// The longest response body that is read where nothing smaller is known to do.
 pub const BODY_LIMIT: usize = 1 << 20;
 
 /// An exchange that brought no response.
@@ -65,6 +67,8 @@ pub const BODY_LIMIT: usize = 1 << 20;
 pub struct ExchangeError {
     /// Whether the server may have seen the request.
     pub sent: bool,
+    /// Whether there is a response that is longer than it may be.
+    pub too_long: bool,
     /// What happened, for people; never a URL's query, a header or a body.
     pub cause: String,
 }
@@ -151,6 +155,7 @@ mod tests {
             body: Zeroizing::new(b"s3cr3t".to_vec()),
             route: Route::default(),
             time_limit: Duration::from_secs(1),
+            size_limit: BODY_LIMIT,
         };
         let text = format!("{request:?}");
         assert!(text.contains("https://id.example.com/token") && !text.contains("s3cr3t"), "{text}");

@@ -225,8 +225,10 @@ impl Daemon {
         let (ticker, ticks) = watch::channel(());
         let (stopping, stopped) = watch::channel(false);
         let exchange: Arc<dyn HttpExchange> = Arc::new(Network::new(clock.clone()));
+        let servers = Arc::default();
         let environment = Environment {
             exchange: Arc::clone(&exchange),
+            servers: Arc::clone(&servers),
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),
@@ -240,8 +242,13 @@ impl Daemon {
         }
         let broker = Arc::new(broker);
         broker.open(declared(&config)).await;
-        let logins =
-            Logins::new(exchange, clock.clone(), Arc::<Broker>::clone(&broker) as _, Arc::clone(&config));
+        let logins = Logins::new(
+            exchange,
+            servers,
+            clock.clone(),
+            Arc::<Broker>::clone(&broker) as _,
+            Arc::clone(&config),
+        );
         let api = Arc::new(Api {
             broker: Arc::clone(&broker),
             logins,

@@ -191,7 +191,13 @@ impl World {
         let sessions = Arc::clone(broker) as Arc<dyn SignIn>;
         Arc::new(Api {
             broker: Arc::clone(broker),
-            logins: Logins::new(Arc::clone(exchange), self.clock.clone(), sessions, Arc::clone(&config)),
+            logins: Logins::new(
+                Arc::clone(exchange),
+                Arc::default(),
+                self.clock.clone(),
+                sessions,
+                Arc::clone(&config),
+            ),
             config,
             config_path,
             store: store.clone(),
@@ -238,6 +244,7 @@ impl Daemon {
         let (stopping, stopped) = watch::channel(false);
         let environment = Environment {
             exchange: Arc::clone(&exchange),
+            servers: Arc::default(),
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),
@@ -374,7 +381,7 @@ impl InMemory {
 
 impl HttpExchange for InMemory {
     fn exchange(&self, request: HttpRequest) -> ExchangeFuture<'_> {
-        let lost = |cause: &str| ExchangeError { sent: true, cause: cause.to_owned() };
+        let lost = |cause: &str| ExchangeError { sent: true, too_long: false, cause: cause.to_owned() };
         let router = self.0.clone();
         Box::pin(async move {
             let limit = request.time_limit;

@@ -11,14 +11,17 @@ use base64::{
 use testkit::{
     browser::Answer,
     practice::{
-        Client, ClientAuthentication, ClientKey, Endpoint, Practice, Settings, Verdict, ledger::Entry,
+        Client, ClientAuthentication, ClientKey, DeviceFlow, Endpoint, Practice, Serving, Settings, Verdict,
+        ledger::Entry,
     },
-    process::{Daemon, Home},
+    process::{Daemon, DeviceLogin, Home},
     provider::{Options, Provider},
     wait,
 };
 
 const SOON: Duration = Duration::from_mins(1);
+
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 const WAYS: [(&str, ClientAuthentication); 6] = [
     ("basic", ClientAuthentication::Basic),
@@ -66,6 +69,41 @@ async fn another_way_than_the_servers_is_refused_at_the_code() {
         let practice = practice(&others);
         let error = whole_life(&practice, &format!("client_auth = \"{word}\"")).await.unwrap_err();
         assert!(format!("{error:#}").contains("invalid_client"), "{word}: {error:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_way_of_client_authentication_carries_the_device_flow() {
+    // A device has to name its client (RFC 8628 section 3.1), which is what secret_only does not do.
+    for (word, way) in WAYS.into_iter().filter(|(_, way)| *way != ClientAuthentication::SecretOnly) {
+        let practice = practice_with(&[way], |settings| {
+            let interval = Duration::from_secs(1);
+            settings.device_flow = Some(DeviceFlow { interval, ..DeviceFlow::default() });
+        });
+        let serving = practice.serve_plain().await.unwrap();
+        // Only the device flow proves its client so: each other kind of request would be refused.
+        let lines = format!("flow = \"device\"\nclient_auth = {{ device = \"{word}\" }}");
+        let home = home(&serving, &lines).unwrap();
+        let _daemon = Daemon::start(&home).await.unwrap();
+        let DeviceLogin { user_code, login } = home.begin_device_login(&[]).await.unwrap();
+        practice
+            .wait_until(|ledger| ledger.token_requests(DEVICE_CODE).iter().any(|poll| poll.status.is_some()))
+            .await;
+        practice.answer_device(&login.authorization_uri, &user_code, Some("ada")).await.unwrap();
+        login.finish().await.unwrap().success().unwrap();
+        let ledger = practice.ledger();
+        let starts = ledger.requests(Endpoint::DeviceAuthorization);
+        let sent: Vec<_> = starts.chain(ledger.token_requests(DEVICE_CODE)).collect();
+        assert!(sent.len() >= 3, "by {word}: {} requests", sent.len());
+        for entry in sent {
+            // Whatever else proves the client, this flow names it in the form (RFC 8628 section 3.1).
+            let mut entry = entry.clone();
+            if entry.header("authorization").is_some() {
+                entry.form.0.retain(|(name, _)| name != "client_id");
+            }
+            assert_eq!(way_of(&entry), Some(way), "by {word}");
+        }
+        assert!(ledger.replayed_assertions().is_empty(), "by {word}");
     }
 }
 
@@ -128,13 +166,18 @@ async fn a_public_client_does_not_sign_in_as_itself() {
 }
 
 fn practice(ways: &[ClientAuthentication]) -> Practice {
-    let client = Client { key: Some(ClientKey::rsa().public_key()), ..Client::confidential() };
-    Practice::new(Settings { clients: vec![client.accepting(ways)], ..Settings::default() })
+    practice_with(ways, |_| {})
 }
 
-/// A login at the login page, a refresh and a revocation.
-async fn whole_life(practice: &Practice, lines: &str) -> Result<()> {
-    let serving = practice.serve_plain().await?;
+fn practice_with(ways: &[ClientAuthentication], change: impl FnOnce(&mut Settings)) -> Practice {
+    let client = Client { key: Some(ClientKey::rsa().public_key()), ..Client::confidential() };
+    let mut settings = Settings { clients: vec![client.accepting(ways)], ..Settings::default() };
+    change(&mut settings);
+    Practice::new(settings)
+}
+
+/// A home whose profile has a secret and a key, and more lines.
+fn home(serving: &Serving, lines: &str) -> Result<Home> {
     let home = Home::new("")?;
     let client = Client::confidential();
     fs::write(home.path().join("secret"), client.secret.context("the client has a secret")?)?;
@@ -147,6 +190,13 @@ async fn whole_life(practice: &Practice, lines: &str) -> Result<()> {
         home.path().join("secret").display(),
         home.path().join("key.pem").display()
     ))?;
+    Ok(home)
+}
+
+/// A login at the login page, a refresh and a revocation.
+async fn whole_life(practice: &Practice, lines: &str) -> Result<()> {
+    let serving = practice.serve_plain().await?;
+    let home = home(&serving, lines)?;
     let _daemon = Daemon::start(&home).await?;
     home.login(&[], &Answer::allow("ada")).await?.0.success()?;
     home.ctl(&["token", "--min-validity", "2h"]).await?.success()?;

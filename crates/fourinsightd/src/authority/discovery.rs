@@ -57,6 +57,13 @@ fn found(asked: Result<Found, Absent>, profile: &Profile) -> Result<Found, Failu
 fn prepare(profile: &Profile, found: Found) -> Result<Discovered, Failure> {
     let Found { metadata, mut warnings, .. } = found;
     warnings.extend(pkce_warning(profile, &metadata));
+    if metadata.client_auth.is_mutual_tls_only() {
+        warnings.push(
+            "the server lists mutual TLS only for its clients (token_endpoint_auth_methods_supported), which is not \
+             supported by this version yet; another way is tried"
+                .to_owned(),
+        );
+    }
     let by_hand = &profile.endpoints;
     let here = |url: &str| Url::parse(url).is_ok_and(|url| is_loopback(&url));
     let issuer_is_here = profile.issuer.as_deref().is_none_or(here);

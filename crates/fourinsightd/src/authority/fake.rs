@@ -1,6 +1,6 @@
 //! A server in memory for tests of this folder: prepared answers out, requests seen in.
 
-use std::{collections::VecDeque, sync::Mutex};
+use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
 use http::{HeaderMap, Method};
 use zeroize::Zeroizing;
@@ -25,6 +25,7 @@ pub(super) struct Seen {
     pub(super) url: String,
     pub(super) headers: HeaderMap,
     pub(super) form: Vec<(String, String)>,
+    pub(super) time_limit: Duration,
 }
 
 impl Fake {
@@ -46,7 +47,7 @@ impl Fake {
 
     /// The next answer: none.
     pub(super) fn fail(self, sent: bool) -> Self {
-        let error = ExchangeError { sent, cause: "connection refused".to_owned() };
+        let error = ExchangeError { sent, too_long: false, cause: "connection refused".to_owned() };
         self.answers.lock().unwrap().push_back(Err(error));
         self
     }
@@ -64,9 +65,18 @@ impl HttpExchange for Fake {
             url: request.url.to_string(),
             headers: request.headers,
             form: url::form_urlencoded::parse(&request.body).into_owned().collect(),
+            time_limit: request.time_limit,
         });
         let answer = self.answers.lock().unwrap().pop_front().expect("no more requests than answers");
-        Box::pin(async move { answer })
+        let limit = request.size_limit;
+        Box::pin(async move {
+            answer.and_then(|answer| {
+                if answer.body.len() <= limit {
+                    return Ok(answer);
+                }
+                Err(ExchangeError { sent: true, too_long: true, cause: "longer than it may be".to_owned() })
+            })
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{Registration, issuer, json::Object, text::clean};
 use crate::{
-    http::{HttpExchange, HttpRequest},
+    http::{BODY_LIMIT, HttpExchange, HttpRequest},
     token::{AccessToken, Person},
 };
 
@@ -52,6 +52,7 @@ pub async fn userinfo(
         body: Zeroizing::default(),
         route: registration.route.clone(),
         time_limit: USERINFO_LIMIT,
+        size_limit: BODY_LIMIT,
     };
     let response = exchange.exchange(request).await.ok().filter(|response| response.status == 200)?;
     let claims = Object::read(std::str::from_utf8(&response.body).ok()?)?;

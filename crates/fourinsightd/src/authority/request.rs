@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{Failure, Registration, Retry, client_auth, grant, revoke};
 use crate::{
-    http::{HttpExchange, HttpRequest, HttpResponse},
+    http::{BODY_LIMIT, HttpExchange, HttpRequest, HttpResponse},
     profile::{Parameters, RequestKind},
 };
 
@@ -81,6 +81,7 @@ pub(super) async fn post(
         headers,
         body: form.into_body(),
         route: registration.route.clone(),
+        size_limit: BODY_LIMIT,
         time_limit: match kind {
             RequestKind::Revoke => revoke::TIME_LIMIT,
             RequestKind::Code | RequestKind::Refresh | RequestKind::Device => grant::TIME_LIMIT,

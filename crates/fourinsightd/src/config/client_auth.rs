@@ -5,8 +5,8 @@ use crate::profile::{ClientAuth, PerRequest};
 
 const KEY: &str = "client_auth";
 
-/// Methods that this version does not know yet.
-const LATER: [&str; 3] = ["tls_client_auth", "self_signed_tls_client_auth", "mtls"];
+/// Mutual TLS (RFC 8705), which this version does not know yet.
+const MUTUAL_TLS: [&str; 3] = ["tls_client_auth", "self_signed_tls_client_auth", "mtls"];
 
 pub(super) fn read(table: &Table<'_>) -> Result<PerRequest<Option<ClientAuth>>, ConfigError> {
     if let Ok(word) = table.text(KEY) {
@@ -30,10 +30,13 @@ fn method(table: &Table<'_>, key: &str, word: &str) -> Result<ClientAuth, Config
     let known = || ClientAuth::WORDS.map(|(word, _)| word).join(", ");
     match ClientAuth::WORDS.iter().find(|(name, _)| *name == word) {
         Some((_, method)) => Ok(*method),
-        None => Err(match LATER.iter().find(|later| **later == word) {
+        None => Err(match MUTUAL_TLS.iter().find(|later| **later == word) {
             Some(later) => table.error(
                 key,
-                &format!("client_auth {later} is not supported by this version yet; use one of {}", known()),
+                &format!(
+                    "client_auth {later} is mutual TLS, which is not supported by this version yet; use one of {}",
+                    known()
+                ),
             ),
             None => table.error(key, &format!("client_auth is one of {}; correct it", known())),
         }),

@@ -195,7 +195,15 @@ fn errors_name_the_line_and_what_to_do() {
         ("allow_legacy = \"s3cr3t\"", "allow_legacy must be true or false"),
         ("device_params = { scope = \"s3cr3t\" }", "device_params must not set scope"),
         ("device_poll_params = { device_code = \"s3cr3t\" }", "must not set device_code"),
-        ("client_auth = \"mtls\"", "client_auth mtls is not supported by this version yet"),
+        (
+            "client_auth = \"mtls\"",
+            "client_auth mtls is mutual TLS, which is not supported by this version yet",
+        ),
+        ("client_auth = \"tls_client_auth\"", "client_auth tls_client_auth is mutual TLS"),
+        (
+            "client_auth = { revoke = \"self_signed_tls_client_auth\" }",
+            "self_signed_tls_client_auth is mutual TLS",
+        ),
         ("client_auth = \"s3cr3t\"", "client_auth is one of basic, basic_raw, post, none, secret_only"),
         ("client_auth = [\"s3cr3t\"]", "client_auth must be one word, or a table"),
         ("client_auth = { cod = \"post\" }", "unknown key `cod`; the nearest known key is `code`"),

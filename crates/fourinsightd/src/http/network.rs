@@ -16,8 +16,8 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::{
-    BODY_LIMIT, ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route,
-    is_confidential, is_loopback, shown,
+    ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route, is_confidential,
+    is_loopback, shown,
 };
 use crate::clock::Clock;
 
@@ -56,7 +56,7 @@ impl Network {
                 .send()
                 .await
                 .map_err(failed)?;
-            read(response).await
+            read(response, request.size_limit).await
         };
         tokio::time::timeout(request.time_limit, exchange).await.unwrap_or_else(|_| {
             Err(lost(format!("no complete answer within {} s", request.time_limit.as_secs())))
@@ -164,13 +164,14 @@ fn install_crypto() {
     });
 }
 
-/// Reads the response to its end, or to [`BODY_LIMIT`].
-async fn read(mut response: reqwest::Response) -> Result<HttpResponse, ExchangeError> {
+/// Reads the response to its end, or to this limit.
+async fn read(mut response: reqwest::Response, limit: usize) -> Result<HttpResponse, ExchangeError> {
     let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
-    let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(4096).min(BODY_LIMIT)));
+    let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(4096).min(limit)));
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if chunk.len() > BODY_LIMIT - body.len() {
-            return Err(lost(format!("the answer is longer than {} KiB", BODY_LIMIT >> 10)));
+        if chunk.len() > limit - body.len() {
+            let too_long = lost(format!("the answer is longer than {} KiB", limit >> 10));
+            return Err(ExchangeError { too_long: true, ..too_long });
         }
         append(&mut body, &chunk);
     }
@@ -204,15 +205,15 @@ fn failed(error: reqwest::Error) -> ExchangeError {
         Some(plain) => plain.to_owned(),
         None => cause,
     };
-    ExchangeError { sent, cause }
+    ExchangeError { sent, too_long: false, cause }
 }
 
 fn unsent(cause: impl Into<String>) -> ExchangeError {
-    ExchangeError { sent: false, cause: cause.into() }
+    ExchangeError { sent: false, too_long: false, cause: cause.into() }
 }
 
 fn lost(cause: impl Into<String>) -> ExchangeError {
-    ExchangeError { sent: true, cause: cause.into() }
+    ExchangeError { sent: true, too_long: false, cause: cause.into() }
 }
 
 /// What commonly goes wrong with TLS, in words that name the next step; the library's are for its own readers.

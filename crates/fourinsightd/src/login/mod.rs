@@ -144,11 +144,12 @@ impl Logins {
     /// No attempts yet.
     pub fn new(
         exchange: Arc<dyn HttpExchange>,
+        servers: Arc<discovery::Cache>,
         clock: Clock,
         sessions: Arc<dyn SignIn>,
         config: Arc<ConfigFile>,
     ) -> Self {
-        let (servers, attempts, turn) = Default::default();
+        let (attempts, turn) = Default::default();
         Self { exchange, clock, sessions, config, servers, attempts, turn }
     }
 

@@ -2,7 +2,7 @@
 //! itself. Nobody is asked, so it can be tried again at any time.
 
 use crate::{
-    authority::{Failure, Outcome, Refusal, Registration, Retry, client_credentials, discovery},
+    authority::{Failure, Outcome, Refusal, Registration, Retry, client_credentials, discovery::Cache},
     clock::Clock,
     http::HttpExchange,
     profile::{Profile, SecretSource},
@@ -24,7 +24,7 @@ pub(crate) struct Opener {
 /// Where the client signs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Target {
-    /// By a profile, whose server is found each time.
+    /// By a profile, whose server is found first.
     Profile(Box<Profile>),
     /// At a server found before.
     Registration(Box<Registration>),
@@ -72,10 +72,11 @@ impl Opener {
     pub(crate) async fn run(
         &self,
         exchange: &dyn HttpExchange,
+        servers: &Cache,
         clock: &Clock,
     ) -> Result<NewLogin, NotOpened> {
         let registration = match &self.target {
-            Target::Profile(profile) => discover(exchange, profile).await?,
+            Target::Profile(profile) => discover(exchange, servers, profile, clock).await?,
             Target::Registration(registration) => (**registration).clone(),
         };
         let obtained_at = clock.now();
@@ -84,11 +85,13 @@ impl Opener {
         let resources = self.resources.iter().map(String::as_str);
         let unix_now = clock.unix_now();
         let outcome = client_credentials::redeem(exchange, &registration, scopes, resources, unix_now).await;
-        let tokens = match outcome {
-            Outcome::Granted(tokens) => *tokens,
-            Outcome::Retry(retry) => return Err(NotOpened::Undecided(retry)),
-            Outcome::Refused(refusal) => return Err(NotOpened::Refused(refusal)),
+        let opened = match outcome {
+            Outcome::Granted(tokens) => Ok(*tokens),
+            Outcome::Retry(retry) => Err(NotOpened::Undecided(retry)),
+            Outcome::Refused(refusal) => Err(NotOpened::Refused(refusal)),
         };
+        // Perhaps the server is elsewhere now, or wants to be asked in another way: the next attempt finds out.
+        let tokens = opened.inspect_err(|_| servers.forget(&registration))?;
         for warning in &tokens.warnings {
             tracing::warn!(profile = self.profile, warning, "the server's answer to a login is odd");
         }
@@ -111,8 +114,13 @@ pub(crate) fn is_brought(registration: &Registration) -> bool {
     matches!(registration.client_secret, Some(SecretSource::Brought(_)))
 }
 
-async fn discover(exchange: &dyn HttpExchange, profile: &Profile) -> Result<Registration, NotOpened> {
-    match discovery::discover(exchange, profile).await {
+async fn discover(
+    exchange: &dyn HttpExchange,
+    servers: &Cache,
+    profile: &Profile,
+    clock: &Clock,
+) -> Result<Registration, NotOpened> {
+    match servers.discover(exchange, profile, false, clock.now()).await {
         Ok(discovered) => {
             for warning in &discovered.warnings {
                 tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");

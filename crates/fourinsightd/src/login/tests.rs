@@ -88,6 +88,7 @@ impl World {
         let sessions = Arc::new(Sessions::default());
         let logins = Logins::new(
             Arc::clone(&server) as Arc<dyn HttpExchange>,
+            Arc::default(),
             clock,
             Arc::clone(&sessions) as Arc<dyn SignIn>,
             Arc::new(ConfigFile::open(path).unwrap()),

@@ -105,7 +105,6 @@ impl Logins {
             status,
             self.sessions.history(),
         );
-        let (servers, found) = (Arc::clone(&self.servers), registration.clone());
         let opener =
             Opener::found(profile.name, registration, wish.scopes, wish.resources, profile.keep_alive);
         inbox.listens_nowhere();
@@ -113,14 +112,7 @@ impl Logins {
         drop(turn);
         let mut changes = attempt.watch();
         let (exchange, sessions) = (Arc::clone(&self.exchange), Arc::clone(&self.sessions));
-        let opening = Arc::clone(&attempt).open(opener, exchange, sessions);
-        let ended_as = attempt.watch();
-        tokio::spawn(async move {
-            opening.await;
-            if ended_as.borrow().state == LoginState::Failed {
-                servers.forget(&found);
-            }
-        });
+        tokio::spawn(Arc::clone(&attempt).open(opener, exchange, Arc::clone(&self.servers), sessions));
         let ended = changes.wait_for(|status| status.state != LoginState::Pending);
         // Still pending after that: the caller goes on asking.
         let _ = tokio::time::timeout(WAIT, ended).await;

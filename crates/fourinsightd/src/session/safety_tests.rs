@@ -61,6 +61,7 @@ impl World {
         let Opened { store, sessions, .. } = Store::open(self.folder.path()).await.unwrap();
         let environment = Environment {
             exchange: Arc::clone(&self.exchange) as _,
+            servers: Arc::default(),
             store,
             clock: self.clock.clone(),
             history: History::default(),

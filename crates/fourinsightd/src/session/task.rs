@@ -27,7 +27,7 @@ use super::{
     state::{Phase, State},
 };
 use crate::{
-    authority::Outcome,
+    authority::{Outcome, discovery::Cache},
     clock::{Clock, Timestamp},
     history::History,
     http::HttpExchange,
@@ -45,6 +45,8 @@ mod recovery;
 /// What every session's task works with.
 pub(crate) struct Environment {
     pub(crate) exchange: Arc<dyn HttpExchange>,
+    /// What servers said of themselves.
+    pub(crate) servers: Arc<Cache>,
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     /// What was tried.

@@ -11,6 +11,14 @@ pub(in crate::authority) struct Supported {
     pub(in crate::authority) revocation: Option<Vec<String>>,
 }
 
+impl Supported {
+    /// Whether all that the token endpoint is said to take is mutual TLS (RFC 8705), which nobody speaks here.
+    pub(in crate::authority) fn is_mutual_tls_only(&self) -> bool {
+        let by_tls = |method: &String| method == "tls_client_auth" || method == "self_signed_tls_client_auth";
+        self.token.as_ref().is_some_and(|listed| !listed.is_empty() && listed.iter().all(by_tls))
+    }
+}
+
 /// How this profile's client proves itself at a server that says this.
 pub(in crate::authority) fn of_profile(profile: &Profile, supported: &Supported) -> PerRequest<ClientAuth> {
     if profile.flow == Flow::Certificate {

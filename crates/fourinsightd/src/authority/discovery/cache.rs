@@ -2,13 +2,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use tokio::sync::OnceCell;
+
 use super::{
     Discovered,
-    documents::{self, Found},
+    documents::{self, Absent, Found},
     found, prepare,
 };
 use crate::{
@@ -24,13 +26,20 @@ const LIFE: Duration = Duration::from_hours(24);
 /// Nobody has more servers than this; beyond it they are asked each time.
 pub(super) const MOST: usize = 64;
 
-/// The documents of servers, by issuer and by the way there. Whoever begins logins owns one.
+/// The documents of servers. One is shared by all that sign in.
 ///
-/// Two logins that begin at the same time may both ask; what either is told is as good.
+/// Whoever wants to know while a server is being asked waits for what it says, be that a failure.
 #[derive(Debug, Default)]
 pub struct Cache {
-    known: Mutex<HashMap<(String, Route), Known>>,
+    known: Mutex<HashMap<Place, Known>>,
+    asking: Mutex<HashMap<Place, Arc<Question>>>,
 }
+
+/// An issuer, and the way there.
+type Place = (String, Route);
+
+/// A question that has perhaps been answered; when whoever puts it goes away, the next who waits puts it again.
+type Question = OnceCell<Result<Found, Absent>>;
 
 #[derive(Debug)]
 pub(super) struct Known {
@@ -49,16 +58,26 @@ impl Cache {
         now: Timestamp,
     ) -> Result<Discovered, Failure> {
         let Some(issuer) = &profile.issuer else { return super::discover(exchange, profile).await };
-        let key = (issuer.clone(), profile.route.clone());
-        if !ask_again && let Some(found) = self.fresh(&key, now) {
+        let place = (issuer.clone(), profile.route.clone());
+        if !ask_again && let Some(found) = self.fresh(&place, now) {
             return prepare(profile, found);
         }
-        let asked = documents::ask(exchange, issuer, &profile.route).await;
-        match &asked {
-            Ok(found) if found.settled => self.remember(key, found.clone(), now),
-            _ => {}
-        }
+        let question = Arc::clone(self.asking().entry(place.clone()).or_default());
+        let asked = question.get_or_init(async || self.ask(exchange, &place, now).await).await.clone();
         prepare(profile, found(asked, profile)?)
+    }
+
+    /// Asks a server, and lets nobody else join once it has answered.
+    async fn ask(&self, exchange: &dyn HttpExchange, place: &Place, now: Timestamp) -> Result<Found, Absent> {
+        let (issuer, route) = place;
+        let asked = documents::ask(exchange, issuer, route).await;
+        if let Ok(found) = &asked
+            && found.settled
+        {
+            self.remember(place.clone(), found.clone(), now);
+        }
+        self.asking().remove(place);
+        asked
     }
 
     /// Forgets what the server of a registration said: something that was found there did not work.
@@ -69,20 +88,24 @@ impl Cache {
         }
     }
 
-    fn fresh(&self, key: &(String, Route), now: Timestamp) -> Option<Found> {
+    fn fresh(&self, place: &Place, now: Timestamp) -> Option<Found> {
         let known = self.known();
-        known.get(key).filter(|known| now.since(known.asked_at) < LIFE).map(|known| known.found.clone())
+        known.get(place).filter(|known| now.since(known.asked_at) < LIFE).map(|known| known.found.clone())
     }
 
-    fn remember(&self, key: (String, Route), found: Found, asked_at: Timestamp) {
+    fn remember(&self, place: Place, found: Found, asked_at: Timestamp) {
         let mut known = self.known();
         known.retain(|_, known| asked_at.since(known.asked_at) < LIFE);
-        if known.len() < MOST || known.contains_key(&key) {
-            known.insert(key, Known { found, asked_at });
+        if known.len() < MOST || known.contains_key(&place) {
+            known.insert(place, Known { found, asked_at });
         }
     }
 
-    pub(super) fn known(&self) -> MutexGuard<'_, HashMap<(String, Route), Known>> {
+    fn asking(&self) -> MutexGuard<'_, HashMap<Place, Arc<Question>>> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, HashMap<Place, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct Found {
 }
 
 /// Why there is no document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Absent {
     /// The server answered, but with none.
     NotThere(Failure),
@@ -135,9 +135,16 @@ async fn fetch(
         body: Zeroizing::default(),
         route: route.clone(),
         time_limit: TIME_LIMIT,
+        size_limit: SIZE_LIMIT,
     };
     let response = exchange.exchange(request).await;
-    let response = response.map_err(|error| Absent::NoResponse(Failure::no_response(&error)))?;
+    let response = response.map_err(|error| {
+        if error.too_long {
+            let text = format!("the issuer's metadata is longer than {} KiB", SIZE_LIMIT >> 10);
+            return Absent::Broken(failed(&text));
+        }
+        Absent::NoResponse(Failure::no_response(&error))
+    })?;
     match response.status {
         200 => read(&response, configured),
         300..=399 => Err(Absent::Elsewhere(redirected(&response, &url))),
@@ -152,10 +159,6 @@ async fn fetch(
 }
 
 fn read(response: &HttpResponse, configured: &str) -> Result<Metadata, Absent> {
-    if response.body.len() > SIZE_LIMIT {
-        let text = format!("the issuer's metadata is longer than {} KiB", SIZE_LIMIT >> 10);
-        return Err(Absent::Broken(failed(&text)));
-    }
     let object = std::str::from_utf8(&response.body).ok().and_then(Object::read);
     let Some(object) = object else {
         // Some sites answer every address with a page for people.

@@ -70,18 +70,33 @@ async fn metadata_becomes_a_registration() {
     assert_eq!(registration.client_auth, ClientAuth::None.into());
     assert_eq!(found.warnings, [""; 0]);
     assert_eq!(fake.seen()[0].url, format!("{ISSUER}/.well-known/openid-configuration"));
+    let limits: Vec<_> = fake.seen().iter().map(|seen| seen.time_limit.as_secs()).collect();
+    assert_eq!(limits, [10, 10]);
 }
 
 #[tokio::test]
-async fn endpoints_by_hand_override() {
-    let mut profile = profile();
-    profile.endpoints.token = Some("https://by-hand.example.com/t".into());
-    profile.endpoints.revocation = Some("http://127.0.0.1:1/r".into());
-    let fake = only(&metadata(""));
-    let registration = discover(&fake, &profile).await.unwrap().registration;
-    assert_eq!(registration.token_endpoint, "https://by-hand.example.com/t");
-    assert_eq!(registration.revocation_endpoint.as_deref(), Some("http://127.0.0.1:1/r"));
-    assert_eq!(registration.authorization_endpoint.unwrap(), format!("{ISSUER}/a"));
+async fn each_endpoint_by_hand_overrides_that_one() {
+    let more = format!(r#","device_authorization_endpoint":"{ISSUER}/d""#);
+    let said = ["a", "t", "d", "r", "u"].map(|path| Some(format!("{ISSUER}/{path}")));
+    let by_hand = Some("http://127.0.0.1:1/by-hand".to_owned());
+    for (place, _) in said.iter().enumerate() {
+        let mut profile = profile();
+        let Endpoints { authorization, token, device_authorization, revocation, userinfo } =
+            &mut profile.endpoints;
+        let configured = [authorization, token, device_authorization, revocation, userinfo];
+        configured.into_iter().nth(place).unwrap().clone_from(&by_hand);
+        let found = discover(&only(&metadata(&more)), &profile).await.unwrap().registration;
+        let mut expected = said.clone();
+        expected[place].clone_from(&by_hand);
+        let found = [
+            found.authorization_endpoint,
+            Some(found.token_endpoint),
+            found.device_authorization_endpoint,
+            found.revocation_endpoint,
+            found.userinfo_endpoint,
+        ];
+        assert_eq!(found, expected);
+    }
 }
 
 #[tokio::test]
@@ -169,6 +184,24 @@ async fn the_metadata_chooses_how_the_client_proves_itself() {
         let profile = Profile { client_secret: secret.clone(), ..profile() };
         let chosen = discover(&fake, &profile).await.unwrap().registration.client_auth;
         assert_eq!(chosen, PerRequest::all(client_auth), "{more}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_lists_mutual_tls_only_is_warned_about() {
+    for (list, warned) in [
+        (r#"["tls_client_auth"]"#, true),
+        (r#"["self_signed_tls_client_auth","tls_client_auth"]"#, true),
+        (r#"["tls_client_auth","client_secret_post"]"#, false),
+        ("[]", false),
+        ("null", false),
+    ] {
+        let lists = format!(
+            r#","token_endpoint_auth_methods_supported":{list},"code_challenge_methods_supported":["S256"]"#
+        );
+        let warnings = discover(&only(&metadata(&lists)), &profile()).await.unwrap().warnings;
+        let named = warnings.iter().filter(|warning| warning.contains("mutual TLS")).count();
+        assert_eq!((named, warnings.len()), (usize::from(warned), usize::from(warned)), "{list}");
     }
 }
 

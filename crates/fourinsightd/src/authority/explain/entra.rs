@@ -48,6 +48,11 @@ pub(super) const NUMBERS: &[(u64, &str, &str)] = &[
         "Write the tenant into the profile's issuer, instead of common or organizations.",
     ),
     (
+        50072,
+        "The person must first register a second factor, because an administrator or a rule now demands one.",
+        "Run `{login} --force` in a browser, and register what the page asks for.",
+    ),
+    (
         50074,
         "A second factor is demanded, and it was not given, or not rightly.",
         "Run `{login}` with the flow browser or device, and complete the second factor.",
@@ -56,6 +61,11 @@ pub(super) const NUMBERS: &[(u64, &str, &str)] = &[
         50076,
         "A second factor is demanded that this login has not given: a rule was changed, or you are at another place.",
         "Run `{login} --force` with the flow browser or device, and complete the second factor.",
+    ),
+    (
+        50078,
+        "The person's second factor was given too long ago for the rules of the tenant.",
+        "Run `{login} --force`, and give the second factor again.",
     ),
     (
         50079,
@@ -136,6 +146,11 @@ pub(super) const NUMBERS: &[(u64, &str, &str)] = &[
         "Run `{login}` and accept, or ask for fewer scopes.",
     ),
     (
+        70000,
+        "The refresh token or the code counts no longer, or belongs to another application or another scope.",
+        "Run `{login}`.",
+    ),
+    (
         70002,
         "Entra does not accept the client's proof of itself: the secret or certificate does not belong to this \
          application.",
@@ -153,6 +168,11 @@ pub(super) const NUMBERS: &[(u64, &str, &str)] = &[
         "Correct scopes in the profile: those of one API at a time, or only its .default.",
     ),
     (
+        70018,
+        "The code that was entered for the device is not one that was given out, or it is too old.",
+        "Run `{login}`, and enter the new code as it is shown.",
+    ),
+    (
         70043,
         "A rule for conditional access demands that people sign in anew after a while, and that time is over.",
         "Run `{login}`.",
@@ -164,10 +184,30 @@ pub(super) const NUMBERS: &[(u64, &str, &str)] = &[
          add the API to the tenant.",
     ),
     (
+        500_113,
+        "The application has no address registered to which an answer may be sent.",
+        "Add the profile's redirect_uri to the application (Authentication, \"Mobile and desktop applications\").",
+    ),
+    (
+        650_052,
+        "The application needs an API that this tenant has not subscribed to or has not enabled.",
+        "Ask your administrator to add the API to the tenant, or correct scopes and resources in the profile.",
+    ),
+    (
         700_016,
         "The tenant has no application with this client identifier.",
         "Compare client_id with the \"Application (client) ID\", and the tenant in issuer with the application's; an \
          application of another tenant must be added by an administrator first.",
+    ),
+    (
+        700_024,
+        "The client's assertion is not yet or no longer valid by Entra's clock.",
+        "Set this machine's clock; if client_assertion is ready-made, see that whatever writes it renews it in time.",
+    ),
+    (
+        700_025,
+        "The application is registered as a public client, and a secret or an assertion was sent all the same.",
+        "Remove client_secret, client_key and client_assertion from the profile, or set client_auth = \"none\".",
     ),
     (
         700_027,
@@ -185,6 +225,11 @@ pub(super) const NUMBERS: &[(u64, &str, &str)] = &[
         "The redirect URI is registered for a single-page application, whose refresh tokens end after 24 hours \
          whatever is done.",
         "Register the redirect URI under \"Mobile and desktop applications\" instead, then run `{login} --force`.",
+    ),
+    (
+        700_213,
+        "No federated identity of the application matches the subject or issuer of the assertion that was presented.",
+        "Compare the federated credential under \"Certificates & secrets\" with the assertion's iss, sub and aud.",
     ),
     (
         7_000_215,
@@ -208,6 +253,11 @@ pub(super) const NUMBERS: &[(u64, &str, &str)] = &[
         90002,
         "There is no such tenant, or it has no active subscription.",
         "Correct the tenant in the profile's issuer; if it is a national cloud, its host too.",
+    ),
+    (
+        90014,
+        "The request lacks a field that Entra demands; its words name which.",
+        "Check the profile's flow and additional parameters; set scopes if it is scope.",
     ),
     (
         90033,
@@ -235,6 +285,11 @@ pub(super) const NUMBERS: &[(u64, &str, &str)] = &[
         "Entra takes the request for malformed.",
         "Check the endpoints and additional parameters of the profile: those that Entra's documentation does not \
          name are best removed.",
+    ),
+    (
+        9_002_327,
+        "The redirect URI is registered for a single-page application, whose codes only a browser may redeem.",
+        "Register the redirect URI under \"Mobile and desktop applications\" instead, then run `{login} --force`.",
     ),
 ];
 

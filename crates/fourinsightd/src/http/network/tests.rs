@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::http::BODY_LIMIT;
 
 /// A server that answers each connection's first request with these bytes and closes.
 struct Server {
@@ -66,6 +67,7 @@ fn request(url: &str) -> HttpRequest {
         body: Zeroizing::new(b"x=1".to_vec()),
         route: Route::default(),
         time_limit: Duration::from_secs(20),
+        size_limit: BODY_LIMIT,
     }
 }
 
@@ -124,7 +126,13 @@ async fn a_body_over_the_limit_is_not_read() {
         let server = Server::answering(answer).await;
         let error = network().exchange(server.request()).await.unwrap_err();
         assert_eq!((error.sent, error.cause.as_str()), (true, "the answer is longer than 1024 KiB"));
+        assert!(error.too_long);
     }
+    let server = Server::answering(response("200 OK", &[b'x'; 4097])).await;
+    let error = network().exchange(HttpRequest { size_limit: 4096, ..server.request() }).await.unwrap_err();
+    assert_eq!((error.too_long, error.cause.as_str()), (true, "the answer is longer than 4 KiB"));
+    let fits = HttpRequest { size_limit: 4097, ..server.request() };
+    assert_eq!(network().exchange(fits).await.unwrap().body.len(), 4097);
     let server = Server::answering(response("200 OK", &vec![b'x'; BODY_LIMIT])).await;
     assert_eq!(network().exchange(server.request()).await.unwrap().body.len(), BODY_LIMIT);
 }

@@ -6,7 +6,10 @@ use fourinsight_ipc::message::LoginState;
 
 use super::{Attempt, Inbox};
 use crate::{
-    authority::revoke::{self, Revocable},
+    authority::{
+        discovery::Cache,
+        revoke::{self, Revocable},
+    },
     http::HttpExchange,
     login::{SignIn, failure, opener::Opener},
 };
@@ -24,10 +27,11 @@ impl Attempt {
         self: Arc<Self>,
         opener: Opener,
         exchange: Arc<dyn HttpExchange>,
+        servers: Arc<Cache>,
         sessions: Arc<dyn SignIn>,
     ) {
         let _guard = self.guard();
-        let login = match opener.run(&*exchange, &self.clock).await {
+        let login = match opener.run(&*exchange, &servers, &self.clock).await {
             Ok(login) => login,
             Err(why) => return self.fail(failure::client_credentials(&why)),
         };

@@ -49,6 +49,7 @@ impl Device {
         let sessions = Arc::new(Sessions::default());
         let logins = Logins::new(
             Arc::new(InMemory::over(&practice)),
+            Arc::default(),
             clock.clone(),
             Arc::clone(&sessions) as Arc<dyn SignIn>,
             Arc::new(ConfigFile::open(path).unwrap()),

@@ -54,6 +54,7 @@ async fn code_exchange_and_refresh_are_those_of_fourinsight_api() {
     let (wire, sessions) = (Arc::new(Wire::default()), Arc::new(Sessions::default()));
     let logins = Logins::new(
         Arc::clone(&wire) as Arc<dyn HttpExchange>,
+        Arc::default(),
         Clock::system(),
         Arc::clone(&sessions) as Arc<dyn SignIn>,
         Arc::new(ConfigFile::open(path).unwrap()),

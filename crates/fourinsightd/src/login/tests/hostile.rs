@@ -56,6 +56,7 @@ async fn hostile_endpoints_are_refused_and_a_sink_sees_no_connection() {
     let clock = Clock::system();
     let logins = Arc::new(Logins::new(
         Arc::new(Network::new(clock.clone())),
+        Arc::default(),
         clock,
         Arc::clone(&sessions) as Arc<dyn SignIn>,
         Arc::new(ConfigFile::open(path).unwrap()),

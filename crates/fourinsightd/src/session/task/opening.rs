@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use fourinsight_ipc::message::Action;
 
-use super::{Finished, Task};
+use super::{Environment, Finished, Task};
 use crate::{
     authority::{Refusal, Retry, client_credentials},
     login::{NewLogin, NotOpened, Opener, is_brought},
@@ -42,8 +42,10 @@ impl Task {
     pub(super) fn start_opening(&mut self) {
         let Some(opener) = self.opener.clone() else { return };
         let environment = Arc::clone(&self.environment);
-        self.opening =
-            Some(Box::pin(async move { opener.run(&*environment.exchange, &environment.clock).await }));
+        self.opening = Some(Box::pin(async move {
+            let Environment { exchange, servers, clock, .. } = &*environment;
+            opener.run(&**exchange, servers, clock).await
+        }));
     }
 
     /// An attempt has ended.

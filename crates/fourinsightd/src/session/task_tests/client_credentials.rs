@@ -3,11 +3,12 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use fourinsight_ipc::message::{Action, AttemptOutcome};
-use testkit::practice::{Answer, Client, ClientAuthentication, ClientKey, Gate, Settings, Verdict};
+use testkit::practice::{Answer, Client, ClientAuthentication, ClientKey, Endpoint, Gate, Settings, Verdict};
 use tokio::task::JoinSet;
 
 use super::history::{known, row};
 use crate::{
+    authority::discovery::Cache,
     config::Config,
     login::{NewLogin, Opener},
     profile::{Brought, SecretSource},
@@ -54,6 +55,11 @@ impl Batch {
         Opener::declared(&Config::load(&path).unwrap().profiles["batch"])
     }
 
+    /// How often the server was asked for its metadata, of which there are two documents.
+    fn discoveries(&self) -> usize {
+        self.world.practice.ledger().requests(Endpoint::Discovery).count()
+    }
+
     async fn open(&self, lines: &str) -> Opened {
         let session = self.world.daemon.broker.session(&key("default"));
         let opener = self.opener(lines);
@@ -81,7 +87,8 @@ impl Batch {
         let secret = Client::confidential().secret.unwrap();
         registration.client_secret = Some(SecretSource::Brought(Brought::new(secret.into())));
         let opener = Opener::found("batch".into(), registration, vec!["api".into()], vec![], true);
-        let Ok(login) = opener.run(&*self.world.daemon.exchange, &self.world.clock).await else {
+        let Ok(login) = opener.run(&*self.world.daemon.exchange, &Cache::default(), &self.world.clock).await
+        else {
             panic!("the practice server refused the client")
         };
         login
@@ -103,6 +110,34 @@ async fn a_declared_session_opens_itself_and_renews_itself() {
     assert_eq!(batch.world.refreshes(), 0);
     // The record is that of the login; renewals have written none.
     assert_eq!(batch.world.snapshot().generation, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_declared_sessions_of_one_server_ask_it_once_where_it_is() {
+    let batch = Batch::new().await;
+    let opener = batch.opener("");
+    let broker = &batch.world.daemon.broker;
+    let open = async |sessions: Vec<String>| {
+        let declared = sessions.iter().map(|session| (key(session), opener.clone())).collect();
+        broker.open(declared).await;
+        let shown = |session: &String| broker.session(&key(session)).unwrap().snapshot().shown;
+        until("the sessions are open or refused", || {
+            sessions.iter().all(|session| shown(session) != Shown::SigningIn)
+        })
+        .await;
+        batch.discoveries()
+    };
+    assert_eq!(open((0..8).map(|number| format!("batch-{number}")).collect()).await, 2);
+    assert_eq!(batch.requests(), 8);
+    pass(24 * HOUR - 60).await;
+    assert_eq!(open(vec!["on the same day".into()]).await, 2);
+    pass(120).await;
+    assert_eq!(open(vec!["a day later".into()]).await, 4);
+    batch.world.script([Answer::error(400, "unauthorized_client")]);
+    assert_eq!(open(vec!["refused".into()]).await, 4);
+    // What was found may be what was refused.
+    assert_eq!(open(vec!["later".into()]).await, 6);
+    assert_eq!(broker.session(&key("later")).unwrap().snapshot().shown, Shown::SignedIn);
 }
 
 #[tokio::test(start_paused = true)]

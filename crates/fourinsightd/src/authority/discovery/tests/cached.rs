@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::clock::Timestamp;
+use crate::{
+    clock::Timestamp,
+    http::{ExchangeFuture, HttpRequest},
+};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -89,16 +92,54 @@ async fn a_tenant_is_forgotten_by_the_name_it_was_asked_for() {
     assert_eq!(again.seen().len(), 2);
 }
 
-#[tokio::test]
-async fn two_at_once_do_no_harm_and_many_servers_do_not_grow_without_end() {
+/// A server that takes a second for each answer.
+#[derive(Default)]
+struct Slow(Fake);
+
+impl HttpExchange for Slow {
+    fn exchange(&self, request: HttpRequest) -> ExchangeFuture<'_> {
+        let answer = self.0.exchange(request);
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            answer.await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_at_once_ask_once_and_all_hear_what_came_of_it() {
     let (cache, now) = (Cache::default(), Timestamp::from_millis(0));
-    let (one, other) = (only(&metadata("")), only(&metadata("")));
+    let (good, broken, other) = (Slow(only(&metadata(""))), Slow(only("{}")), Slow(Fake::default()));
     let profile = profile();
-    let (one, other) = tokio::join!(
-        cache.discover(&one, &profile, false, now),
-        cache.discover(&other, &profile, false, now)
-    );
-    assert_eq!(one.unwrap().registration, other.unwrap().registration);
+    let ask = |server| cache.discover(server, &profile, false, now);
+    for (server, found) in [(&broken, false), (&good, true)] {
+        let all = tokio::join!(ask(server), ask(&other), cache.discover(&other, &profile, true, now));
+        for heard in [all.0, all.1, all.2] {
+            assert_eq!(heard.is_ok(), found);
+        }
+        assert_eq!(server.0.seen().len(), 2);
+    }
+    assert!(other.0.seen().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_asks_when_the_one_that_asked_goes_away() {
+    let (cache, now) = (Cache::default(), Timestamp::from_millis(0));
+    let (left, good) = (Slow(only(&metadata(""))), Slow(only(&metadata(""))));
+    let profile = profile();
+    let leaving =
+        tokio::time::timeout(Duration::from_millis(500), cache.discover(&left, &profile, false, now));
+    let (gone, heard) = tokio::join!(leaving, cache.discover(&good, &profile, false, now));
+    assert!(gone.is_err());
+    heard.unwrap();
+    assert_eq!((left.0.seen().len(), good.0.seen().len()), (2, 2));
+    assert!(!asks(&cache, &profile, false, now).await);
+}
+
+#[tokio::test]
+async fn many_servers_do_not_grow_without_end() {
+    let (cache, now) = (Cache::default(), Timestamp::from_millis(0));
+    let profile = profile();
     for number in 0..200 {
         let issuer = format!("https://id-{number}.example.com");
         let document =

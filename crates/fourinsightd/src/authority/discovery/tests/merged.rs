@@ -111,6 +111,9 @@ async fn of_two_documents_without_a_good_one_the_reason_that_tells_most_is_told(
         let fake = Fake::default().answer(openid.0, openid.1).answer(oauth.0, oauth.1);
         assert_eq!(discover(&fake, &profile()).await.unwrap_err().error, error, "{openid:?} {oauth:?}");
     }
+    let long = metadata(&" ".repeat(256 * 1024));
+    let failure = discover(&only(&long), &profile()).await.unwrap_err();
+    assert!(failure.description.starts_with("the issuer's metadata is longer than 256 KiB; "), "{failure:?}");
     // Endpoints by hand make up for missing documents, not for wrong ones.
     let mut by_hand = profile();
     by_hand.endpoints.authorization = Some("https://h.example/a".into());
