@@ -53,12 +53,14 @@ const NOTES: &str = "\
 Flows: `flow = \"NAME\"` in the profile, or --flow NAME
 
 browser, which is used when nothing is said
-  Needs    issuer and client_id in the profile; redirect_uri when another one is
-           registered than http://127.0.0.1/callback with any port.
+  Needs    issuer and client_id in the profile; without an issuer
+           authorization_endpoint and token_endpoint. redirect_uri when another
+           one is registered than http://127.0.0.1/callback with any port;
+           response_mode = \"form_post\" when the server is to post its answer.
   You      sign in on the page that your browser opens. Its address is also
            printed alone on a line of standard error. Where the browser cannot
            come back to this machine, copy the address of its last page.
-  Input    that address, if the browser cannot come back.
+  Input    that address, if the browser cannot come back. It is not shown.
   Example  fourinsightctl login work --profile work
 
 paste, where nothing can listen on this machine
