@@ -10,7 +10,7 @@ use std::{
 use anyhow::Result;
 use testkit::{
     practice::{DeviceFlow, Practice, Serving, Settings, Verdict},
-    process::{Daemon, Home, TIME_LIMIT, Terminal},
+    process::{Daemon, Home, TIME_LIMIT, Terminal, signal},
     wait,
 };
 
@@ -122,6 +122,18 @@ async fn another_person_takes_a_session_over_once_that_is_confirmed_on_the_termi
             assert!(asked < whom, "{}", screen.shown);
         }
         assert_eq!(before == Some(token), code == 5, "{}", screen.shown);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_login_leaves_the_terminal_as_it_was() {
+    let world = World::new("").await.unwrap();
+    for name in ["INT", "TERM", "HUP"] {
+        let mut terminal = world.home.on_a_terminal(&["login", "--no-browser"]).unwrap();
+        countdown(&mut terminal).await.unwrap();
+        signal(terminal.id().unwrap(), name).unwrap();
+        let screen = terminal.finish().await.unwrap();
+        assert_eq!((screen.code, screen.echoes), (Some(130), true), "{name}: {}", screen.shown);
     }
 }
 

@@ -115,6 +115,11 @@ implicit, only with allow_legacy = true: RFC 9700 advises against it
   Input    that address. It is not shown.
   Example  fourinsightctl login --flow implicit
 
+In the profile client_secret, client_key and client_assertion say where they are
+read anew at each use: { file = \"PATH\" }, { env = \"NAME\" } of the daemon, or
+{ command = [\"PROGRAM\", \"ARGUMENT\"] }. client_assertion is for an assertion that
+somebody else signs, as for a workload identity; client_certificate is a path.
+
 Input is read from standard input, a line for each answer, and never from the
 command line. Give it </dev/null inside a loop that reads lines itself.
 

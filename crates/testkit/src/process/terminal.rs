@@ -91,6 +91,11 @@ impl Terminal {
         Ok(self.keyboard.write_all(format!("{line}\r").as_bytes())?)
     }
 
+    /// The command's process.
+    pub fn id(&self) -> Result<u32> {
+        self.process.id().context("the command has ended")
+    }
+
     /// Waits for the command's end.
     pub async fn finish(mut self) -> Result<Screen> {
         let end = async {
