@@ -78,7 +78,7 @@ pub struct SessionStatus {
     pub expiry: Expiry,
     /// When the daemon will renew it by itself.
     pub next_renewal_at: Option<i64>,
-    /// Whether a renewal is possible at all: without a refresh token the session ends with its access token.
+    /// `false` for a session that ends with its access token, because there is nothing to renew it with.
     #[serde(default = "renewable")]
     pub renewable: bool,
     /// What is wrong, if anything is.
