@@ -18,7 +18,7 @@ struct World {
     practice: Practice,
     _serving: Serving,
     home: Home,
-    _daemon: Daemon,
+    daemon: Daemon,
 }
 
 impl World {
@@ -37,7 +37,7 @@ impl World {
             serving.issuer
         ))?;
         let daemon = Daemon::start(&home).await?;
-        Ok(Self { practice, _serving: serving, home, _daemon: daemon })
+        Ok(Self { practice, _serving: serving, home, daemon })
     }
 
     /// Has this user enter the code that the terminal shows.
@@ -172,6 +172,8 @@ async fn what_is_pasted_is_not_shown() {
     let token = world.token().await.unwrap();
     assert_eq!(world.practice.verdict(&token), Verdict::Live);
     assert!(!screen.shown.contains(&token), "{}", screen.shown);
+    assert!(world.daemon.stop().await.unwrap().success());
+    let _daemon = Daemon::start(&world.home).await.unwrap();
     let status = world.home.ctl(&["status", "default"]).await.unwrap().success().unwrap();
     assert!(status.contains("\nnext renewal          never: "), "{status}");
 }
