@@ -78,6 +78,9 @@ pub struct SessionStatus {
     pub expiry: Expiry,
     /// When the daemon will renew it by itself.
     pub next_renewal_at: Option<i64>,
+    /// `false` for a session that ends with its access token, because there is nothing to renew it with.
+    #[serde(default = "renewable")]
+    pub renewable: bool,
     /// What is wrong, if anything is.
     pub problem: Option<Problem>,
     /// Whether what is served would survive a power cut.
@@ -102,11 +105,17 @@ impl SessionStatus {
             expires_at: None,
             expiry: Expiry::Known,
             next_renewal_at: None,
+            renewable: true,
             problem: None,
             durability: Durability::Durable,
             generation: 0,
         }
     }
+}
+
+/// What a daemon that does not say so means.
+fn renewable() -> bool {
+    true
 }
 
 /// `GET /v1/sessions`.

@@ -1,6 +1,11 @@
 //! Clients that prove themselves by a certificate, or by an assertion that somebody else signs, by the real programs.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Result;
 use testkit::{
@@ -55,7 +60,7 @@ async fn a_certificate_opens_a_session_renews_it_and_opens_it_again_after_a_rest
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ready_made_assertion_is_taken_from_its_file_at_each_use() {
+async fn a_ready_made_assertion_is_taken_from_its_file_or_command_at_each_use() {
     let key = ClientKey::rsa();
     let practice = practice(key.public_key(), Duration::from_hours(1));
     let serving = practice.serve_plain().await.unwrap();
@@ -64,19 +69,40 @@ async fn a_ready_made_assertion_is_taken_from_its_file_at_each_use() {
         let now = u64::try_from(unix_milliseconds() / 1000).unwrap();
         key.assertion(&client_id(), &serving.issuer, now)
     };
-    write(&home, "jwt", &sign()).unwrap();
-    let lines = "flow = \"client_credentials\"\nclient_assertion = { file = \"jwt\" }";
-    home.write_config(&declared(&serving, lines)).unwrap();
-    let _daemon = Daemon::start(&home).await.unwrap();
-    let first = token(&home).await.unwrap();
-    assert_eq!((practice.verdict(&first), requests(&practice)), (Verdict::Live, 1));
+    let jwt = write(&home, "jwt", &sign()).unwrap();
+    for (source, log) in
+        [("{ file = \"jwt\" }".to_owned(), None), (command(&home, &jwt).unwrap(), Some("asked"))]
+    {
+        let lines = format!("flow = \"client_credentials\"\nclient_assertion = {source}");
+        home.write_config(&declared(&serving, &lines)).unwrap();
+        write(&home, "jwt", &sign()).unwrap();
+        let before = requests(&practice);
+        let daemon = Daemon::start(&home).await.unwrap();
+        let first = token(&home).await.unwrap();
+        assert_eq!((practice.verdict(&first), requests(&practice)), (Verdict::Live, before + 1));
 
-    let replacement = sign();
-    write(&home, "jwt", &replacement).unwrap();
-    let renewed = home.ctl(&["token", "batch", "--min-validity", "2h"]).await.unwrap().success().unwrap();
-    assert_ne!(renewed, first);
-    assert_eq!((practice.verdict(&renewed), requests(&practice)), (Verdict::Live, 2));
-    assert!(practice.ledger().replayed_assertions().is_empty());
+        write(&home, "jwt", &sign()).unwrap();
+        let renewed = home.ctl(&["token", "batch", "--min-validity", "2h"]).await.unwrap().success().unwrap();
+        assert_ne!(renewed, first);
+        assert_eq!((practice.verdict(&renewed), requests(&practice)), (Verdict::Live, before + 2));
+        assert!(practice.ledger().replayed_assertions().is_empty());
+        if let Some(log) = log {
+            let asked = fs::read_to_string(home.path().join(log)).unwrap();
+            assert_eq!(asked, "asked for api://exchange\n".repeat(2));
+        }
+        assert!(daemon.stop().await.unwrap().success());
+    }
+}
+
+/// A program that prints the assertion as a platform's own does, and keeps count of how often it was asked.
+fn command(home: &Home, jwt: &Path) -> Result<String> {
+    let script = home.path().join("print assertion");
+    let text = "#!/bin/sh\necho \"asked for $1\" >> \"$2\"\nexec cat \"$3\"\n";
+    fs::write(&script, text)?;
+    fs::set_permissions(&script, Permissions::from_mode(0o755))?;
+    let log = home.path().join("asked");
+    let argv = [script.to_str(), Some("api://exchange"), log.to_str(), jwt.to_str()];
+    Ok(format!("{{ command = {:?} }}", argv.map(Option::unwrap_or_default)))
 }
 
 fn practice(key: RegisteredKey, access_token_life: Duration) -> Practice {

@@ -217,20 +217,11 @@ async fn as_a_client_with_a_certificate_both_send_the_same() {
             THUMBPRINT,
         ),
     ] {
-        let stage = certificate_stage(&key, ours).await.unwrap();
-        let client_id = Client::confidential().id;
-        let mut given = json!({ "client_id": client_id, "client_credential": theirs });
-        // It sends an assertion until it is nine minutes old, which a server that takes each only once refuses.
-        given["times"] = json!(1);
-        given["scope"] = json!(["read", "api"]);
-        given["authority"] = authority(&stage);
-        stage.run_script("msal_confidential", &given).await.unwrap();
-        stage.run_script("msal_confidential", &given).await.unwrap();
-        let mark = stage.mark();
-        stage.home.ctl(&["login", "--profile", "practice"]).await.unwrap().success().unwrap();
-        stage.renew().await.unwrap();
-        let listed = [EVERYWHERE, AS_ITSELF, ASSERTION, listed].concat();
-        stage.compare(mark, &["login", "renewal"], &listed).unwrap();
+        let at_home = "assertion_audience = \"token_endpoint\"\nscopes = \"api read\"";
+        let lines = format!("{at_home}\n{ours}");
+        let stage = certificate_stage(Settings::default(), &key, &lines).await.unwrap();
+        let given = json!({ "authority": authority(&stage), "scope": ["read", "api"] });
+        sign_in_as_itself(&stage, theirs, given, listed).await.unwrap();
     }
 }
 
@@ -291,15 +282,44 @@ resources = ["https://api.example"]
     stage.compare(mark, &["login", "renewal"], &[EVERYWHERE, AS_ITSELF, SECRET].concat()).unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn at_entra_as_a_client_with_a_certificate_both_send_the_same() {
+    let key = ClientKey::rsa();
+    // Who the assertion is for is left out: at Entra that is the token endpoint.
+    let lines = "resource_style = \"entra\"\nresources = [\"https://api.example\"]\nassertion_x5c = true";
+    let stage = certificate_stage(Settings::entra(), &key, lines).await.unwrap();
+    let theirs = json!({ "private_key": key.private_pem, "public_certificate": key.certificate_pem });
+    let given = json!({ "authority": entra_authority(&stage), "scope": ["https://api.example/.default"] });
+    sign_in_as_itself(&stage, theirs, given, CERTIFICATE).await.unwrap();
+}
+
+/// Both sign the client in by its certificate and renew, and differ as listed.
+async fn sign_in_as_itself(
+    stage: &Stage,
+    credential: Value,
+    mut given: Value,
+    listed: &[Difference],
+) -> Result<()> {
+    given["client_id"] = json!(Client::confidential().id);
+    given["client_credential"] = credential;
+    // It sends an assertion until it is nine minutes old, which a server that takes each only once refuses.
+    given["times"] = json!(1);
+    stage.run_script("msal_confidential", &given).await?;
+    stage.run_script("msal_confidential", &given).await?;
+    let mark = stage.mark();
+    stage.home.ctl(&["login", "--profile", "practice"]).await?.success()?;
+    stage.renew().await?;
+    stage.compare(mark, &["login", "renewal"], &[EVERYWHERE, AS_ITSELF, ASSERTION, listed].concat())
+}
+
 /// A server that knows the client by its certificate, and takes assertions of ten minutes as Entra does.
-async fn certificate_stage(key: &ClientKey, lines: &str) -> Result<Stage> {
+async fn certificate_stage(settings: Settings, key: &ClientKey, lines: &str) -> Result<Stage> {
     let client = Client {
         secret: None,
         key: Some(key.certificate()),
         ..Client::confidential().accepting(&[ClientAuthentication::PrivateKeyJwt])
     };
-    let settings =
-        Settings { clients: vec![client], assertion_life: Duration::from_mins(10), ..Settings::default() };
+    let settings = Settings { clients: vec![client], assertion_life: Duration::from_mins(10), ..settings };
     let profile = format!(
         r#"
 [profiles.practice]
@@ -308,8 +328,6 @@ client_id = "practice confidential"
 flow = "certificate"
 client_certificate = "{{home}}/cert.pem"
 client_key = {{ file = "{{home}}/key.pem" }}
-assertion_audience = "token_endpoint"
-scopes = "api read"
 {lines}
 {{trust}}
 "#

@@ -4,7 +4,11 @@
 //! Test programs are started here and not by `cargo test`, so that every one of them is accounted for: a program
 //! that crashes is a failure and not a missing line.
 
-use std::process::Command;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Context;
 
@@ -57,10 +61,20 @@ pub(crate) fn run(quick: bool) -> anyhow::Result<bool> {
         let mut demo = process::command(demo);
         artifacts.name_programs_to(&mut demo);
         tally.run_single("demo", demo.arg("--check"))?;
+        if let Some(pictures) = pictures(artifacts.program("demo")?) {
+            println!("\npictures of the pages that a browser showed: {}", pictures.display());
+        }
     } else {
         println!("left out by --quick: {} of the test kit's programs, and the demo", testkit.len());
     }
     Ok(tally.finish(std::env::consts::OS == "linux", watch.read()))
+}
+
+/// Where the tests with a browser keep what it showed: beside the folder of what was built.
+fn pictures(program: &Path) -> Option<PathBuf> {
+    let folder = program.parent()?.with_file_name("artifacts");
+    let mut files = fs::read_dir(&folder).ok()?.filter_map(Result::ok);
+    files.any(|file| file.path().extension() == Some("png".as_ref())).then_some(folder)
 }
 
 /// Builds every program and test program except the client's, all with one set of features.
@@ -200,6 +214,18 @@ mod tests {
         let tally = tally("echo 'test x ... ok'; kill -KILL $$");
         assert!(!tally.good(false));
         assert_eq!(tally.failed, ["scripted: the test program ended badly before it could report"]);
+    }
+
+    #[test]
+    fn pictures_are_named_where_there_are_any() {
+        let target = tempfile::tempdir().unwrap();
+        let program = target.path().join("debug/demo");
+        let folder = target.path().join("artifacts");
+        assert_eq!(pictures(&program), None);
+        fs::create_dir(&folder).unwrap();
+        assert_eq!(pictures(&program), None);
+        fs::write(folder.join("page.png"), "").unwrap();
+        assert_eq!(pictures(&program), Some(folder));
     }
 
     #[test]

@@ -53,12 +53,14 @@ const NOTES: &str = "\
 Flows: `flow = \"NAME\"` in the profile, or --flow NAME
 
 browser, which is used when nothing is said
-  Needs    issuer and client_id in the profile; redirect_uri when another one is
-           registered than http://127.0.0.1/callback with any port.
+  Needs    issuer and client_id in the profile; without an issuer
+           authorization_endpoint and token_endpoint. redirect_uri when another
+           one is registered than http://127.0.0.1/callback with any port;
+           response_mode = \"form_post\" when the server is to post its answer.
   You      sign in on the page that your browser opens. Its address is also
            printed alone on a line of standard error. Where the browser cannot
            come back to this machine, copy the address of its last page.
-  Input    that address, if the browser cannot come back.
+  Input    that address, if the browser cannot come back. It is not shown.
   Example  fourinsightctl login work --profile work
 
 paste, where nothing can listen on this machine
@@ -112,6 +114,11 @@ implicit, only with allow_legacy = true: RFC 9700 advises against it
            the access token in it. Nothing can renew this session.
   Input    that address. It is not shown.
   Example  fourinsightctl login --flow implicit
+
+In the profile client_secret, client_key and client_assertion say where they are
+read anew at each use: { file = \"PATH\" }, { env = \"NAME\" } of the daemon, or
+{ command = [\"PROGRAM\", \"ARGUMENT\"] }. client_assertion is for an assertion that
+somebody else signs, as for a workload identity; client_certificate is a path.
 
 Input is read from standard input, a line for each answer, and never from the
 command line. Give it </dev/null inside a loop that reads lines itself.

@@ -66,7 +66,7 @@ fn all(sessions: &[SessionStatus], now: i64) -> String {
                 Cell::plain(&person(session.identity.as_ref()).unwrap_or_else(|| ABSENT.to_owned())),
                 state(session.state),
                 expires(session, now),
-                renewal(session, now),
+                renewal(session, now, "never"),
                 problem(session, now),
             ]
         })
@@ -84,7 +84,10 @@ fn one(session: &SessionStatus, now: i64) -> String {
         ("scope", text(session.scope.as_deref())),
         ("resources", text(Some(&session.resources.join(" ")))),
         ("access token expires", expires(session, now)),
-        ("next renewal", renewal(session, now)),
+        (
+            "next renewal",
+            renewal(session, now, "never: nothing can renew this session; sign in again when it ends"),
+        ),
         ("problem", problem(session, now)),
     ])
 }
@@ -125,8 +128,10 @@ fn expires(session: &SessionStatus, now: i64) -> Cell {
     }
 }
 
-fn renewal(session: &SessionStatus, now: i64) -> Cell {
+/// `never` is said of a session that ends with its access token.
+fn renewal(session: &SessionStatus, now: i64, never: &str) -> Cell {
     match session.next_renewal_at {
+        None if session.state == SessionState::SignedIn && !session.renewable => Cell::plain(never),
         Some(at) => Cell::plain(&relative(at.max(now), now)),
         None => Cell::plain(ABSENT),
     }

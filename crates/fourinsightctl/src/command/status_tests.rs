@@ -43,7 +43,11 @@ fn sessions() -> Vec<SessionStatus> {
     hostile.identity = Some(identity("x", Some("\x1b[2J\u{202e}evil\nnext line")));
     hostile.expiry = Expiry::Unknown;
 
-    vec![failing, signed_in, hostile, session("new", SessionState::SigningIn)]
+    let mut ending = session("legacy", SessionState::SignedIn);
+    ending.expires_at = Some(NOW + 42 * 60);
+    ending.renewable = false;
+
+    vec![failing, signed_in, hostile, session("new", SessionState::SigningIn), ending]
 }
 
 fn health(problems: &[&str]) -> Health {
@@ -74,6 +78,16 @@ fn every_session_is_a_row_and_the_daemon_follows() {
 fn one_session_is_a_list_of_what_is_known() {
     let text = format!("{}\n{}", one(&sessions()[1], NOW), daemon(&health(&[])));
     golden::check("status-one.txt", &plain(&text), include_str!("../../tests/golden/status-one.txt"));
+}
+
+#[test]
+fn a_session_that_nothing_can_renew_says_so() {
+    let mut ending = sessions().pop().unwrap();
+    assert!(
+        plain(&one(&ending, NOW)).contains("\nnext renewal          never: nothing can renew this session")
+    );
+    ending.state = SessionState::LoginRequired;
+    assert!(!plain(&one(&ending, NOW)).contains("never"), "there is nothing to renew any more");
 }
 
 #[test]

@@ -111,6 +111,7 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
         snapshot.person.clone().map(|person| Identity { sub: person.subject, name: person.name });
     (status.expires_at, status.expiry) = expiry(&snapshot, clock);
     status.next_renewal_at = snapshot.next_renewal.map(|at| clock.to_unix(at).max(clock.unix_now()));
+    status.renewable = !snapshot.ends;
     status.problem = snapshot.problem.as_ref().map(|(failure, since)| Problem {
         error: failure.error.clone(),
         description: failure.description.clone(),

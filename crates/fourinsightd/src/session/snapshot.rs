@@ -32,6 +32,8 @@ pub(crate) struct Snapshot {
     pub(crate) next_renewal: Option<Timestamp>,
     /// Whether a renewal could start: there is a refresh token, and the disk takes what comes of using it.
     pub(crate) renewable: bool,
+    /// Whether it is signed in by an access token alone, which nothing can renew.
+    pub(crate) ends: bool,
     /// Until when a failure keeps the session from trying again.
     pub(crate) retry_at: Option<Timestamp>,
     /// What is wrong, and since when.
@@ -100,6 +102,7 @@ impl Snapshot {
             generation: state.generation,
             next_renewal: None,
             renewable: false,
+            ends: false,
             retry_at: None,
             problem: None,
             degraded: false,
@@ -145,6 +148,7 @@ impl Snapshot {
         self.retry_at = session.backoff.as_ref().map(|backoff| backoff.until);
         self.degraded = matches!(session.durability, Durability::Degraded { .. });
         self.renewable = session.renewable() && !(self.degraded && session.needs_disk());
+        self.ends = !session.renewable();
         self.problem = session.problem();
     }
 }

@@ -5,11 +5,13 @@ mod command;
 mod daemon;
 mod home;
 mod programs;
+mod terminal;
 
 pub use command::{DeviceLogin, Login, Output};
 pub use daemon::{Daemon, Start};
 pub use home::Home;
 pub use programs::Programs;
+pub use terminal::{Screen, Terminal};
 
 use std::{process::Command, time::Duration};
 

@@ -13,7 +13,7 @@ use crate::{
 pub(super) fn to_bring(wanted: Option<Wanted>, username: Option<&str>) -> &'static str {
     match (wanted, username) {
         (None, _) => {
-            "If the browser cannot come back to this machine in the end, copy the address of\nits last page, paste it here, and press Enter."
+            "If the browser cannot come back to this machine in the end, copy the address of\nits last page, paste it here, and press Enter. It is not shown."
         }
         (Some(Wanted::Callback), _) => {
             "Afterwards copy the whole address that the browser ends on, or the code that the page shows, paste it here \

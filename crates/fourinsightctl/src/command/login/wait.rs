@@ -208,7 +208,7 @@ impl Wait<'_> {
         }
         let username = self.options.username.as_deref();
         // Hidden before anybody is told to type.
-        if status.wanted.is_some_and(|wanted| wanted != Wanted::Password || username.is_some()) {
+        if status.wanted != Some(Wanted::Password) || username.is_some() {
             self.hidden = HiddenInput::on();
         }
         tell(prompt::to_bring(status.wanted, username));

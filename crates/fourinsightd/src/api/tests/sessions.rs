@@ -21,6 +21,7 @@ async fn a_status_tells_all_but_the_token() {
         ("identity", json!({ "sub": "subject-of-ada", "name": "Ada Lovelace" })),
         ("scope", json!(SCOPES.join(" "))),
         ("expires_at", json!(1_700_003_600)),
+        ("renewable", json!(true)),
         ("problem", json!(null)),
         ("durability", json!("durable")),
     ] {
