@@ -67,7 +67,6 @@ mod this {
         }
 
         /// Completes at the next tick; ticks that were missed count as one.
-        #[expect(clippy::unnecessary_wraps, reason = "the Linux side can fail")]
         pub(crate) async fn tick(&mut self) -> io::Result<()> {
             self.0.tick().await;
             Ok(())
