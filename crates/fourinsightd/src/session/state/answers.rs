@@ -7,7 +7,7 @@ use crate::{
         entry::Refused,
         event::{Arrival, Effect},
         schedule,
-        signed_in::Grant,
+        signed_in::{Durability, Grant},
     },
     token::TokenKey,
 };
@@ -56,7 +56,10 @@ impl State {
             _ if own && !session.needs_disk() => {
                 session.pause_until(key, now + schedule::misconfigured_backoff(chance), refusal.failure, now);
             }
-            Verdict::Final if own => return self.require_login(refusal.failure, now),
+            Verdict::Final if own => {
+                let failure = session.last_word(refusal.failure);
+                return self.require_login(failure, now);
+            }
             Verdict::PersonChanged => {
                 session.grant = Grant::None { ended: Some(refusal.failure.clone()) };
                 if session.end().is_some_and(|end| end <= now) {
@@ -73,6 +76,7 @@ impl State {
                 session.pause(key, retry, arrival);
             }
             verdict => {
+                let doubted = !own && session.doubt_after(verdict, &refusal.failure, now);
                 let verdict = if verdict == Verdict::Final { Verdict::InteractionRequired } else { verdict };
                 let refused = Refused {
                     verdict,
@@ -81,6 +85,11 @@ impl State {
                     until: now + Self::REFUSAL_FLOOR,
                 };
                 session.entry(key.clone(), now).refuse(refused);
+                // The journal says only that the refresh token was sent; what came of it goes into the record.
+                if doubted {
+                    session.durability = Durability::Writing { degraded_since: None };
+                    return vec![Effect::Persist];
+                }
             }
         }
         vec![Effect::Publish]

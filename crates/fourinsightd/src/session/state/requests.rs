@@ -42,11 +42,16 @@ impl State {
             session.entry(key, now).refuse(refused);
             return vec![Effect::Publish];
         }
+        // Callers are told so by what is published; nothing is asked of the server.
+        if session.beyond(&key).is_some() {
+            return vec![];
+        }
         let waits_for_running = self
             .in_flight
             .as_ref()
             .is_some_and(|running| running.key == key && running.generation == self.generation);
         let entry = session.entry(key, now);
+        entry.used_at = now;
         if !waits_for_running && !entry.is_refused(now) {
             entry.request(min_validity, now);
         }
