@@ -111,6 +111,11 @@ impl State {
         matches!(&self.phase, Phase::SignedIn(SignedIn { grant: Grant::ClientCredentials, .. }))
     }
 
+    /// Whether a refusal may have cost the refresh token.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        matches!(&self.phase, Phase::SignedIn(SignedIn { doubt: Some(_), .. }))
+    }
+
     /// Whether the server may have narrowed the grant to less than the session's own key.
     pub(crate) fn is_narrowed(&self) -> bool {
         matches!(&self.phase, Phase::SignedIn(SignedIn { narrowed: true, .. }))

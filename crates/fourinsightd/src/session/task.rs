@@ -32,15 +32,15 @@ use crate::{
     history::History,
     http::HttpExchange,
     login::{NewLogin, Opener},
-    random,
-    revocation::{self, Tokens},
+    random, revocation,
     store::{Slot, Store, StoreError},
-    token::{TokenId, TokenKey, TokenSet},
+    token::{TokenId, TokenKey},
 };
 
 mod history;
 mod opening;
 mod recovery;
+mod telling;
 
 /// What every session's task works with.
 pub(crate) struct Environment {
@@ -307,6 +307,11 @@ impl Task {
                 Effect::Persist => {
                     let event = self.persist().await;
                     unsettled |= matches!(event, Event::Persisted);
+                    if unsettled && !redeeming && self.state.is_in_doubt() {
+                        // The record says more than the slot, which would have a start ask the server again.
+                        self.settle().await;
+                        unsettled = false;
+                    }
                     // What follows from the write comes before what was planned after it.
                     for effect in self.react(event).into_iter().rev() {
                         effects.push_front(effect);
@@ -386,32 +391,6 @@ impl Task {
             _ => {}
         }
         self.publisher.send_replace(Arc::new(snapshot));
-    }
-
-    fn revoke(&mut self) {
-        let Phase::Revoking(revoking) = &self.state.phase else { return };
-        let tokens = Tokens::of(revoking.refresh_token.as_ref(), &revoking.access_tokens);
-        let (session, login) = (self.key.clone(), self.login.clone());
-        let environment = Arc::clone(&self.environment);
-        self.work = Some(Box::pin(async move {
-            let registration = login.as_ref().map(|login| &login.registration);
-            Finished::Revoked(
-                revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
-                    .await,
-            )
-        }));
-    }
-
-    /// Best effort, apart from the session's own conversation. The tokens go back to the server that issued them.
-    fn discard(&self, tokens: TokenSet) {
-        let Some(login) = self.redeeming.clone().or_else(|| self.login.clone()) else { return };
-        let (session, environment) = (self.key.clone(), Arc::clone(&self.environment));
-        tokio::spawn(async move {
-            let tokens = Tokens::of_answer(tokens, environment.clock.now());
-            let registration = Some(&login.registration);
-            revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
-                .await;
-        });
     }
 
     async fn forget(&mut self) {
