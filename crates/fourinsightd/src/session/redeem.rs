@@ -68,7 +68,10 @@ impl Redemption {
                 tracing::warn!(session = %self.session, %error, "the journal cannot take the answer; it is in memory only");
             }
         }
-        let outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
+        let mut outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
+        if let Outcome::Retry(retry) = &mut outcome {
+            retry.ambiguous |= self.error_may_spend(answer.status);
+        }
         self.settle_if_unused(&outcome, environment).await;
         (outcome, obtained_at)
     }
@@ -90,6 +93,13 @@ impl Redemption {
                 |error| tracing::debug!(session = %self.session, %error, "the slot stays open"),
             );
         }
+    }
+
+    /// Whether an unclear error for another audience may have cost the refresh token. Who asks too often is told so
+    /// before anything else is looked at.
+    fn error_may_spend(&self, status: u16) -> bool {
+        let refused = (400..500).contains(&status) && status != 429;
+        refused && !self.is_own() && self.login.terms().refusal_may_spend(Verdict::InteractionRequired)
     }
 
     fn is_own(&self) -> bool {
