@@ -38,7 +38,7 @@ use self::{
     redemption::Redemption, redirect_uri::RedirectUri,
 };
 use crate::{
-    authority::{Registration, discovery},
+    authority::{Registration, client_auth, discovery},
     clock::{Clock, Timestamp},
     config::ConfigFile,
     history::History,
@@ -151,6 +151,12 @@ impl Logins {
         let session = request.session;
         let plan = plan.map_err(|error| self.not_begun(&session, None, error.into()))?;
         let flow = plan.profile.flow;
+        if let Some(source) = &plan.profile.client_secret {
+            let there = client_auth::look_for(source).await;
+            there.map_err(|why| {
+                self.not_begun(&session, Some(flow), failure::without_secret(&why, plan.profile.help))
+            })?;
+        }
         let begun = match flow {
             Flow::Device => self.begin_on_device(session.clone(), plan).await,
             Flow::ClientCredentials | Flow::Certificate => self.begin_unattended(session.clone(), plan).await,

@@ -1,5 +1,7 @@
 //! What a login is to do: what its request and the configuration make of each other.
 
+use std::path::Path;
+
 use fourinsight_ipc::{ErrorBody, ErrorCode, message::LoginRequest};
 
 use super::{
@@ -34,9 +36,14 @@ impl Logins {
             }
         };
         if let Some(name) = request.flow.as_deref() {
-            profile.flow = chosen_flow(name, &profile)?;
+            profile = with_flow(&config, profile, name)?;
         }
-        unattended::bring(request, &mut profile)?;
+        if let Some(folder) = &request.package {
+            profile.client_secret =
+                profile.client_secret.map(|source| source.installed_at(Path::new(folder)));
+        }
+        let help = profile.help;
+        unattended::bring(request, &mut profile).map_err(|error| with_help(error, help))?;
         let wish = wish(request, &profile)?;
         let note = problem.map(|problem| {
             format!("the configuration as it was before is used, because it now has an error: {problem}")
@@ -65,6 +72,32 @@ impl Logins {
                 format!("name one of these with --profile, or as default_profile in {file}: {}", one_of()),
             ),
         }
+    }
+}
+
+/// The profile as it is with the flow of this name; its preset may say other things for that.
+fn with_flow(config: &Config, profile: Profile, name: &str) -> Result<Profile, ErrorBody> {
+    let flow = chosen_flow(name, &profile)?;
+    if flow == profile.flow {
+        return Ok(profile);
+    }
+    let other = config.with_flow(&profile.name, flow).unwrap_or(Ok(profile));
+    other.map_err(|error| {
+        let (what, next) = error.what.split_once("; ").unwrap_or((&error.what, "correct the profile"));
+        ErrorBody::new(
+            ErrorCode::InvalidRequest,
+            format!("The profile cannot be used with the flow {name}: {what}."),
+        )
+        .hint(next.to_owned())
+    })
+}
+
+/// The error with what the profile's preset says about such.
+fn with_help(error: ErrorBody, help: Option<&str>) -> ErrorBody {
+    match (help, error.hint.clone()) {
+        (Some(help), Some(next)) => error.hint(format!("{next}; {help}")),
+        (Some(help), None) => error.hint(help),
+        (None, _) => error,
     }
 }
 
