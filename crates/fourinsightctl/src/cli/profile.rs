@@ -26,7 +26,7 @@ pub(crate) enum ProfileAction {
 /// List the profiles
 ///
 /// Lists the profiles of the configuration file: what each begins with, how and
-/// where it signs in. The profile of a login that names none is marked.
+/// where it signs in; then the profile of a login that names none, and the file.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment, after_long_help = LIST_NOTES)]
 pub(crate) struct ProfileList {}
@@ -59,7 +59,7 @@ pub(crate) struct ProfileInit {
     /// The preset to begin with: one of those below
     #[arg(long, value_name = "PRESET")]
     pub(crate) preset: String,
-    /// A setting of the preset, as in --set tenant=example.com; may be repeated
+    /// A setting of the preset: --set tenant=example.com; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub(crate) settings: Vec<(String, String)>,
     /// The way to sign in, instead of the preset's own
@@ -104,7 +104,7 @@ Examples:
 const INIT_NOTES: &str = "\
 Presets:
   4insight          you, at 4insight.io
-  4insight-service  a service at 4insight.io, with a client id and secret of its own
+  4insight-service  a service at 4insight.io, with a client secret of its own
   cognite           Cognite Data Fusion, through Microsoft Entra ID
   entra             Microsoft Entra ID
   google            Google

@@ -6,6 +6,7 @@ mod countdown;
 mod device;
 mod difference;
 mod paste;
+mod profile;
 mod prompt;
 mod qr;
 mod wait;
@@ -22,12 +23,13 @@ use crate::{
 };
 
 pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
-    let request = request(options)?;
+    let mut request = request(options)?;
     if !options.force
         && let Some(session) = signed_in(context, options)?
     {
         return already(context, &session, &request);
     }
+    request.profile = profile::choose(context, options)?.profile;
     wait::until_answered(&context.client, request, options)
         .and_then(|ended| finish(context, &ended.attempt, ended.said.as_deref()))
         .map_err(|failure| why::pointing_here(context, &options.key, failure))

@@ -134,9 +134,9 @@ mod tests {
         );
         assert_eq!(
             plain(&all(&list)),
-            "NAME               PRESET    FLOW     SERVER\n\
-             work               keycloak  browser  https://id.example.com/realms/work\n\
-             by hand\u{fffd}[2J       -         browser  https://other.example.com\n\
+            "NAME         PRESET    FLOW     SERVER\n\
+             work         keycloak  browser  https://id.example.com/realms/work\n\
+             by hand\u{fffd}[2J  -         browser  https://other.example.com\n\
              \n\
              default  work\n\
              file     /home/ada/.config/fourinsight/config.toml\n"
