@@ -74,7 +74,8 @@ fn folder_of(python: &Path, limit: Duration) -> Option<PathBuf> {
         .ok()?;
     let answer = asked.stdout.take().and_then(|output| answer(output, limit));
     end(&mut asked);
-    let folder = answer.as_deref()?.lines().map(Path::new).find(|folder| folder.is_absolute() && folder.is_dir());
+    let folder =
+        answer.as_deref()?.lines().map(Path::new).find(|folder| folder.is_absolute() && folder.is_dir());
     folder.map(Path::to_owned)
 }
 

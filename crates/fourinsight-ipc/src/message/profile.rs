@@ -99,6 +99,11 @@ pub struct Preset {
     pub settings: Vec<PresetSetting>,
     /// What a person should know before choosing it.
     pub notes: Vec<String>,
+    /// Whether its logins may need what the caller's installed `fourinsight.api` holds: see [`LoginRequest::package`].
+    ///
+    /// [`LoginRequest::package`]: super::LoginRequest::package
+    #[serde(default)]
+    pub package: bool,
 }
 
 /// What a preset asks for.
@@ -117,6 +122,9 @@ pub struct PresetSetting {
     /// The flows that it belongs to; empty: all.
     #[serde(default)]
     pub flows: Vec<String>,
+    /// Whether it is a secret, of which only the source is ever said: `file:PATH`, `env:NAME`.
+    #[serde(default)]
+    pub secret: bool,
 }
 
 /// Body of `POST /v1/profiles`: a new profile for the configuration file.

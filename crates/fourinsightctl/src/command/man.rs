@@ -66,7 +66,10 @@ mod tests {
         assert_eq!(titles.len(), 13, "{titles:?}");
         assert!(titles[0].starts_with(".TH fourinsightctl 1"), "{titles:?}");
         assert!(titles[1].starts_with(".TH fourinsightctl-login 1"), "{titles:?}");
-        assert!(titles.iter().any(|title| title.starts_with(".TH fourinsightctl-profile-init 1")), "{titles:?}");
+        assert!(
+            titles.iter().any(|title| title.starts_with(".TH fourinsightctl-profile-init 1")),
+            "{titles:?}"
+        );
         assert!(roff.contains("Exit codes:"));
     }
 

@@ -18,7 +18,7 @@ use super::{Context, why};
 use crate::{
     cli::{self, Login},
     failure::{Exit, Failure, exit_of_login, phrase},
-    output,
+    output, package,
     render::{clean, person},
 };
 
@@ -29,7 +29,11 @@ pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
     {
         return already(context, &session, &request);
     }
-    request.profile = profile::choose(context, options)?.profile;
+    let chosen = profile::choose(context, options)?;
+    request.profile = chosen.profile;
+    if chosen.package {
+        request.package = package::folder().and_then(|folder| folder.into_os_string().into_string().ok());
+    }
     wait::until_answered(&context.client, request, options)
         .and_then(|ended| finish(context, &ended.attempt, ended.said.as_deref()))
         .map_err(|failure| why::pointing_here(context, &options.key, failure))

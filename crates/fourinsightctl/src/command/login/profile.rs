@@ -21,18 +21,25 @@ use crate::{
 pub(super) struct Chosen {
     /// The profile; `None` leaves it to the daemon.
     pub(super) profile: Option<String>,
-    /// The preset that it begins with.
-    pub(super) preset: Option<String>,
+    /// Whether its logins may need the caller's installed `fourinsight.api`.
+    pub(super) package: bool,
 }
 
 impl Chosen {
     /// What was typed; the daemon says what is wrong with it, if anything is.
     fn as_typed(options: &Login) -> Self {
-        Self { profile: options.profile.clone(), preset: None }
+        Self { profile: options.profile.clone(), package: false }
     }
 
-    fn of(profile: &ProfileStatus) -> Self {
-        Self { profile: Some(profile.name.clone()), preset: profile.preset.clone() }
+    /// A profile of the configuration.
+    fn of(context: &Context, profile: &ProfileStatus) -> Result<Self, Failure> {
+        let package = match &profile.preset {
+            Some(name) => {
+                context.client.presets()?.iter().any(|preset| preset.name == *name && preset.package)
+            }
+            None => false,
+        };
+        Ok(Self { profile: Some(profile.name.clone()), package })
     }
 }
 
@@ -45,7 +52,7 @@ pub(super) fn choose(context: &Context, options: &Login) -> Result<Chosen, Failu
     };
     let named = options.profile.as_ref().or(list.default_profile.as_ref());
     if let Some(profile) = list.profiles.iter().find(|profile| Some(&profile.name) == named) {
-        return Ok(Chosen { profile: options.profile.clone(), ..Chosen::of(profile) });
+        return Chosen::of(context, profile);
     }
     // What the daemon says about a wrong file is better than what is known here.
     if list.problem.is_some() {
@@ -53,7 +60,7 @@ pub(super) fn choose(context: &Context, options: &Login) -> Result<Chosen, Failu
     }
     match &options.profile {
         Some(name) => new_profile(context, options, &list, name),
-        None if !list.profiles.is_empty() => one_of(&list).map(Chosen::of),
+        None if !list.profiles.is_empty() => Chosen::of(context, one_of(&list)?),
         None => first_profile(context, options, &list, None),
     }
 }
@@ -86,7 +93,9 @@ fn first_profile(
     if !is_answered_by_a_person() {
         return Err(unconfigured(&presets));
     }
-    output::line_to_stderr("No profile says yet where to sign in. A new one begins with one of these presets:");
+    output::line_to_stderr(
+        "No profile says yet where to sign in. A new one begins with one of these presets:",
+    );
     let choices: Vec<Choice<'_>> =
         presets.iter().map(|preset| Choice { name: &preset.name, summary: &preset.summary }).collect();
     let preset = &presets[pick("Where do you want to sign in?", &choices)?];
@@ -100,23 +109,14 @@ fn write(
     preset: &Preset,
     name: &str,
 ) -> Result<Chosen, Failure> {
-    let draft = Draft {
-        name,
-        preset,
-        flow: options.flow.as_deref(),
-        settings: BTreeMap::new(),
-        make_default: false,
-    };
+    let draft =
+        Draft { name, preset, flow: options.flow.as_deref(), settings: BTreeMap::new(), make_default: false };
     let details = draft.write(context)?;
-    output::line_to_stderr(&format!(
-        "Profile {} is written to {}.",
-        clean(&details.name),
-        clean(&list.path)
-    ));
+    output::line_to_stderr(&format!("Profile {} is written to {}.", clean(&details.name), clean(&list.path)));
     for note in &details.notes {
         output::line_to_stderr(&format!("note: {}", clean(note.trim())));
     }
-    Ok(Chosen { profile: Some(details.name), preset: Some(preset.name.clone()) })
+    Ok(Chosen { profile: Some(details.name), package: preset.package })
 }
 
 /// Has a person choose where several profiles are there, and none is the default.
@@ -130,8 +130,11 @@ fn one_of(list: &ProfileList) -> Result<&ProfileStatus, Failure> {
         ));
     }
     output::line_to_stderr("These profiles are configured, and none is the default:");
-    let choices: Vec<Choice<'_>> =
-        list.profiles.iter().map(|profile| Choice { name: &profile.name, summary: &profile.server }).collect();
+    let choices: Vec<Choice<'_>> = list
+        .profiles
+        .iter()
+        .map(|profile| Choice { name: &profile.name, summary: &profile.server })
+        .collect();
     Ok(&list.profiles[pick("Which one is it to be?", &choices)?])
 }
 

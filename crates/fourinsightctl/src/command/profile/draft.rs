@@ -102,9 +102,12 @@ impl<'a> Draft<'a> {
         if let Some(flow) = self.flow {
             command += &format!(" --flow {}", argument(flow));
         }
+        for setting in needed {
+            let value = if setting.secret { "file:PATH" } else { "VALUE" };
+            command += &format!(" --set {}={value}", setting.name);
+        }
         // What was given may be anything, so it is not repeated.
-        let given = if self.settings.is_empty() { "" } else { " with the settings that you gave, and" };
-        let wanted: Vec<String> = names.iter().map(|name| format!("--set {name}=VALUE")).collect();
+        let given = if self.settings.is_empty() { "" } else { ", and with each --set that you gave" };
         Failure::new(
             Exit::Usage,
             format!(
@@ -112,7 +115,7 @@ impl<'a> Draft<'a> {
                 self.preset.name,
                 names.join(", ")
             ),
-            format!("run `{command}`{given} with {}", wanted.join(" ")),
+            format!("run `{command}`{given}"),
         )
     }
 }

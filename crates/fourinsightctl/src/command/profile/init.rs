@@ -21,7 +21,8 @@ pub(super) fn run(context: &Context, options: ProfileInit) -> Result<Exit, Failu
         ));
     }
     let presets = context.client.presets()?;
-    let preset = presets.iter().find(|preset| preset.name == options.preset).ok_or_else(|| unknown(&presets))?;
+    let preset =
+        presets.iter().find(|preset| preset.name == options.preset).ok_or_else(|| unknown(&presets))?;
     let draft = Draft {
         name: &options.name,
         preset,
@@ -53,7 +54,7 @@ fn written(details: &ProfileDetails, before: &ProfileList) -> String {
     let rows: Vec<(&str, Cell)> =
         from_file.map(|setting| (setting.name.as_str(), Cell::plain(&setting.value))).collect();
     format!(
-        "Profile {} is written to {}.\n{}{}\nNext: fourinsightctl login --profile {}\n",
+        "Profile {} is written to {}:\n\n{}{}\nNext: fourinsightctl login --profile {}\n",
         clean(&details.name),
         clean(&before.path),
         labelled(&rows),

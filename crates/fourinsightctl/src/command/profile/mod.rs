@@ -54,12 +54,16 @@ fn all(list: &ProfileList) -> String {
         })
         .collect();
     let profiles = if rows.is_empty() {
-        "There is no profile yet: write one with `fourinsightctl profile init NAME --preset PRESET`.\n".to_owned()
+        "There is no profile yet: write one with `fourinsightctl profile init NAME --preset PRESET`.\n"
+            .to_owned()
     } else {
         table(["NAME", "PRESET", "FLOW", "SERVER"], &rows)
     };
     let default = list.default_profile.as_deref().unwrap_or(ABSENT);
-    format!("{profiles}\n{}", labelled(&[("default", Cell::plain(default)), ("file", Cell::plain(&list.path))]))
+    format!(
+        "{profiles}\n{}",
+        labelled(&[("default", Cell::plain(default)), ("file", Cell::plain(&list.path))])
+    )
 }
 
 fn show(context: &Context, options: &ProfileShow) -> Result<Exit, Failure> {

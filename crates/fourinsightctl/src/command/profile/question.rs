@@ -23,6 +23,9 @@ pub(super) fn setting(
     before: Option<&str>,
     ask: &mut impl FnMut(&str) -> Result<String, Failure>,
 ) -> Result<Option<String>, Failure> {
+    if setting.secret {
+        output::line_to_stderr(SECRET);
+    }
     let offered = before.or(setting.default.as_deref());
     let question = setting.question.trim();
     let prompt = match offered {
@@ -34,9 +37,20 @@ pub(super) fn setting(
         match ask(&prompt)?.trim() {
             "" if offered.is_some() || !setting.required => return Ok(before.map(str::to_owned)),
             "" => output::line_to_stderr("This is needed."),
+            answer if setting.secret && !is_source(answer) => {
+                output::line_to_stderr("That does not say where the secret is: type file:PATH or env:NAME.");
+            }
             answer => return Ok(Some(answer.to_owned())),
         }
     }
+}
+
+const SECRET: &str = "\
+Do not type the secret itself: the configuration only says where it is read, as
+file:PATH, or env:NAME for a variable of the daemon.";
+
+fn is_source(answer: &str) -> bool {
+    answer.split_once(':').is_some_and(|(kind, rest)| ["file", "env"].contains(&kind) && !rest.is_empty())
 }
 
 /// One of several things that a person can pick.
@@ -126,6 +140,7 @@ mod tests {
             default: default.map(str::to_owned),
             required,
             flows: vec![],
+            secret: false,
         }
     }
 
@@ -150,6 +165,15 @@ mod tests {
             assert_eq!(answer.unwrap().as_deref(), taken);
             assert_eq!(person.asked, [prompt]);
         }
+    }
+
+    #[test]
+    fn a_secret_is_not_taken_only_where_it_is() {
+        let secret = PresetSetting { secret: true, ..tenant(None, true) };
+        let mut person = Person::saying(&["s3cr3t", "command:x", "env:", "file:/run/secrets/x"]);
+        let answer = setting(&secret, None, &mut |prompt| person.ask(prompt)).unwrap();
+        assert_eq!(answer.as_deref(), Some("file:/run/secrets/x"));
+        assert_eq!(person.asked.len(), 4);
     }
 
     #[test]
