@@ -104,6 +104,9 @@ pub struct Preset {
     /// [`LoginRequest::package`]: super::LoginRequest::package
     #[serde(default)]
     pub package: bool,
+    /// Where to find what it asks for, or whom to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 /// What a preset asks for.

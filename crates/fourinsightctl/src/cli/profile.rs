@@ -114,8 +114,8 @@ Presets:
   generic           any other server with OpenID Connect discovery
 
 A secret is never written into the configuration file, only where it is read:
---set client_secret=file:PATH or --set client_secret=env:NAME, a variable of the
-daemon.
+--set client_secret=file:PATH, env:NAME (a variable of the daemon) or
+command:PROGRAM.
 
 It exits 2, and writes nothing, when a profile of this name exists or a setting
 is missing or wrong, and 78 when the configuration file is wrong as it is.

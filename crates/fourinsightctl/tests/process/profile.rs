@@ -256,7 +256,10 @@ fn on_a_terminal_a_secret_is_asked_for_by_its_place() {
     ]);
     let (code, shown) = terminal::run(
         &program,
-        &[("Where the client secret is: ", "abc"), ("type file:PATH or env:NAME.", "file:/run/secrets/x")],
+        &[
+            ("Where the client secret is: ", "abc"),
+            ("type file:PATH, env:NAME or command", "file:/run/secrets/x"),
+        ],
     );
     assert_eq!(code, Some(0), "{shown}");
     assert!(!shown.contains("The server's address"), "{shown}");

@@ -10,9 +10,9 @@ use super::{
     question::{self, is_answered_by_a_person},
 };
 use crate::{
-    failure::{Exit, Failure},
+    failure::{Exit, Failure, phrase},
     output,
-    render::argument,
+    render::{argument, clean},
 };
 
 /// A profile that is not written yet.
@@ -42,6 +42,9 @@ impl Draft<'_> {
             } else {
                 Err(self.incomplete(&needed))
             };
+        }
+        if let Some(help) = self.preset.help.as_ref().filter(|_| !missing.is_empty()) {
+            output::line_to_stderr(&format!("note: {}", clean(help.trim())));
         }
         let mut open = missing.clone();
         loop {
@@ -94,28 +97,30 @@ impl<'a> Draft<'a> {
     /// Names what is needed, and the command that says it.
     fn incomplete(&self, needed: &[&PresetSetting]) -> Failure {
         let names: Vec<&str> = needed.iter().map(|setting| setting.name.as_str()).collect();
-        let mut command = format!(
-            "fourinsightctl profile init {} --preset {}",
-            argument(self.name),
-            argument(&self.preset.name)
-        );
-        if let Some(flow) = self.flow {
-            command += &format!(" --flow {}", argument(flow));
-        }
-        for setting in needed {
-            let value = if setting.secret { "file:PATH" } else { "VALUE" };
-            command += &format!(" --set {}={value}", setting.name);
-        }
+        let preset = &self.preset.name;
+        let flow = self.flow.map(|flow| format!(" --flow {}", argument(flow))).unwrap_or_default();
+        let settings: Vec<String> = needed
+            .iter()
+            .map(|setting| {
+                let value = if setting.secret { "file:PATH" } else { "VALUE" };
+                format!(" --set {}={value}", setting.name)
+            })
+            .collect();
         // What was given may be anything, so it is not repeated.
         let given = if self.settings.is_empty() { "" } else { ", and with each --set that you gave" };
+        let help = self.preset.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
         Failure::new(
             Exit::Usage,
             format!(
-                "the preset {} needs {}, and standard input is no terminal to ask on",
-                self.preset.name,
+                "the preset {preset} needs {}, and standard input is no terminal to ask on",
                 names.join(", ")
             ),
-            format!("run `{command}`{given}"),
+            format!(
+                "run `fourinsightctl profile init {} --preset {preset}{flow}{}`{given}{}",
+                argument(self.name),
+                settings.concat(),
+                phrase(&help),
+            ),
         )
     }
 }

@@ -98,7 +98,8 @@ fn origin(from: SettingOrigin) -> Cell {
 
 /// Each note on lines of its own, after an empty one.
 fn notes(notes: &[String]) -> String {
-    notes.iter().map(|note| format!("\nnote: {}\n", clean(note.trim()))).collect()
+    let lines: Vec<String> = notes.iter().map(|note| format!("\nnote: {}\n", clean(note.trim()))).collect();
+    lines.concat()
 }
 
 const ABSENT: &str = "-";

@@ -30,27 +30,33 @@ pub(super) fn setting(
     let question = setting.question.trim();
     let prompt = match offered {
         Some(offered) => format!("{question} [{offered}]: "),
-        None if setting.required => format!("{question}: "),
-        None => format!("{question} [leave out]: "),
+        None if !setting.required => format!("{question} (Enter leaves it out): "),
+        None if question.ends_with('?') => format!("{question} "),
+        None => format!("{question}: "),
     };
     loop {
         match ask(&prompt)?.trim() {
             "" if offered.is_some() || !setting.required => return Ok(before.map(str::to_owned)),
             "" => output::line_to_stderr("This is needed."),
             answer if setting.secret && !is_source(answer) => {
-                output::line_to_stderr("That does not say where the secret is: type file:PATH or env:NAME.");
+                output::line_to_stderr(
+                    "That does not say where the secret is: type file:PATH, env:NAME or command:PROGRAM.",
+                );
             }
             answer => return Ok(Some(answer.to_owned())),
         }
     }
 }
 
-const SECRET: &str = "\
-Do not type the secret itself: the configuration only says where it is read, as
-file:PATH, or env:NAME for a variable of the daemon.";
+const SECRET: &str = "A secret stays out of the configuration: answer with where it is read, not with the secret.";
+
+/// The words that say where a secret is.
+const SOURCES: [&str; 3] = ["file", "env", "command"];
 
 fn is_source(answer: &str) -> bool {
-    answer.split_once(':').is_some_and(|(kind, rest)| ["file", "env"].contains(&kind) && !rest.is_empty())
+    answer
+        .split_once(':')
+        .is_some_and(|(source, place)| SOURCES.contains(&source) && !place.trim().is_empty())
 }
 
 /// One of several things that a person can pick.
@@ -97,18 +103,16 @@ fn picked(
 pub(super) fn line(prompt: &str) -> Result<String, Failure> {
     output::prompt_on_stderr(&clean(prompt));
     let mut line = String::new();
-    match io::stdin().lock().read_line(&mut line) {
-        Ok(1..) => Ok(line),
-        _ => {
-            // The terminal's cursor stands behind the question.
-            output::line_to_stderr("");
-            Err(Failure::new(
-                Exit::Failure,
-                "standard input ended before the question had its answer",
-                "run it again on a terminal, or give the answers with `fourinsightctl profile init --set`",
-            ))
-        }
+    if let Ok(1..) = io::stdin().lock().read_line(&mut line) {
+        return Ok(line);
     }
+    // The terminal's cursor stands behind the question.
+    output::line_to_stderr("");
+    Err(Failure::new(
+        Exit::Failure,
+        "standard input ended before the question had its answer",
+        "run it again, or give the answers with `fourinsightctl profile init --set`",
+    ))
 }
 
 #[cfg(test)]
@@ -149,7 +153,7 @@ mod tests {
         let mut person = Person::saying(&["", "  ", " example.com "]);
         let answer = setting(&tenant(None, true), None, &mut |prompt| person.ask(prompt)).unwrap();
         assert_eq!(answer.as_deref(), Some("example.com"));
-        assert_eq!(person.asked, ["Which tenant?: "; 3]);
+        assert_eq!(person.asked, ["Which tenant? "; 3]);
         assert!(setting(&tenant(None, true), None, &mut |prompt| person.ask(prompt)).is_err());
     }
 
@@ -158,7 +162,7 @@ mod tests {
         for (default, required, before, prompt, taken) in [
             (Some("common"), true, None, "Which tenant? [common]: ", None),
             (Some("common"), true, Some("before"), "Which tenant? [before]: ", Some("before")),
-            (None, false, None, "Which tenant? [leave out]: ", None),
+            (None, false, None, "Which tenant? (Enter leaves it out): ", None),
         ] {
             let mut person = Person::saying(&[""]);
             let answer = setting(&tenant(default, required), before, &mut |prompt| person.ask(prompt));
@@ -170,7 +174,7 @@ mod tests {
     #[test]
     fn a_secret_is_not_taken_only_where_it_is() {
         let secret = PresetSetting { secret: true, ..tenant(None, true) };
-        let mut person = Person::saying(&["s3cr3t", "command:x", "env:", "file:/run/secrets/x"]);
+        let mut person = Person::saying(&["s3cr3t", "s3:cr3t", "env:", "file:/run/secrets/x"]);
         let answer = setting(&secret, None, &mut |prompt| person.ask(prompt)).unwrap();
         assert_eq!(answer.as_deref(), Some("file:/run/secrets/x"));
         assert_eq!(person.asked.len(), 4);
