@@ -48,7 +48,8 @@ pub(super) fn setting(
     }
 }
 
-const SECRET: &str = "A secret stays out of the configuration: answer with where it is read, not with the secret.";
+const SECRET: &str =
+    "A secret stays out of the configuration: answer with where it is read, not with the secret.";
 
 /// The words that say where a secret is.
 const SOURCES: [&str; 3] = ["file", "env", "command"];
