@@ -17,7 +17,7 @@ pub(crate) struct Login {
     /// The session to sign in
     #[arg(value_name = "KEY", default_value = "default", value_parser = super::session_key)]
     pub(crate) key: SessionKey,
-    /// The profile to sign in with, instead of the default_profile; or a preset
+    /// The profile to sign in with, or a preset; else the default_profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// The way to sign in, instead of the profile's: one of the flows below

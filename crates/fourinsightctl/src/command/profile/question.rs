@@ -10,9 +10,9 @@ use crate::{
     render::clean,
 };
 
-/// Whether somebody is there who can be asked.
+/// Whether somebody is there who sees a question and can answer it.
 pub(in crate::command) fn is_answered_by_a_person() -> bool {
-    io::stdin().is_terminal()
+    io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// What the person wants a setting to be; `None` leaves it as it is without them. `before` is what they said before.
