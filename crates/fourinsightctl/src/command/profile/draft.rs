@@ -108,7 +108,7 @@ impl<'a> Draft<'a> {
             .collect();
         // What was given may be anything, so it is not repeated.
         let given = if self.settings.is_empty() { "" } else { ", and with each --set that you gave" };
-        let help = self.preset.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+        let help = self.preset.help.as_ref().map(|help| format!("; {}", phrase(help))).unwrap_or_default();
         Failure::new(
             Exit::Usage,
             format!(
@@ -119,7 +119,7 @@ impl<'a> Draft<'a> {
                 "run `fourinsightctl profile init {} --preset {preset}{flow}{}`{given}{}",
                 argument(self.name),
                 settings.concat(),
-                phrase(&help),
+                help,
             ),
         )
     }
@@ -128,4 +128,72 @@ impl<'a> Draft<'a> {
 /// Whether the text speaks of this setting, by its whole name.
 fn names(text: &str, setting: &str) -> bool {
     text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == setting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(name: &str, flows: &[&str]) -> PresetSetting {
+        PresetSetting {
+            name: name.to_owned(),
+            question: "What?".to_owned(),
+            default: None,
+            required: true,
+            flows: flows.iter().map(|flow| (*flow).to_owned()).collect(),
+            secret: name == "client_secret",
+        }
+    }
+
+    fn preset() -> Preset {
+        Preset {
+            name: "generic".to_owned(),
+            summary: "any other".to_owned(),
+            flows: ["browser", "client_credentials"].map(str::to_owned).to_vec(),
+            settings: vec![setting("issuer", &[]), setting("client_secret", &["client_credentials"])],
+            notes: vec![],
+            package: false,
+            help: Some("Ask Grace.".to_owned()),
+        }
+    }
+
+    fn draft<'a>(preset: &'a Preset, flow: Option<&'a str>, given: &[&str]) -> Draft<'a> {
+        let settings = given.iter().map(|name| ((*name).to_owned(), "s3cr3t".to_owned())).collect();
+        Draft { name: "my work", preset, flow, settings, make_default: false }
+    }
+
+    #[test]
+    fn only_the_flows_settings_that_nobody_has_given_are_missing() {
+        let preset = preset();
+        for (flow, given, missing) in [
+            (None, &[][..], &["issuer"][..]),
+            (Some("browser"), &["issuer"], &[]),
+            (Some("client_credentials"), &[], &["issuer", "client_secret"]),
+            (Some("client_credentials"), &["issuer"], &["client_secret"]),
+        ] {
+            let found = draft(&preset, flow, given).missing();
+            let names: Vec<&str> = found.iter().map(|setting| setting.name.as_str()).collect();
+            assert_eq!(names, missing, "{flow:?} {given:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_needed_is_named_with_the_command_and_whom_to_ask_but_nothing_that_was_given() {
+        let preset = preset();
+        let draft = draft(&preset, Some("client_credentials"), &["issuer"]);
+        assert_eq!(
+            draft.incomplete(&draft.missing()).to_string(),
+            "error: the preset generic needs client_secret, and standard input is no terminal to ask on; run \
+             `fourinsightctl profile init 'my work' --preset generic --flow client_credentials --set \
+             client_secret=file:PATH`, and with each --set that you gave; ask Grace"
+        );
+    }
+
+    #[test]
+    fn a_text_names_a_setting_by_the_whole_word() {
+        assert!(names("The setting `client_id` is empty.", "client_id"));
+        assert!(names("tenant must be a domain", "tenant"));
+        assert!(!names("The tenants are wrong.", "tenant"));
+        assert!(!names("client_secret", "client"));
+    }
 }
