@@ -6,7 +6,7 @@ use std::{
     collections::BTreeMap,
     fmt, io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use fourinsight_ipc::SessionKey;
@@ -16,6 +16,7 @@ use crate::profile::{Flow, Profile};
 mod assertion;
 mod client_auth;
 mod described;
+mod new_profile;
 mod parameters;
 mod preset;
 mod profile;
@@ -23,8 +24,10 @@ mod rotation;
 mod secret;
 mod sessions;
 mod table;
+mod write;
 
 pub use described::Described;
+pub use new_profile::NotAdded;
 use table::{Source, Table};
 
 /// What the configuration file says.
@@ -137,6 +140,8 @@ impl fmt::Display for ConfigError {
 pub struct ConfigFile {
     path: PathBuf,
     state: RwLock<State>,
+    /// Held by who writes the file.
+    writing: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -150,7 +155,8 @@ impl ConfigFile {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
         let path = path.into();
         let current = Arc::new(Config::load(&path)?);
-        Ok(Self { path, state: RwLock::new(State { current, problem: None }) })
+        let state = RwLock::new(State { current, problem: None });
+        Ok(Self { path, state, writing: Mutex::default() })
     }
 
     /// Where the file is, or would be.
