@@ -7,10 +7,12 @@ use crate::{ErrorBody, SessionKey};
 
 mod answer;
 mod attempt;
+mod audience;
 mod profile;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
+pub use audience::Audience;
 pub use profile::{
     NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,
     ProfileStatus, SettingOrigin,
@@ -94,6 +96,9 @@ pub struct SessionStatus {
     /// How many times this session's grant has changed: one for the login, one more for each rotation.
     #[serde(default)]
     pub generation: u64,
+    /// The other scopes and resources that its tokens are asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<Audience>,
 }
 
 impl SessionStatus {
@@ -114,6 +119,7 @@ impl SessionStatus {
             problem: None,
             durability: Durability::Durable,
             generation: 0,
+            audiences: Vec::new(),
         }
     }
 }
