@@ -372,3 +372,6 @@ impl StoredToken {
 fn is_false(flag: &bool) -> bool {
     !flag
 }
+
+#[cfg(test)]
+mod tests;
