@@ -7,9 +7,11 @@ use crate::{ErrorBody, SessionKey};
 
 mod answer;
 mod attempt;
+mod lifetime;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
+pub use lifetime::Lifetime;
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -86,6 +88,9 @@ pub struct SessionStatus {
     /// Whether what is served would survive a power cut.
     #[serde(default)]
     pub durability: Durability,
+    /// How long it lasts.
+    #[serde(default)]
+    pub lifetime: Lifetime,
     /// How many times this session's grant has changed: one for the login, one more for each rotation.
     #[serde(default)]
     pub generation: u64,
@@ -108,6 +113,7 @@ impl SessionStatus {
             renewable: true,
             problem: None,
             durability: Durability::Durable,
+            lifetime: Lifetime::Stored,
             generation: 0,
         }
     }
@@ -229,6 +235,12 @@ pub struct LoginRequest {
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "expose_if_any")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub client_secret: Option<SecretString>,
+    /// Keep the session in memory only: it ends with the daemon.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ephemeral: bool,
+    /// The same, and end it with the caller's login session, outside of which nobody finds it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub until_logout: bool,
 }
 
 /// A login attempt: `POST /v1/logins`, `GET /v1/logins/{id}`.
@@ -277,6 +289,9 @@ pub struct LoginStatus {
     /// What a person should know about a success, such as a missing refresh token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// How long the session lasts that it signs in.
+    #[serde(default, skip_serializing_if = "Lifetime::is_stored")]
+    pub lifetime: Lifetime,
 }
 
 impl LoginStatus {
@@ -298,6 +313,7 @@ impl LoginStatus {
             error: None,
             identity: None,
             note: None,
+            lifetime: Lifetime::Stored,
         }
     }
 }
