@@ -119,6 +119,7 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     });
     status.durability = if snapshot.degraded { Durability::Degraded } else { Durability::Durable };
     status.generation = snapshot.generation;
+    status.lifetime = snapshot.login.as_ref().map(|login| login.lifetime).unwrap_or_default();
     Some(status)
 }
 

@@ -28,7 +28,7 @@ use std::{
 
 use fourinsight_ipc::{
     ErrorBody, ErrorCode, SessionKey,
-    message::{LoginRequest, LoginResponse, LoginState, LoginStatus},
+    message::{Lifetime, LoginRequest, LoginResponse, LoginState, LoginStatus},
 };
 use tokio::sync::watch;
 
@@ -122,6 +122,8 @@ pub struct NewLogin {
     pub keep_alive: bool,
     /// The client signed in as itself: its own credentials renew the tokens, and nothing of them is stored.
     pub by_client_credentials: bool,
+    /// How long the session lasts, and with that whether it is stored.
+    pub lifetime: Lifetime,
 }
 
 /// How long an attempt that has ended can still be asked about.
@@ -181,6 +183,7 @@ impl Logins {
 
         let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
         status.authorization_uri = authorization_uri;
+        status.lifetime = wish.lifetime;
         status.wanted = awaits.wanted();
         status.note = note;
         if let Some(warning) = profile.flow.legacy_warning() {
@@ -210,13 +213,14 @@ impl Logins {
             resources: wish.resources,
             refresh_idle: profile.refresh_idle,
             keep_alive: profile.keep_alive,
+            lifetime: wish.lifetime,
         }
     }
 
     /// Lists an attempt before its task starts; says how it stands.
     fn enter(&self, attempt: &Arc<Attempt>) -> LoginStatus {
         self.attempts().insert(attempt.id.clone(), Arc::clone(attempt));
-        tracing::info!(session = %attempt.session, profile = attempt.profile, "a login began");
+        tracing::info!(session = %attempt.named(), profile = attempt.profile, "a login began");
         attempt.status()
     }
 
@@ -393,7 +397,7 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
         (Flow::Browser, ResponseMode::FormPost) => AnswerMode::FormPost,
         _ => AnswerMode::Query,
     };
-    Ok(Wish { scopes, resources, force: request.force, answer })
+    Ok(Wish { scopes, resources, force: request.force, answer, lifetime: request.lifetime() })
 }
 
 /// The flow that the request names instead of the profile's.

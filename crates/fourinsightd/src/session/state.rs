@@ -12,6 +12,9 @@
 //! What always holds, and `state_properties.rs` tries to break: at most one redemption is in flight; only a final
 //! verdict, a changed person or a revocation drops a grant; nothing is published before its persistence was
 //! attempted; a degraded session starts no redemption.
+//!
+//! A session that is in memory only takes the same way: its disk is always as it should be, namely without it. When
+//! the daemon stops it is revoked, because nobody could use its tokens afterwards.
 
 use std::time::Duration;
 
@@ -106,7 +109,7 @@ impl State {
 
     /// Whether the client's own credentials are what is redeemed.
     pub(crate) fn by_client_credentials(&self) -> bool {
-        matches!(&self.phase, Phase::SignedIn(SignedIn { grant: Grant::ClientCredentials, .. }))
+        matches!(&self.phase, Phase::SignedIn(session) if session.by_client_credentials())
     }
 
     /// The refresh token to redeem now, if there is one.
@@ -163,12 +166,17 @@ impl State {
             }
             Event::Stop => {
                 self.stopping = true;
-                vec![]
+                if self.ends_with_the_daemon() { self.revoke() } else { vec![] }
             }
         };
         effects.extend(self.open_if_due(now));
         effects.extend(self.redeem_what_is_due(now));
         effects
+    }
+
+    /// Whether nobody can use the session's tokens once the daemon has stopped.
+    fn ends_with_the_daemon(&self) -> bool {
+        matches!(&self.phase, Phase::SignedIn(session) if session.policy.in_memory)
     }
 
     fn open_if_due(&mut self, now: Timestamp) -> Option<Effect> {
@@ -196,7 +204,7 @@ impl State {
         let arrival = Arrival { obtained_at: new.obtained_at, id: new.id, now, chance };
         session.take(&new.own, new.tokens, None, arrival);
         self.phase = Phase::SignedIn(session);
-        self.write()
+        if self.stopping && self.ends_with_the_daemon() { self.revoke() } else { self.write() }
     }
 
     fn tick(&mut self, last_used: Timestamp, now: Timestamp) -> Vec<Effect> {
@@ -304,7 +312,7 @@ impl State {
         let Arrival { now, chance, .. } = arrival;
         match refusal.verdict {
             // There is no grant to end, only a client that somebody has to set right.
-            _ if own && !session.needs_disk() => {
+            _ if own && session.by_client_credentials() => {
                 session.pause_until(key, now + schedule::misconfigured_backoff(chance), refusal.failure, now);
             }
             Verdict::Final if own => return self.require_login(refusal.failure, now),

@@ -85,7 +85,7 @@ impl Machine {
     }
 
     fn signed_in() -> Self {
-        let policy = Policy { keep_alive: true, refresh_idle: None };
+        let policy = Policy { keep_alive: true, refresh_idle: None, in_memory: false };
         Self::signed_in_with(tokens("A1", Some("R1"), 1000), policy)
     }
 
