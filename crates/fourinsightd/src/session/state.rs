@@ -66,7 +66,7 @@ struct InFlight {
 impl State {
     /// How long a refusal that needs a person stands before a later request tries again.
     pub(crate) const REFUSAL_FLOOR: Duration = Duration::from_mins(1);
-    const PERSIST_RETRY: Duration = Duration::from_secs(1);
+    pub(super) const PERSIST_RETRY: Duration = Duration::from_secs(1);
 
     /// A session that nobody has signed in to.
     pub(crate) fn signed_out() -> Self {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod client_credentials;
+mod ephemeral;
 mod expiry;
 mod grants;
 mod renewal;

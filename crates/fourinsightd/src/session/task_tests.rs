@@ -13,6 +13,7 @@ mod certificate;
 mod client_credentials;
 mod dialects;
 mod disk;
+mod ephemeral;
 mod history;
 mod logins;
 mod outages;
