@@ -202,6 +202,7 @@ impl World {
                 sessions,
                 Arc::clone(&config),
             ),
+            until_logout: Arc::default(),
             config,
             config_path,
             store: store.clone(),

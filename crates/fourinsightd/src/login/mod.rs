@@ -13,6 +13,7 @@
 //! | `device` | has the person enter a code elsewhere instead, and polls (RFC 8628) |
 //! | `attempt` | carries one attempt from the answer to the session, and asks its person where that is needed |
 //! | `known` | what a session was signed in with before, and whether another person would take that place |
+//! | `beside` | keeps the attempts for a login session's own sessions apart |
 //! | `unattended`, `opener` | logins that need no person: by client credentials |
 //! | `page`, `failure`, `tried` | tell how it ended |
 //!
@@ -53,6 +54,7 @@ use crate::{
 mod attempt;
 mod authorize;
 mod awaits;
+mod beside;
 mod callback;
 mod device;
 mod failure;

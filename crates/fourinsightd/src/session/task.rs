@@ -46,6 +46,7 @@ mod opening;
 mod recovery;
 
 /// What every session's task works with.
+#[derive(Clone)]
 pub(crate) struct Environment {
     pub(crate) exchange: Arc<dyn HttpExchange>,
     /// What servers said of themselves.
