@@ -22,6 +22,7 @@ mod leaks;
 mod logins;
 mod sessions;
 mod tokens;
+mod until_logout;
 
 /// A daemon's API over a world.
 struct Caller {
