@@ -29,6 +29,12 @@ pub(crate) struct Login {
     /// Sign in again even when signed in, and have the server really ask
     #[arg(long)]
     pub(crate) force: bool,
+    /// Keep the session in memory only: it ends with the daemon
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
+    /// The same until you log out here; nobody outside your login finds it
+    #[arg(long)]
+    pub(crate) until_logout: bool,
     /// Print the address to open, but open no browser
     #[arg(long)]
     pub(crate) no_browser: bool,
@@ -127,6 +133,19 @@ Where the flow device, or the text of a page, would sign in another person than
 the session had, both are shown, and you say yes or no on a terminal. Without a
 terminal the session stays as it is, and the exit code is 5.
 
+--ephemeral writes nothing of the session to the disk, not even its name. When
+the daemon stops, its tokens are revoked. One that was stored under KEY is
+deleted from the disk once you have signed in.
+
+--until-logout is for a user name of this machine that several people share. The
+session can only be found and used from the login that you are in now: a session
+of the desktop or of ssh as the system counts it (systemd-logind, Windows), else
+the terminal that this program runs on (macOS too). When that ends, the session
+is forgotten and its tokens are revoked. Another session of the same KEY, which
+all the others find, is hidden from you meanwhile, and left as it is. This keeps
+people apart who mean well: whoever runs programs as the same user can also read
+the memory of yours.
+
 With --json, prints the login attempt once it has succeeded, or the session when
 it is already signed in.
 
@@ -134,7 +153,8 @@ More examples:
   fourinsightctl login
   fourinsightctl login work --scope \"openid offline_access\"
   fourinsightctl login --no-browser --timeout 10m
-  fourinsightctl login work --force";
+  fourinsightctl login work --force
+  fourinsightctl login --until-logout";
 
 #[cfg(test)]
 mod tests {
