@@ -9,9 +9,11 @@ use fourinsight_ipc::{
     key::InvalidSessionKey,
 };
 
+mod lasting;
 mod login;
 mod why;
 
+pub(crate) use lasting::Lasting;
 pub(crate) use login::Login;
 pub(crate) use why::Why;
 

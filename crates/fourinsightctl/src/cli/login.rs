@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use fourinsight_ipc::{SessionKey, duration};
 
+use super::Lasting;
+
 /// Sign in: in your browser, on another device, or as a client
 ///
 /// Signs in to the session KEY by a profile of the configuration file, in the way
@@ -29,12 +31,8 @@ pub(crate) struct Login {
     /// Sign in again even when signed in, and have the server really ask
     #[arg(long)]
     pub(crate) force: bool,
-    /// Keep the session in memory only: it ends with the daemon
-    #[arg(long)]
-    pub(crate) ephemeral: bool,
-    /// The same until you log out here; nobody outside your login finds it
-    #[arg(long)]
-    pub(crate) until_logout: bool,
+    #[command(flatten)]
+    pub(crate) lasting: Lasting,
     /// Print the address to open, but open no browser
     #[arg(long)]
     pub(crate) no_browser: bool,

@@ -44,8 +44,8 @@ fn request(options: &Login) -> Result<LoginRequest, Failure> {
         force: options.force,
         client_id: options.client_id.clone(),
         client_secret,
-        ephemeral: options.ephemeral,
-        until_logout: options.until_logout,
+        ephemeral: options.lasting.ephemeral,
+        until_logout: options.lasting.until_logout,
     })
 }
 
@@ -55,7 +55,7 @@ fn signed_in(context: &Context, options: &Login) -> Result<Option<SessionStatus>
     // One that does not end with this login is hidden by the one that is asked for, and not in its way.
     let counts = |session: &SessionStatus| {
         session.state == SessionState::SignedIn
-            && (!options.until_logout || session.lifetime == Lifetime::UntilLogout)
+            && (!options.lasting.until_logout || session.lifetime == Lifetime::UntilLogout)
     };
     Ok(context.status(&options.key)?.filter(counts))
 }
