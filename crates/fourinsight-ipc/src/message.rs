@@ -7,11 +7,20 @@ use crate::{ErrorBody, SessionKey};
 
 mod answer;
 mod attempt;
+mod audience;
+mod daemon;
 mod lifetime;
+mod profile;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
+pub use audience::Audience;
+pub use daemon::{Health, Version};
 pub use lifetime::Lifetime;
+pub use profile::{
+    NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,
+    ProfileStatus, SettingOrigin,
+};
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -94,6 +103,9 @@ pub struct SessionStatus {
     /// How many times this session's grant has changed: one for the login, one more for each rotation.
     #[serde(default)]
     pub generation: u64,
+    /// The other scopes and resources that its tokens are asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<Audience>,
 }
 
 impl SessionStatus {
@@ -115,6 +127,7 @@ impl SessionStatus {
             durability: Durability::Durable,
             lifetime: Lifetime::Stored,
             generation: 0,
+            audiences: Vec::new(),
         }
     }
 }
@@ -241,6 +254,9 @@ pub struct LoginRequest {
     /// The same, and end it with the caller's login session, outside of which nobody finds it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub until_logout: bool,
+    /// Where `fourinsight.api` is installed for the caller: a preset may read its client secret from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
 }
 
 /// A login attempt: `POST /v1/logins`, `GET /v1/logins/{id}`.
@@ -368,39 +384,6 @@ pub enum Revocation {
     /// The server refused, or could not be reached.
     #[serde(other)]
     Failed,
-}
-
-/// `GET /v1/version`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Version {
-    /// The daemon's version.
-    pub version: String,
-    /// The API's version: `v1`.
-    pub api: String,
-}
-
-/// `GET /v1/health`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Health {
-    /// `ok`, or `degraded` when `problems` is not empty.
-    pub status: String,
-    /// The daemon's version.
-    pub version: String,
-    /// Its process id.
-    pub pid: u32,
-    /// Where it listens.
-    pub socket: String,
-    /// The store's file.
-    pub store: String,
-    /// Where the sealing key is kept.
-    pub key: String,
-    /// The configuration file in force.
-    pub config: String,
-    /// What is wrong with the daemon as a whole, for people.
-    #[serde(default)]
-    pub problems: Vec<String>,
 }
 
 #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]

@@ -19,7 +19,7 @@ pub(crate) struct Login {
     /// The session to sign in
     #[arg(value_name = "KEY", default_value = "default", value_parser = super::session_key)]
     pub(crate) key: SessionKey,
-    /// The profile to sign in with, instead of the default_profile
+    /// The profile to sign in with, or a preset; else the default_profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// The way to sign in, instead of the profile's: one of the flows below
@@ -143,6 +143,12 @@ is forgotten and its tokens are revoked. Another session of the same KEY, which
 all the others find, is hidden from you meanwhile, and left as it is. This keeps
 people apart who mean well: whoever runs programs as the same user can also read
 the memory of yours.
+
+Where no profile is configured yet, or --profile names a preset that no profile
+is called by, a profile is written first: on a terminal you are asked which
+preset it begins with, and for its settings; without a terminal the exit code is
+2 and the commands are named, unless the preset needs nothing. See
+`fourinsightctl profile --help`.
 
 With --json, prints the login attempt once it has succeeded, or the session when
 it is already signed in.

@@ -20,6 +20,7 @@ mod document;
 mod errors;
 mod leaks;
 mod logins;
+mod profiles;
 mod sessions;
 mod tokens;
 mod until_logout;

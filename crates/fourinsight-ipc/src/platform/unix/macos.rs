@@ -48,7 +48,7 @@ fn since(process: &proc_bsdinfo) -> u64 {
 fn facts(process: u32) -> io::Result<proc_bsdinfo> {
     let process = i32::try_from(process).map_err(io::Error::other)?;
     let mut facts = mem::MaybeUninit::<proc_bsdinfo>::zeroed();
-    let length = mem::size_of::<proc_bsdinfo>() as i32;
+    let length = size_of::<proc_bsdinfo>() as i32;
     // SAFETY: the buffer is as long as is said.
     let written = unsafe { proc_pidinfo(process, PROC_PIDTBSDINFO, 0, facts.as_mut_ptr().cast(), length) };
     if written != length {

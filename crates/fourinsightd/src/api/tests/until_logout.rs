@@ -16,7 +16,7 @@ use crate::{
 /// Somebody who has logged in to this machine, until they are dropped.
 struct Person {
     peer: Peer,
-    _logged_in: oneshot::Sender<()>,
+    logged_in: oneshot::Sender<()>,
 }
 
 impl Person {
@@ -26,7 +26,7 @@ impl Person {
         let shared = (caller.world.daemon.broker.environment(), &caller.api.logins);
         let over = async { logged_out.await.unwrap_or_default() };
         caller.api.until_logout.of_or_new(session.clone(), shared, over);
-        Self { peer: Peer::in_login_session(session), _logged_in: logged_in }
+        Self { peer: Peer::in_login_session(session), logged_in }
     }
 
     async fn call(&self, caller: &Caller, method: &str, target: &str, body: &str) -> Reply {
@@ -103,7 +103,7 @@ fn path(attempt: &Value) -> String {
 async fn nobody_else_finds_it_and_each_may_have_one_of_the_same_key() {
     let caller = Caller::of(World::new().await);
     let (ada, grace) = (Person::at(&caller, 1), Person::at(&caller, 2));
-    let nobody = Person { peer: Peer::default(), _logged_in: oneshot::channel().0 };
+    let nobody = Person { peer: Peer::default(), logged_in: oneshot::channel().0 };
     let begun = ada.begin(&caller).await;
     for other in [&grace, &nobody] {
         other.finds_nothing(&caller, &begun.body).await;
@@ -160,9 +160,9 @@ async fn when_its_person_logs_out_it_is_forgotten_at_once_and_then_revoked() {
     grace.sign_in(&caller, "grace").await;
     let (own, other) = (ada.token(&caller).await, grace.token(&caller).await);
     let begun = ada.begin(&caller).await.body;
-    let Person { peer, _logged_in } = ada;
-    drop(_logged_in);
-    let late = Person { peer, _logged_in: oneshot::channel().0 };
+    let Person { peer, logged_in } = ada;
+    drop(logged_in);
+    let late = Person { peer, logged_in: oneshot::channel().0 };
     caller.world.seen(|ledger| ledger.requests(Endpoint::Revocation).count() >= 1).await;
     late.finds_nothing(&caller, &attempt).await;
     late.finds_nothing(&caller, &begun).await;
@@ -197,7 +197,7 @@ async fn who_belongs_to_no_login_session_is_told_what_to_use_instead() {
     assert_eq!(caller.get("/v1/sessions").await.body["sessions"], json!([]));
     // One that has ended meanwhile is none either.
     let ended = LoginSession::Terminal { leader: std::process::id(), since: 1 };
-    let late = Person { peer: Peer::in_login_session(ended), _logged_in: oneshot::channel().0 };
+    let late = Person { peer: Peer::in_login_session(ended), logged_in: oneshot::channel().0 };
     let begun = late.begin(&caller).await;
     if begun.status == 201 {
         pass(1).await;

@@ -3,8 +3,21 @@
 use super::*;
 
 fn in_memory() -> Machine {
-    let policy = Policy { keep_alive: true, refresh_idle: None, in_memory: true };
-    Machine::signed_in_with(tokens("A1", Some("R1"), 1000), policy)
+    let mut machine = Machine::new();
+    machine.event(sign_in());
+    machine
+}
+
+fn sign_in() -> Event {
+    Event::SignIn(Box::new(NewGrant {
+        tokens: tokens("A1", Some("R1"), 1000),
+        own: TokenKey::new(["api"], []),
+        obtained_at: START,
+        id: TokenId(0),
+        policy: Policy { keep_alive: true, refresh_idle: None, in_memory: true },
+        by_client_credentials: false,
+        terms: Terms::default(),
+    }))
 }
 
 fn session(machine: &Machine) -> &SignedIn {
@@ -35,17 +48,8 @@ fn a_renewal_is_shown_without_a_write_and_leads_to_the_next() {
 
 #[test]
 fn what_cannot_be_deleted_of_the_login_before_keeps_nothing_waiting() {
-    let policy = Policy { keep_alive: true, refresh_idle: None, in_memory: true };
     let mut machine = Machine { disk_works: false, ..Machine::new() };
-    let new = NewGrant {
-        tokens: tokens("A1", Some("R1"), 1000),
-        own: TokenKey::new(["api"], []),
-        obtained_at: START,
-        id: TokenId(0),
-        policy,
-        by_client_credentials: false,
-    };
-    machine.event(Event::SignIn(Box::new(new)));
+    machine.event(sign_in());
     assert!(matches!(session(&machine).durability, Durability::Degraded { .. }));
     assert_eq!(machine.state.next_deadline(), Some(START + State::PERSIST_RETRY), "it is tried again");
     machine.disk_works = true;
@@ -74,14 +78,5 @@ fn a_stop_waits_for_a_renewal_and_a_login_during_a_stop_is_revoked_at_once() {
     assert!(revokes(&effects), "{effects:?}");
     let mut late = Machine::new();
     late.event(Event::Stop);
-    let policy = Policy { keep_alive: true, refresh_idle: None, in_memory: true };
-    let new = NewGrant {
-        tokens: tokens("A1", Some("R1"), 1000),
-        own: TokenKey::new(["api"], []),
-        obtained_at: START,
-        id: TokenId(0),
-        policy,
-        by_client_credentials: false,
-    };
-    assert!(revokes(&late.event(Event::SignIn(Box::new(new)))));
+    assert!(revokes(&late.event(sign_in())));
 }
