@@ -1,7 +1,9 @@
 //! `status`: who is signed in, and how the daemon is. Never a token.
 
 use anstyle::AnsiColor;
-use fourinsight_ipc::message::{Audience, Durability, Expiry, Health, Problem, SessionState, SessionStatus};
+use fourinsight_ipc::message::{
+    Audience, Durability, Expiry, Health, Lifetime, Problem, SessionState, SessionStatus,
+};
 
 use super::{Context, why};
 use crate::{
@@ -79,7 +81,8 @@ fn one(session: &SessionStatus, now: i64) -> String {
     let mut rows = vec![
         ("session", Cell::plain(session.session.as_str())),
         ("signed in as", text(person(session.identity.as_ref()).as_deref())),
-        ("state", state(session.state)),
+        ("state", state(session)),
+        ("lasts", lasts(session.lifetime)),
         ("profile", text(session.profile.as_deref())),
         ("scope", text(session.scope.as_deref())),
         ("resources", text(Some(&session.resources.join(" ")))),
@@ -109,8 +112,9 @@ fn daemon(health: &Health) -> String {
 
 const ABSENT: &str = "-";
 
-fn state(state: SessionState) -> Cell {
-    let (text, colour) = match state {
+/// Where a session stands, and whether it is in memory only.
+fn state(session: &SessionStatus) -> Cell {
+    let (text, colour) = match session.state {
         SessionState::SignedOut => ("signed out", AnsiColor::Yellow),
         SessionState::SigningIn => ("signing in", AnsiColor::Yellow),
         SessionState::SignedIn => ("signed in", AnsiColor::Green),
@@ -118,15 +122,26 @@ fn state(state: SessionState) -> Cell {
         SessionState::Revoking => ("revoking", AnsiColor::Yellow),
         _ => ("unknown", AnsiColor::Yellow),
     };
-    Cell::coloured(text, colour)
+    match session.lifetime {
+        Lifetime::Stored => Cell::coloured(text, colour),
+        _ => Cell::coloured(&format!("{text}, in memory"), colour),
+    }
+}
+
+fn lasts(lifetime: Lifetime) -> Cell {
+    Cell::plain(match lifetime {
+        Lifetime::Stored => "until it is revoked",
+        Lifetime::UntilLogout => "until you log out, and for nobody else; in memory only",
+        _ => "until the daemon stops; in memory only",
+    })
 }
 
 /// Where a session stands, and how many other scopes and resources it is asked for.
 fn standing(session: &SessionStatus) -> Cell {
     match session.audiences.len() {
-        0 => state(session.state),
-        1 => state(session.state).followed_by(", 1 audience"),
-        several => state(session.state).followed_by(&format!(", {several} audiences")),
+        0 => state(session),
+        1 => state(session).followed_by(", 1 audience"),
+        several => state(session).followed_by(&format!(", {several} audiences")),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use fourinsight_ipc::message::Lifetime;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -40,6 +41,9 @@ pub(crate) struct Login {
     /// Who signed in. It outlives the tokens, so that the next login knows whose place it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) person: Option<StoredPerson>,
+    /// How long the session lasts. What is read from the disk is there to stay.
+    #[serde(skip)]
+    pub(crate) lifetime: Lifetime,
 }
 
 impl Login {
@@ -52,6 +56,7 @@ impl Login {
     pub(crate) fn opener(&self) -> Opener {
         let (scopes, resources) = (self.scopes.clone(), self.resources.clone());
         Opener::found(self.profile.clone(), self.registration.clone(), scopes, resources, self.keep_alive)
+            .lasting(self.lifetime)
     }
 
     /// Who signed in, if that was known then.
@@ -83,7 +88,11 @@ impl Login {
     }
 
     pub(crate) fn policy(&self) -> Policy {
-        Policy { keep_alive: self.keep_alive, refresh_idle: self.refresh_idle.map(Duration::from_secs) }
+        Policy {
+            keep_alive: self.keep_alive,
+            refresh_idle: self.refresh_idle.map(Duration::from_secs),
+            in_memory: !self.lifetime.is_stored(),
+        }
     }
 }
 
@@ -219,7 +228,7 @@ impl Stored {
         match phase {
             Phase::SignedOut => Self::SignedOut,
             Phase::Opening(_) => Self::ClientCredentials,
-            Phase::SignedIn(session) if !session.needs_disk() => Self::ClientCredentials,
+            Phase::SignedIn(session) if session.by_client_credentials() => Self::ClientCredentials,
             Phase::SignedIn(session) => {
                 let (refresh_token, ended) = match &session.grant {
                     Grant::RefreshToken { token, obtained_at, idle_end } => {

@@ -114,16 +114,15 @@ async fn where_old_refresh_tokens_stay_good_a_refusal_is_only_that() {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_that_decides_nothing_is_no_better() {
-    for (answer, doubted) in [
-        (Answer::error(400, "invalid_request"), true),
-        (Answer::status(403), true),
-        (Answer::error(503, "temporarily_unavailable"), true),
-        (Answer::error(429, "slow_down"), false),
-        (Answer::error(401, "invalid_client"), false),
+    for (status, shown, doubted) in [
+        (400, "invalid_request", true),
+        (403, "", true),
+        (503, "temporarily_unavailable", true),
+        (429, "slow_down", false),
+        (401, "invalid_client", false),
     ] {
         let world = at_a_server_that(Rotation::Strict).await;
-        let shown = format!("{answer:?}");
-        world.script([answer]);
+        world.script([if shown.is_empty() { Answer::status(status) } else { Answer::error(status, shown) }]);
         assert!(world.ask(&audience(&["read"], &[MAIL])).await.is_err(), "{shown}");
         pass(1200).await;
         drop(world.ask(&audience(&["read"], &[MAIL])).await);
