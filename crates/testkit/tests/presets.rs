@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use fourinsight_ipc::message::{ProfileDetails, ProfileList, SettingOrigin};
 use serde_json::Value;
 use testkit::{
+    browser::Answer,
     practice::{Practice, Serving, Settings, Verdict},
     process::{Daemon, Home, Terminal},
 };
@@ -121,9 +122,10 @@ async fn without_a_terminal_a_fresh_machine_is_told_the_commands_and_they_work()
     ];
     let done = home.ctl(&given).await.unwrap().success().unwrap();
     assert!(done.ends_with("\nNext: fourinsightctl login --profile work"), "{done}");
-    let login = home.begin_login(&["--profile", "work"]).await.unwrap();
-    practice.sign_in(&login.authorization_uri, "ada").await.unwrap();
-    login.finish().await.unwrap();
+    let (login, _) = home.login(&["--profile", "work"], &Answer::allow("ada")).await.unwrap();
+    login.success().unwrap();
+    let token = home.ctl(&["token"]).await.unwrap().success().unwrap();
+    assert_eq!(practice.verdict(&token), Verdict::Live);
 }
 
 #[tokio::test(flavor = "multi_thread")]

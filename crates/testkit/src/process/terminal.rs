@@ -46,14 +46,16 @@ impl Home {
     /// Runs `fourinsightctl` with these arguments on a terminal.
     pub fn on_a_terminal(&self, arguments: &[&str]) -> Result<Terminal> {
         let pair = openpty(None, None).context("there is no pseudo-terminal")?;
+        // Only copies are not handed on to every process that is started: a daemon would keep the screen open.
+        let (keyboard, screen) = (File::from(pair.master.try_clone()?), pair.slave.try_clone()?);
+        drop(pair);
         let mut command = self.command(&self.programs().fourinsightctl);
-        let stream = || anyhow::Ok(Stdio::from(pair.slave.try_clone()?));
+        let stream = || anyhow::Ok(Stdio::from(screen.try_clone()?));
         command.args(arguments).env("TERM", "xterm-256color");
         command.stdin(stream()?).stdout(stream()?).stderr(stream()?);
         let process = command.spawn()?;
         // The screen ends with the last one who can write to it, and that is to be the command.
-        drop((command, pair.slave));
-        let keyboard = File::from(pair.master);
+        drop((command, screen));
         let mut end = keyboard.try_clone()?;
         let (sender, screen) = unbounded_channel();
         thread::spawn(move || {
