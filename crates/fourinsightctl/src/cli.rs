@@ -9,10 +9,12 @@ use fourinsight_ipc::{
     key::InvalidSessionKey,
 };
 
+mod lasting;
 mod login;
 mod profile;
 mod why;
 
+pub(crate) use lasting::Lasting;
 pub(crate) use login::Login;
 pub(crate) use profile::{Profile, ProfileAction, ProfileInit, ProfileShow};
 pub(crate) use why::Why;

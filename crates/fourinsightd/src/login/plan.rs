@@ -7,6 +7,7 @@ use fourinsight_ipc::{ErrorBody, ErrorCode, message::LoginRequest};
 use super::{
     Logins,
     authorize::{AnswerMode, Wish},
+    failure::with_help,
     unattended,
 };
 use crate::{
@@ -92,15 +93,6 @@ fn with_flow(config: &Config, profile: Profile, name: &str) -> Result<Profile, E
     })
 }
 
-/// The error with what the profile's preset says about such.
-fn with_help(error: ErrorBody, help: Option<&str>) -> ErrorBody {
-    match (help, error.hint.clone()) {
-        (Some(help), Some(next)) => error.hint(format!("{next}; {help}")),
-        (Some(help), None) => error.hint(help),
-        (None, _) => error,
-    }
-}
-
 fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
     let scopes = match &request.scope {
         Some(scope) => scope.split_ascii_whitespace().map(str::to_owned).collect(),
@@ -134,7 +126,7 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
         (Flow::Browser, ResponseMode::FormPost) => AnswerMode::FormPost,
         _ => AnswerMode::Query,
     };
-    Ok(Wish { scopes, resources, force: request.force, answer })
+    Ok(Wish { scopes, resources, force: request.force, answer, lifetime: request.lifetime() })
 }
 
 /// The flow that the request names instead of the profile's.
