@@ -88,7 +88,8 @@ async fn the_name_of_a_preset_is_enough_for_a_first_login_and_a_wrong_answer_is_
     terminal.type_line("").unwrap();
     terminal.wait_for("error: ").await.unwrap();
     assert!(!home.config().exists());
-    terminal.wait_for("[http://id.example.com]: ").await.unwrap();
+    // Only what was refused.
+    terminal.wait_for("The issuer, such as https://id.example.com: ").await.unwrap();
     terminal.type_line(&serving.issuer).unwrap();
     sign_in(terminal, &practice).await.unwrap();
     let token = home.ctl(&["token"]).await.unwrap().success().unwrap();
