@@ -228,6 +228,27 @@ async fn the_client_secret_of_4insight_comes_from_the_callers_installed_package(
     assert!(!packages.join("was-run").exists(), "the package was run");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_at_4insight_needs_nothing_but_its_name_on_a_fresh_machine() {
+    let home = fresh_home().unwrap();
+    let packages = home.path().join("packages");
+    install(&packages, "s3cr3t~").unwrap();
+    let home = home.with_variable("PYTHONPATH", packages.to_str().unwrap());
+    // Nobody signs in: what begins here is the real one.
+    let login = home.begin_login(&["--profile", "4insight"]).await.unwrap();
+    assert_eq!(login.authorization_uri, "https://4insight.io/auth");
+    let written = fs::read_to_string(home.config()).unwrap();
+    assert_eq!(written, "[profiles.4insight]\npreset = \"4insight\"\n");
+    drop(login);
+    for (path, content) in home.files().unwrap().iter().filter(|(path, _)| !path.starts_with(&packages)) {
+        assert!(
+            !content.windows(7).any(|window| window == b"s3cr3t~"),
+            "the secret is in {}",
+            path.display()
+        );
+    }
+}
+
 /// A package like `fourinsight.api`, which leaves a mark when it is run.
 fn install(packages: &Path, client_secret: &str) -> Result<()> {
     let folder = packages.join("fourinsight/api");
