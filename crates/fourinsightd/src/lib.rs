@@ -43,7 +43,7 @@
 //!
 //! # What comes later
 //!
-//! Presets (`profile/`), other tools' caches (`import/`), the fault harness (in `testkit`), keyrings (`store/key.rs`).
+//! Other tools' caches (`import/`), the fault harness (in `testkit`), keyrings (`store/key.rs`).
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
