@@ -50,8 +50,9 @@ pub use fourinsight_ipc::{
     location::LocationError,
     message::{
         Action, Attempt, AttemptOutcome, Confirm, Confirmation, Durability, Expiry, Health, Identity,
-        LoginRequest, LoginResponse, LoginState, LoginStatus, Problem, Revocation, RevokeResponse,
-        SessionAttempts, SessionState, SessionStatus, TokenResponse, Version, Wanted,
+        ImportChoice, ImportFormat, ImportOutcome, ImportRequest, ImportResponse, LoginRequest,
+        LoginResponse, LoginState, LoginStatus, Problem, Revocation, RevokeResponse, SessionAttempts,
+        SessionState, SessionStatus, TokenResponse, Version, Wanted,
     },
     platform::NotTrusted,
 };

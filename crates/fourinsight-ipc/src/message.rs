@@ -7,9 +7,11 @@ use crate::{ErrorBody, SessionKey};
 
 mod answer;
 mod attempt;
+mod import;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
+pub use import::{ImportChoice, ImportFormat, ImportOutcome, ImportRequest, ImportResponse};
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
