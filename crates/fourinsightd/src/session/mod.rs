@@ -8,6 +8,7 @@
 //! | [`state`] | the state machine (pure) |
 //! | [`event`] | what happens to it, and what it wants done (pure) |
 //! | [`opening`], [`signed_in`], [`entry`], [`revoking`] | its data (pure) |
+//! | [`adoption`] | a login taken over from another tool (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
 //! | [`task`] | carries out what the state machine says |
 //! | [`redeem`] | one redemption, in the order that survives a crash |
@@ -33,6 +34,7 @@ use crate::{
     token::{TokenId, TokenKey},
 };
 
+mod adoption;
 mod entry;
 mod event;
 mod opening;
@@ -56,7 +58,7 @@ mod task_tests;
 
 pub use served::Served;
 pub(crate) use snapshot::{Shown, Snapshot};
-pub(crate) use task::{Environment, Start, prepare};
+pub(crate) use task::{Adoption, Environment, NotAdopted, Start, prepare};
 
 use schedule::Freshness;
 use snapshot::View;
@@ -110,6 +112,11 @@ pub(crate) enum Command {
     SignIn {
         login: Box<NewLogin>,
         done: oneshot::Sender<()>,
+    },
+    /// A login of another tool is taken over.
+    Adopt {
+        adoption: Box<Adoption>,
+        done: oneshot::Sender<Result<(), NotAdopted>>,
     },
     /// The configuration says that the daemon opens this session.
     Open {
@@ -201,6 +208,12 @@ impl Handle {
     /// Takes a new login. Returns once its record is on the disk, or is known not to get there for now.
     pub async fn sign_in(&self, login: NewLogin) -> Result<(), ErrorBody> {
         self.ask(|done| Command::SignIn { login: Box::new(login), done }).await.ok_or_else(stopping)
+    }
+
+    /// Takes over a login of another tool. Returns once the server has renewed it, or has not.
+    pub(crate) async fn adopt(&self, adoption: Adoption) -> Result<(), NotAdopted> {
+        let adopted = self.ask(|done| Command::Adopt { adoption: Box::new(adoption), done }).await;
+        adopted.unwrap_or(Err(NotAdopted::Interrupted))
     }
 
     /// Revokes the session: tells the server, then forgets it.

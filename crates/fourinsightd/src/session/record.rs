@@ -34,6 +34,9 @@ pub(crate) struct Login {
     /// Who signed in. It outlives the tokens, so that the next login knows whose place it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) person: Option<StoredPerson>,
+    /// Names the refresh token of another tool's cache that the login was taken over with, and does not reveal it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) imported: Option<String>,
 }
 
 impl Login {
@@ -46,6 +49,11 @@ impl Login {
     pub(crate) fn opener(&self) -> Opener {
         let (scopes, resources) = (self.scopes.clone(), self.resources.clone());
         Opener::found(self.profile.clone(), self.registration.clone(), scopes, resources, self.keep_alive)
+    }
+
+    /// Whether it was taken over from another tool, and no server has said yet whose it is.
+    pub(crate) fn is_unproven(&self) -> bool {
+        self.imported.is_some() && self.person.is_none()
     }
 
     /// Who signed in, if that was known then.

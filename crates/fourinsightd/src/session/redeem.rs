@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::{record::Login, task::Environment};
 use crate::{
     authority::{
-        Failure, Outcome, Retry, Verdict, grant,
+        Failure, Outcome, Retry, Verdict, grant, id_token,
         response::{self, Expected, RawAnswer},
     },
     clock::Timestamp,
@@ -63,7 +63,15 @@ impl Redemption {
                 tracing::warn!(session = %self.session, %error, "the journal cannot take the answer; it is in memory only");
             }
         }
-        let outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
+        let mut outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
+        if let Outcome::Granted(tokens) = &mut outcome
+            && own
+            && tokens.person.is_none()
+            && self.login.is_unproven()
+        {
+            let registration = &self.login.registration;
+            tokens.person = id_token::userinfo(&**exchange, registration, &tokens.access_token, None).await;
+        }
         self.settle_if_unused(&outcome, environment).await;
         (outcome, obtained_at)
     }

@@ -63,7 +63,7 @@ struct InFlight {
 impl State {
     /// How long a refusal that needs a person stands before a later request tries again.
     pub(crate) const REFUSAL_FLOOR: Duration = Duration::from_mins(1);
-    const PERSIST_RETRY: Duration = Duration::from_secs(1);
+    pub(super) const PERSIST_RETRY: Duration = Duration::from_secs(1);
 
     /// A session that nobody has signed in to.
     pub(crate) fn signed_out() -> Self {
@@ -144,6 +144,8 @@ impl State {
             }
             Event::NotOpened(why) => self.not_opened(why, now, chance),
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
+            Event::Adopt(new) => self.adopt(*new, now),
+            Event::Abandon => self.abandon(),
             Event::Tick { last_used } => self.tick(last_used, now),
             Event::Requested { key, min_validity, outcomes } => {
                 self.requested(key, min_validity, outcomes, now)
@@ -373,7 +375,7 @@ impl State {
     }
 
     /// A new record: everything in flight for an older one is void from here on.
-    fn write(&mut self) -> Vec<Effect> {
+    pub(super) fn write(&mut self) -> Vec<Effect> {
         self.generation += 1;
         if let Phase::SignedIn(session) = &mut self.phase {
             session.durability = Durability::Writing { degraded_since: None };

@@ -38,9 +38,12 @@ use crate::{
     token::{TokenId, TokenSet},
 };
 
+mod adoption;
 mod history;
 mod opening;
 mod recovery;
+
+pub(crate) use adoption::{Adoption, NotAdopted};
 
 /// What every session's task works with.
 pub(crate) struct Environment {
@@ -128,6 +131,7 @@ pub(crate) fn prepare(
         work: None,
         opener,
         opening: None,
+        adopting: None,
         redeeming: None,
         revokers: Vec::new(),
         deferred: VecDeque::new(),
@@ -151,6 +155,8 @@ struct Task {
     /// What opens the session without a person.
     opener: Option<Opener>,
     opening: Option<opening::Opening>,
+    /// Who waits for the proof of a login that is taken over.
+    adopting: Option<adoption::Waiting>,
     /// Whose refresh token was redeemed last: a new login, perhaps at another server, may have come meanwhile.
     redeeming: Option<Arc<Login>>,
     /// Who waits for the end of a revocation.
@@ -227,6 +233,7 @@ impl Task {
             }
             Command::SignIn { login, done } => {
                 (self.opener, self.opening) = (None, None);
+                self.interrupt_adoption();
                 self.sign_in(*login).await;
                 let _ = done.send(());
             }
@@ -234,8 +241,10 @@ impl Task {
                 let opened = self.open(*opener).await;
                 let _ = done.send(opened);
             }
+            Command::Adopt { adoption, done } => self.adopt(*adoption, done).await,
             Command::Revoke { done } => {
                 (self.opener, self.opening) = (None, None);
+                self.interrupt_adoption();
                 self.revokers.push(done);
                 self.handle(Event::Revoke).await;
             }
@@ -251,6 +260,7 @@ impl Task {
             refresh_idle: new.refresh_idle,
             keep_alive: new.keep_alive,
             person: new.tokens.person.as_ref().map(StoredPerson::from),
+            imported: None,
         };
         let grant = NewGrant {
             tokens: new.tokens,
