@@ -12,12 +12,13 @@ use axum::{
 };
 use fourinsight_ipc::Endpoint;
 
-use crate::{broker::Broker, clock::Clock, config::ConfigFile, login::Logins, store::Store};
+use crate::{broker::Broker, clock::Clock, config::ConfigFile, import::Imports, login::Logins, store::Store};
 
 mod attempts;
 mod daemon;
 mod error;
 mod extract;
+mod imports;
 mod logins;
 mod openapi;
 mod sessions;
@@ -31,6 +32,7 @@ use error::ApiError;
 pub(crate) struct Api {
     pub(crate) broker: Arc<Broker>,
     pub(crate) logins: Logins,
+    pub(crate) imports: Imports,
     pub(crate) config: Arc<ConfigFile>,
     pub(crate) config_path: PathBuf,
     pub(crate) store: Store,
@@ -51,6 +53,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/logins", post(logins::begin))
         .route("/v1/logins/{id}", get(logins::show).delete(logins::cancel))
         .route("/v1/logins/{id}/response", post(logins::respond))
+        .route("/v1/imports", post(imports::import))
         .route("/v1/version", get(daemon::version))
         .route("/v1/health", get(daemon::health))
         .route("/v1/openapi.json", get(openapi::document))

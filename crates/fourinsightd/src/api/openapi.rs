@@ -7,7 +7,7 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, ResponseBuilder},
 };
 
-use super::{ApiError, attempts, daemon, extract::Query, logins, sessions, token};
+use super::{ApiError, attempts, daemon, extract::Query, imports, logins, sessions, token};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,6 +23,7 @@ use super::{ApiError, attempts, daemon, extract::Query, logins, sessions, token}
         logins::show,
         logins::respond,
         logins::cancel,
+        imports::import,
         daemon::version,
         daemon::health,
         document,

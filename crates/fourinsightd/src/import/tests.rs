@@ -1,0 +1,1 @@
+//! What holds for every reader, whatever is fed to it.
