@@ -9,9 +9,11 @@ use fourinsight_ipc::{
     key::InvalidSessionKey,
 };
 
+mod import;
 mod login;
 mod why;
 
+pub(crate) use import::{Format, Import};
 pub(crate) use login::Login;
 pub(crate) use why::Why;
 
@@ -79,6 +81,7 @@ impl Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Login(Login),
+    Import(Import),
     Token(Token),
     Status(Status),
     Why(Why),

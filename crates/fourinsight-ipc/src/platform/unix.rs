@@ -21,8 +21,10 @@ use nix::unistd::{Uid, geteuid};
 use super::{DetachedSpawn, FirstLine, SpawnOutcome, first_line};
 use crate::{Endpoint, location::LocationError};
 
+mod own_file;
 mod terminal;
 
+pub use own_file::{open_own_file, tighten_file};
 pub use terminal::HiddenInput;
 
 /// A blocking connection to the daemon.

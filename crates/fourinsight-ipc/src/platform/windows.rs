@@ -31,11 +31,13 @@ use crate::{Endpoint, location::LocationError};
 
 mod pipe;
 mod process;
+mod own_file;
 mod terminal;
 mod user;
 
 pub use pipe::Stream;
 pub use process::{has_ended, stop_event, terminate};
+pub use own_file::{open_own_file, tighten_file};
 pub use terminal::HiddenInput;
 use user::Sid;
 
