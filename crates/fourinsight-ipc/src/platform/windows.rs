@@ -29,15 +29,15 @@ use windows_sys::Win32::{
 use super::{DetachedSpawn, FirstLine, SpawnOutcome, first_line};
 use crate::{Endpoint, location::LocationError};
 
+mod own_file;
 mod pipe;
 mod process;
-mod own_file;
 mod terminal;
 mod user;
 
+pub use own_file::{open_own_file, tighten_file};
 pub use pipe::Stream;
 pub use process::{has_ended, stop_event, terminate};
-pub use own_file::{open_own_file, tighten_file};
 pub use terminal::HiddenInput;
 use user::Sid;
 

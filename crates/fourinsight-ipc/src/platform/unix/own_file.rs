@@ -39,7 +39,11 @@ mod tests {
         assert_eq!(error.to_string(), "it is no file");
         let fifo = folder.path().join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert_eq!(open_own_file(&fifo).unwrap_err().to_string(), "it is no file", "and nobody is waited for");
+        assert_eq!(
+            open_own_file(&fifo).unwrap_err().to_string(),
+            "it is no file",
+            "and nobody is waited for"
+        );
         let path = folder.path().join("token");
         std::fs::write(&path, "x").unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();

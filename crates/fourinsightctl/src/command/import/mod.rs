@@ -176,7 +176,9 @@ fn say(source: &Source, answer: &ImportResponse) -> Result<(), Failure> {
             ),
         },
         ImportOutcome::WouldImport => {
-            format!("{file} would be taken over by the profile {profile}, as session {key}. Nothing was sent.\n")
+            format!(
+                "{file} would be taken over by the profile {profile}, as session {key}. Nothing was sent.\n"
+            )
         }
         ImportOutcome::ProfileWritten => written(&profile),
         ImportOutcome::Choose => choose(source, &answer.choices),
@@ -192,14 +194,18 @@ fn say(source: &Source, answer: &ImportResponse) -> Result<(), Failure> {
 }
 
 fn written(profile: &str) -> String {
-    format!("The profile {profile} is in the configuration: sign in with `fourinsightctl login --profile {profile}`.\n")
+    format!(
+        "The profile {profile} is in the configuration: sign in with `fourinsightctl login --profile {profile}`.\n"
+    )
 }
 
 fn choose(source: &Source, choices: &[ImportChoice]) -> String {
     let mut text = format!("{} holds several logins; name one with --pick:\n", source.path.display());
     for choice in choices {
-        let shown = |value: &Option<String>| value.as_deref().map_or("-".into(), |text| clean(text).into_owned());
-        let (user, client, host) = (shown(&choice.username), shown(&choice.client_id), shown(&choice.environment));
+        let shown =
+            |value: &Option<String>| value.as_deref().map_or("-".into(), |text| clean(text).into_owned());
+        let (user, client, host) =
+            (shown(&choice.username), shown(&choice.client_id), shown(&choice.environment));
         text.push_str(&format!("  --pick '{}'  {user}, client {client}, at {host}\n", clean(&choice.pick)));
     }
     text

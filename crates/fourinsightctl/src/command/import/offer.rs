@@ -76,9 +76,14 @@ mod tests {
 
     #[test]
     fn only_a_clear_yes_agrees() {
-        for (line, yes) in
-            [("yes\n", true), (" Y \n", true), ("no\n", false), ("\n", false), ("", false), ("yes please\n", false)]
-        {
+        for (line, yes) in [
+            ("yes\n", true),
+            (" Y \n", true),
+            ("no\n", false),
+            ("\n", false),
+            ("", false),
+            ("yes please\n", false),
+        ] {
             assert_eq!(agreed(line.as_bytes()), yes, "{line:?}");
         }
     }

@@ -105,14 +105,18 @@ mod tests {
         let path = folder.path().join("token.work");
         for expected in ["taken-over.token.work", "taken-over.2.token.work", "taken-over.3.token.work"] {
             fs::write(&path, "s3cr3t").unwrap();
-            let Retired::To { path: retired, note } = retire(&path, &content("s3cr3t"), "work").unwrap() else {
+            let Retired::To { path: retired, note } = retire(&path, &content("s3cr3t"), "work").unwrap()
+            else {
                 panic!("it has not changed")
             };
             assert_eq!(retired.file_name().unwrap(), expected);
             assert!(!path.exists());
             assert_eq!(fs::read_to_string(&retired).unwrap(), "s3cr3t");
             let said = fs::read_to_string(note).unwrap();
-            assert!(said.contains("token.work") && said.contains("revoke work") && !said.contains("s3cr3t"), "{said}");
+            assert!(
+                said.contains("token.work") && said.contains("revoke work") && !said.contains("s3cr3t"),
+                "{said}"
+            );
         }
     }
 

@@ -30,9 +30,16 @@ pub(super) struct Source {
 
 /// Where fourinsight.api keeps its files, whatever folder our own daemon uses.
 pub(super) fn usual_folder() -> Result<PathBuf, Failure> {
-    std::env::home_dir().filter(|home| home.is_absolute()).map(|home| platform::default_state_dir(&home)).ok_or_else(
-        || Failure::new(Exit::Failure, "the home folder of this user is not known", "name the folder with --folder"),
-    )
+    std::env::home_dir()
+        .filter(|home| home.is_absolute())
+        .map(|home| platform::default_state_dir(&home))
+        .ok_or_else(|| {
+            Failure::new(
+                Exit::Failure,
+                "the home folder of this user is not known",
+                "name the folder with --folder",
+            )
+        })
 }
 
 /// The token files of fourinsight.api in a folder: `token`, and `token.KEY` for each key. It does not look at what a
@@ -134,7 +141,9 @@ mod tests {
     fn every_token_file_is_found_with_its_key_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str| fs::write(folder.path().join(name), "{}").unwrap();
-        for name in ["token", "token.work", "token.default", "token.a b", "tokens", "taken-over.token", "broker.db"] {
+        for name in
+            ["token", "token.work", "token.default", "token.a b", "tokens", "taken-over.token", "broker.db"]
+        {
             write(name);
         }
         fs::create_dir_all(folder.path().join("token.ops")).unwrap();
@@ -158,7 +167,8 @@ mod tests {
     fn what_is_no_text_too_long_or_no_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cache");
-        for (bytes, says) in [(b"\xff\xfec4nary".to_vec(), "no text"), (vec![b'x'; 1024 * 1024 + 1], "1 MiB")] {
+        for (bytes, says) in [(b"\xff\xfec4nary".to_vec(), "no text"), (vec![b'x'; 1024 * 1024 + 1], "1 MiB")]
+        {
             fs::write(&path, bytes).unwrap();
             let text = read(&path).unwrap_err().to_string();
             assert!(text.contains(says) && !text.contains("c4nary"), "{text}");

@@ -38,6 +38,12 @@ async fn state(caller: &Caller, session: &str) -> Value {
     if reply.status == 404 { json!("signed_out") } else { reply.body["state"].clone() }
 }
 
+async fn restarted(caller: Caller) -> Caller {
+    let Caller { world, api, router } = caller;
+    drop((api, router));
+    Caller::of(world.restarted().await)
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_import_signs_the_session_in_by_one_refresh_and_outlives_a_restart() {
     let caller = Caller::of(World::new().await);
@@ -62,7 +68,7 @@ async fn an_import_signs_the_session_in_by_one_refresh_and_outlives_a_restart() 
     let elsewhere = import(&caller, &content, json!({ "session": "other" })).await;
     assert!(elsewhere.is_error(400, "invalid_request").error_description.contains("Session default"));
 
-    let caller = Caller::of(caller.world.restarted().await);
+    let caller = restarted(caller).await;
     assert_eq!(state(&caller, "default").await, "signed_in");
     pass(3000).await;
     assert_eq!(caller.get("/v1/sessions/default/token").await.status, 200);
@@ -95,7 +101,7 @@ async fn a_refused_login_leaves_the_session_signed_out_and_says_to_sign_in() {
     assert_eq!(state(&caller, "default").await, "signed_out");
     let alive = elsewhere(&caller.world).await;
     assert_eq!(import(&caller, &dictionary(&alive), json!({})).await.status, 200, "the session is free");
-    let caller = Caller::of(caller.world.restarted().await);
+    let caller = restarted(caller).await;
     assert_eq!(state(&caller, "default").await, "signed_in");
 }
 
@@ -121,7 +127,7 @@ async fn an_answer_without_a_refresh_token_keeps_the_imported_one() {
     let answer = json!({ "access_token": "at", "token_type": "Bearer", "expires_in": 3600 });
     caller.world.script([Answer::json(200, &answer)]);
     assert_eq!(import(&caller, &content, json!({})).await.body["outcome"], "imported");
-    let caller = Caller::of(caller.world.restarted().await);
+    let caller = restarted(caller).await;
     pass(3000).await;
     assert_eq!(caller.get("/v1/sessions/default/token").await.status, 200);
     assert_eq!(caller.world.refreshes(), 2);
