@@ -51,8 +51,9 @@ pub use fourinsight_ipc::{
     message::{
         Action, Attempt, AttemptOutcome, Confirm, Confirmation, Durability, Expiry, Health, Identity,
         ImportChoice, ImportFormat, ImportOutcome, ImportRequest, ImportResponse, LoginRequest,
-        LoginResponse, LoginState, LoginStatus, Problem, Revocation, RevokeResponse, SessionAttempts,
-        SessionState, SessionStatus, TokenResponse, Version, Wanted,
+        LoginResponse, LoginState, LoginStatus, NewProfile, Preset, PresetSetting, Problem, ProfileDetails,
+        ProfileList, ProfileSetting, ProfileStatus, Revocation, RevokeResponse, SessionAttempts,
+        SessionState, SessionStatus, SettingOrigin, TokenResponse, Version, Wanted,
     },
     platform::NotTrusted,
 };

@@ -217,6 +217,14 @@ pub(super) fn broken() -> ErrorBody {
         .hint("see the daemon's log, and run the login again")
 }
 
+/// The client secret is in none of its places, so there is no use in beginning.
+pub(super) fn without_secret(failure: &Failure, help: Option<&str>) -> LoginFailure {
+    let (what, next) =
+        failure.description.split_once("; ").unwrap_or((&failure.description, "correct client_secret"));
+    let told = ErrorBody::new(ErrorCode::InvalidRequest, format!("The login was not begun: {what}."));
+    LoginFailure::undecided(told.hint(help.unwrap_or(next)), failure)
+}
+
 /// Nothing was sent, and waiting does not help.
 fn client_unproven(failure: &Failure) -> LoginFailure {
     let told = ErrorBody::new(ErrorCode::InvalidRequest, words(failure)).hint("then run the login again");

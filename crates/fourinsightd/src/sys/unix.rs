@@ -32,6 +32,15 @@ const BOOT_CLOCK: nix::time::ClockId = nix::time::ClockId::CLOCK_BOOTTIME;
 #[cfg(not(target_os = "linux"))]
 const BOOT_CLOCK: nix::time::ClockId = nix::time::ClockId::CLOCK_MONOTONIC;
 
+/// Whether this user or root owns what this describes, and nobody else can write to it. A group counts as somebody
+/// else unless it is the one that is named after the user and holds nobody beside.
+pub(crate) fn is_ours_alone(metadata: &fs::Metadata) -> bool {
+    let us = nix::unistd::geteuid().as_raw();
+    let own_group = metadata.gid() == us && metadata.uid() == us;
+    let others = if own_group { 0o002 } else { 0o022 };
+    (metadata.uid() == us || metadata.uid() == 0) && metadata.mode() & others == 0
+}
+
 /// Makes this process keep its secrets: files are private, no core is dumped, no other process of the user may
 /// read its memory, and a full file-size limit is an error rather than the end.
 pub(crate) fn harden() -> io::Result<()> {
