@@ -36,6 +36,7 @@ use crate::{
 };
 
 mod choose;
+mod cognite;
 mod failure;
 mod fit;
 mod found;
@@ -44,6 +45,7 @@ mod msal;
 mod oauthlib;
 #[cfg(test)]
 mod tests;
+mod yaml;
 
 /// The longest cache that is read.
 const LONGEST: usize = 1024 * 1024;

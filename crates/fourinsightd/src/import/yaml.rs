@@ -97,13 +97,17 @@ impl<'a> Reader<'a> {
             return Err("it is larger or deeper than any credential mapping");
         }
         match event {
-            Event::Scalar(_, _, anchor, tag) | Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag)
+            Event::Scalar(_, _, anchor, tag)
+            | Event::SequenceStart(anchor, tag)
+            | Event::MappingStart(anchor, tag)
                 if anchor != 0 || tag.is_some() =>
             {
                 Err(REFERENCES)
             }
             Event::Alias(_) => Err(REFERENCES),
-            Event::Scalar(text, ScalarStyle::Plain, ..) if matches!(&*text, "" | "~" | "null" | "Null" | "NULL") => {
+            Event::Scalar(text, ScalarStyle::Plain, ..)
+                if matches!(&*text, "" | "~" | "null" | "Null" | "NULL") =>
+            {
                 Ok(Value::Null)
             }
             Event::Scalar(text, ..) => Ok(Value::Text(text.into_owned())),
