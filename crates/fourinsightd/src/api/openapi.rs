@@ -7,7 +7,7 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, ResponseBuilder},
 };
 
-use super::{ApiError, attempts, daemon, extract::Query, imports, logins, sessions, token};
+use super::{ApiError, attempts, daemon, extract::Query, imports, logins, profiles, sessions, token};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,6 +24,10 @@ use super::{ApiError, attempts, daemon, extract::Query, imports, logins, session
         logins::respond,
         logins::cancel,
         imports::import,
+        profiles::list,
+        profiles::show,
+        profiles::create,
+        profiles::presets,
         daemon::version,
         daemon::health,
         document,

@@ -21,6 +21,8 @@ mod errors;
 mod imports;
 mod leaks;
 mod logins;
+mod presets;
+mod profiles;
 mod sessions;
 mod tokens;
 

@@ -109,6 +109,21 @@ impl Preset {
         self.notes.iter().filter_map(|note| self.fill(note, values).ok()).collect()
     }
 
+    /// Its notes that hold whatever the settings are.
+    pub fn general_notes(&self) -> Vec<String> {
+        self.notes(&HashMap::new())
+    }
+
+    /// Whether it may need what a Python package holds that is installed for whoever logs in.
+    pub fn reads_a_package(&self) -> bool {
+        let source = self.profile.get("client_secret").and_then(|source| source.get_ref().as_table());
+        let sources =
+            source.and_then(|source| source.get("first_of")).and_then(|list| list.get_ref().as_array());
+        let has_package = |source: &DeTable<'_>| source.contains_key("package");
+        let mut listed = sources.into_iter().flatten().filter_map(|entry| entry.get_ref().as_table());
+        source.is_some_and(has_package) || listed.any(has_package)
+    }
+
     /// A text with the settings filled in.
     pub fn fill<'a>(&'a self, text: &str, values: &HashMap<&str, String>) -> Result<String, Missing<'a>> {
         let mut filled = text.to_owned();
