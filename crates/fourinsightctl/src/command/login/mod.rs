@@ -6,6 +6,7 @@ mod countdown;
 mod device;
 mod difference;
 mod paste;
+mod profile;
 mod prompt;
 mod qr;
 mod wait;
@@ -17,16 +18,21 @@ use super::{Context, why};
 use crate::{
     cli::{self, Login},
     failure::{Exit, Failure, exit_of_login, phrase},
-    output,
+    output, package,
     render::{clean, person},
 };
 
 pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
-    let request = request(options)?;
+    let mut request = request(options)?;
     if !options.force
         && let Some(session) = signed_in(context, options)?
     {
         return already(context, &session, &request);
+    }
+    let chosen = profile::choose(context, options)?;
+    request.profile = chosen.profile;
+    if chosen.package {
+        request.package = package::folder().and_then(|folder| folder.into_os_string().into_string().ok());
     }
     wait::until_answered(&context.client, request, options)
         .and_then(|ended| finish(context, &ended.attempt, ended.said.as_deref()))
