@@ -32,6 +32,10 @@ pub struct ImportRequest {
     /// Which login, where the cache holds several: one or more of an [`ImportChoice`]'s values, commas between them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pick: Option<String>,
+    /// The folder of the Python package `fourinsight.api` where it is installed for the caller: its client secret may
+    /// be read there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
     /// Only say what would be done: nothing is sent to any server, nothing is written.
     #[serde(default)]
     pub dry_run: bool,
@@ -50,6 +54,7 @@ impl ImportRequest {
             original_key: None,
             profile: None,
             pick: None,
+            package: None,
             dry_run: false,
             keep: false,
         }

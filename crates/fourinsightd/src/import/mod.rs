@@ -13,7 +13,7 @@
 //! by the protocol of every other rotation; only when the outcome is on the disk as well does the caller hear that the
 //! cache may go. Who signed in is what the server says, never what the cache says.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use fourinsight_ipc::{
     ErrorBody, ErrorCode, SessionKey,
@@ -22,6 +22,7 @@ use fourinsight_ipc::{
 use secrecy::ExposeSecret;
 
 use self::{
+    cognite::Mapping,
     fit::{Endpoint, Fit},
     found::Found,
 };
@@ -49,6 +50,9 @@ mod yaml;
 
 /// The longest cache that is read.
 const LONGEST: usize = 1024 * 1024;
+
+/// What a profile is called whose mapping says no name.
+const COGNITE: &str = "cognite";
 
 /// What takes logins over.
 pub(crate) struct Imports {
@@ -81,6 +85,9 @@ impl Imports {
             return Err(ErrorBody::new(ErrorCode::PayloadTooLarge, "The file is longer than 1 MiB.")
                 .hint("name the cache itself; none is that long"));
         }
+        if request.format == ImportFormat::Cognite {
+            return self.write_profile(cognite::read(content)?, &request);
+        }
         let all = match request.format {
             ImportFormat::FourinsightApi => vec![fourinsight_api::read(content)?],
             ImportFormat::Msal => msal::read(content)?,
@@ -100,6 +107,24 @@ impl Imports {
         }
     }
 
+    /// A credential mapping becomes a profile, and nobody is signed in by that.
+    fn write_profile(&self, mapping: Mapping, request: &ImportRequest) -> Result<ImportResponse, ErrorBody> {
+        let name = request.profile.as_deref().unwrap_or(COGNITE);
+        let added = if request.dry_run {
+            self.config.would_add_table(name, &mapping.table)
+        } else {
+            self.config.add_table(name, &mapping.table).map(drop)
+        };
+        added.map_err(|why| {
+            ErrorBody::new(ErrorCode::InvalidRequest, format!("The profile was not written: {}.", why.what))
+                .hint(why.next)
+        })?;
+        let mut answer = ImportResponse::new(ImportOutcome::ProfileWritten);
+        answer.profile = Some(name.to_owned());
+        answer.notes = mapping.notes;
+        Ok(answer)
+    }
+
     async fn take_over(
         &self,
         login: &Found,
@@ -112,8 +137,12 @@ impl Imports {
             return self.again(&owner, request, all);
         }
         let config = self.configuration()?;
-        let Fit { profile, endpoint } =
+        let Fit { mut profile, endpoint } =
             fit::find(&config, request.profile.as_deref(), login, request.format)?;
+        if let Some(folder) = &request.package {
+            profile.client_secret =
+                profile.client_secret.map(|source| source.installed_at(Path::new(folder)));
+        }
         if self.is_taken(&session) {
             return Err(failure::taken(&session));
         }

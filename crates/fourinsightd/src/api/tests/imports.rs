@@ -276,3 +276,43 @@ async fn what_is_no_cache_or_too_long_is_refused_without_a_request() {
     }
     assert_eq!(caller.world.refreshes(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_mapping_becomes_a_profile_and_a_literal_secret_is_never_written() {
+    let caller = Caller::of(World::new().await);
+    let path = caller.api.config_path.clone();
+    let before = std::fs::read_to_string(&path).unwrap();
+    let mapping = "client_credentials:\n  token_url: https://practice.test/token\n  client_id: abc\n  \
+                   client_secret: ${COGNITE_SECRET}\n  audience: urn:api\n";
+    let more = |dry_run| json!({ "format": "cognite", "profile": "batch", "dry_run": dry_run });
+    let literal = mapping.replace("${COGNITE_SECRET}", "c4nary");
+    let error = import(&caller, &literal, more(false)).await.is_error(400, "invalid_request");
+    assert!(error.error_description.contains("Nothing was written"), "{error:?}");
+    let dry = import(&caller, mapping, more(true)).await;
+    assert_eq!(dry.body["outcome"], "profile_written", "{}", dry.text);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+
+    let written = import(&caller, mapping, more(false)).await;
+    assert_eq!(
+        (&written.body["outcome"], &written.body["profile"]),
+        (&json!("profile_written"), &json!("batch"))
+    );
+    let after = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        after.starts_with(&before) && after.contains("client_secret = { env = \"COGNITE_SECRET\" }"),
+        "{after}"
+    );
+    assert!(caller.api.config.current().profiles.contains_key("batch"));
+    let again = import(&caller, mapping, more(false)).await.is_error(400, "invalid_request");
+    assert!(again.error_description.contains("a profile of this name already"), "{again:?}");
+    for (kind, says) in [
+        ("interactive:\n  authority_url: http://c4nary.example\n  client_id: abc\n", "issuer"),
+        ("interactive:\n  authority_url: https://x.example\n  client_id: \"a\\u0007\"\n", "client_id"),
+    ] {
+        let error = import(&caller, kind, json!({ "format": "cognite", "profile": "new" }))
+            .await
+            .is_error(400, "invalid_request");
+        assert!(error.error_description.contains(says), "{error:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+}
