@@ -18,7 +18,7 @@ use super::Context;
 use crate::{
     cli::{Format, Import},
     failure::{Exit, Failure},
-    output,
+    output, package,
     render::{clean, person},
 };
 
@@ -27,10 +27,11 @@ pub(super) use offer::offer;
 pub(super) fn run(context: &Context, options: &Import) -> Result<Exit, Failure> {
     let sources = sources(options)?;
     let several = sources.len() > 1;
+    let package = package(options);
     let mut done = Vec::new();
     let mut exit = Exit::Done;
     for source in &sources {
-        match one(context, options, source) {
+        match one(context, options, source, package.as_deref()) {
             Ok((reached, said)) => {
                 exit = exit.max(reached);
                 done.push(said);
@@ -78,9 +79,16 @@ fn sources(options: &Import) -> Result<Vec<Source>, Failure> {
 }
 
 /// Takes one file over; also says what is printed as JSON.
-fn one(context: &Context, options: &Import, source: &Source) -> Result<(Exit, serde_json::Value), Failure> {
+fn one(
+    context: &Context,
+    options: &Import,
+    source: &Source,
+    package: Option<&str>,
+) -> Result<(Exit, serde_json::Value), Failure> {
     let content = source::read(&source.path)?;
-    let answer = context.client.import(&request(options, source, &content)).map_err(untouched)?;
+    let mut request = request(options, source, &content);
+    request.package = package.map(str::to_owned);
+    let answer = context.client.import(&request).map_err(untouched)?;
     let retired = if options.dry_run || !is_taken_over(&answer) || options.format == Format::Cognite {
         None
     } else {
@@ -97,6 +105,13 @@ fn one(context: &Context, options: &Import, source: &Source) -> Result<(Exit, se
         _ => Exit::Done,
     };
     Ok((exit, said))
+}
+
+/// Where the client secret of fourinsight.api's logins may be read.
+fn package(options: &Import) -> Option<String> {
+    let is_needed = options.format == Format::FourinsightApi && !options.dry_run;
+    let folder = if is_needed { package::folder() } else { None };
+    folder.and_then(|folder| folder.into_os_string().into_string().ok())
 }
 
 fn request(options: &Import, source: &Source, content: &SecretString) -> ImportRequest {

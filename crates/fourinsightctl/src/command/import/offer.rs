@@ -1,12 +1,13 @@
 //! A login that fourinsight.api has already, offered before somebody signs in anew.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, BufRead};
 
 use fourinsight_client::{ImportOutcome, SessionKey};
 
 use super::{Context, one, request, source, source::Source};
 use crate::{
     cli::{Format, Import},
+    command::profile::is_answered_by_a_person,
     failure::{Exit, Failure},
     output,
 };
@@ -19,6 +20,7 @@ pub(in crate::command) fn offer(
     context: &Context,
     session: &SessionKey,
     profile: &str,
+    package: Option<&str>,
 ) -> Result<bool, Failure> {
     let Some(source) = find(session) else { return Ok(false) };
     let mut options = Import {
@@ -38,7 +40,7 @@ pub(in crate::command) fn offer(
         return Ok(false);
     }
     let file = source.path.display();
-    if context.json || !io::stdin().is_terminal() {
+    if context.json || !is_answered_by_a_person() {
         output::line_to_stderr(&format!(
             "note: {file} holds a login of fourinsight.api; `fourinsightctl import fourinsight-api` takes it over"
         ));
@@ -50,7 +52,7 @@ pub(in crate::command) fn offer(
         return Ok(false);
     }
     options.dry_run = false;
-    match one(context, &options, &source) {
+    match one(context, &options, &source, package) {
         Ok((exit, _)) => Ok(exit == Exit::Done),
         Err(failure) => {
             output::line_to_stderr(&failure.to_string());
