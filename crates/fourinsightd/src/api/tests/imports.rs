@@ -299,7 +299,7 @@ async fn a_credential_mapping_becomes_a_profile_and_a_literal_secret_is_never_wr
     );
     let after = std::fs::read_to_string(&path).unwrap();
     assert!(
-        after.starts_with(&before) && after.contains("client_secret = { env = \"COGNITE_SECRET\" }"),
+        after.contains(before.trim()) && after.contains("client_secret = { env = \"COGNITE_SECRET\" }"),
         "{after}"
     );
     assert!(caller.api.config.current().profiles.contains_key("batch"));
