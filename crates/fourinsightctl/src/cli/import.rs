@@ -45,21 +45,22 @@ pub(crate) struct Import {
 /// Whose cache it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// fourinsight.api of Python: its files token and token.KEY
+    /// fourinsight.api of Python: token and token.KEY
     FourinsightApi,
     /// A token cache of MSAL, or of Cognite's SDK
     Msal,
     /// A token dictionary of requests-oauthlib, as JSON
     Oauthlib,
-    /// A credential mapping of Cognite's SDK: becomes a profile
+    /// Cognite's credential mapping: becomes a profile
     Cognite,
 }
 
 const NOTES: &str = "\
 fourinsight-api finds ~/.fourinsight/api/token, and token.KEY for each
 session_key of yours, and takes over each; on macOS in
-~/.config/.fourinsight/api. A KEY that cannot name a session here gets a name much like it. The profile is
-the one whose allowed_token_endpoints has the file's token_url.
+~/.config/.fourinsight/api. A KEY that cannot name a session here gets a name
+much like it. The profile is the one whose allowed_token_endpoints has the
+file's token_url.
 
 msal needs a profile with the login's client_id, at the same server. Where the
 cache holds several logins they are listed; name one with --pick. A cache that
