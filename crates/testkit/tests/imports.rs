@@ -59,18 +59,18 @@ fn config(serving: &Serving) -> String {
 }
 
 /// As fourinsight.api writes it: no care for who may read it, the scope as a list.
-fn write_token_file(path: &Path, serving: &Serving, answer: &Value) {
+fn write_token_file(path: &Path, serving: &Serving, answer: &Value) -> Result<()> {
     let mut file = answer.clone();
     file["token_url"] = json!(token_url(serving));
     file["scope"] = json!(["openid", "offline_access", "api", "read"]);
     file["expires_at"] = json!(1_700_000_000.25);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, file.to_string()).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::create_dir_all(path.parent().context("a folder")?)?;
+    fs::write(path, file.to_string())?;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o644))?)
 }
 
-async fn status(home: &Home, session: &str) -> SessionStatus {
-    home.ctl(&["status", session, "--json"]).await.unwrap().json().unwrap()
+async fn status(home: &Home, session: &str) -> Result<SessionStatus> {
+    home.ctl(&["status", session, "--json"]).await?.json()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,16 +80,14 @@ async fn the_files_of_fourinsight_api_become_sessions_and_nothing_leaks() {
     let home = Home::new(&config(&serving)).unwrap().with_variable("FOURINSIGHT_LOG", "trace");
     let (file, keyed) = (home.state_dir().join("token"), home.state_dir().join("token.work"));
     for path in [&file, &keyed] {
-        write_token_file(path, &serving, &answer(&practice, &serving).await.unwrap());
+        write_token_file(path, &serving, &answer(&practice, &serving).await.unwrap()).unwrap();
     }
     let daemon = Daemon::start(&home).await.unwrap();
-    let mut said = String::new();
     let tried = home.ctl(&["import", "fourinsight-api", "--dry-run"]).await.unwrap();
-    said += &format!("{tried:?}");
     assert_eq!((tried.code, practice.ledger().refreshes().len()), (Some(0), 0), "{tried:?}");
 
     let imported = home.ctl(&["import", "fourinsight-api"]).await.unwrap();
-    said += &format!("{imported:?}");
+    let said = format!("{tried:?}{imported:?}");
     assert_eq!(imported.code, Some(0), "{imported:?}");
     assert_eq!(practice.ledger().refreshes().len(), 2);
     for (session, path) in [("default", &file), ("work", &keyed)] {
@@ -99,7 +97,7 @@ async fn the_files_of_fourinsight_api_become_sessions_and_nothing_leaks() {
         assert_eq!(retired.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let token = home.ctl(&["token", session]).await.unwrap().success().unwrap();
         assert!(matches!(practice.verdict(&token), Verdict::Live), "{session}");
-        let status = status(&home, session).await;
+        let status = status(&home, session).await.unwrap();
         assert_eq!(status.identity.unwrap().sub, "subject-of-ada", "{session}");
         assert_eq!(status.profile.as_deref(), Some("fourinsight"), "{session}");
     }
@@ -158,7 +156,7 @@ async fn one_login_of_a_shared_msal_cache_is_picked_and_the_cache_goes_with_the_
     assert!(!path.exists(), "{last:?}");
     assert_eq!(practice.ledger().refreshes().len(), 2);
     assert!(practice.ledger().reuse_events().is_empty());
-    assert_eq!(status(&home, "grace").await.profile.as_deref(), Some("work"));
+    assert_eq!(status(&home, "grace").await.unwrap().profile.as_deref(), Some("work"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

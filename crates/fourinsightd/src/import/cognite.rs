@@ -106,12 +106,9 @@ fn interactive(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
 
 fn device_code(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
     let (authority, discovery) = (fields.optional("authority_url")?, fields.optional("oauth_discovery_url")?);
-    let issuer = match (authority, discovery) {
-        (Some(url), None) | (None, Some(url)) => url,
-        _ => {
-            return Err(error("The mapping must have exactly one of authority_url and oauth_discovery_url.")
-                .hint("correct it, then import again"));
-        }
+    let ((Some(issuer), None) | (None, Some(issuer))) = (authority, discovery) else {
+        return Err(error("The mapping must have exactly one of authority_url and oauth_discovery_url.")
+            .hint("correct it, then import again"));
     };
     let cluster = fields.optional("cdf_cluster")?;
     let scopes = fields.scopes()?;

@@ -15,6 +15,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use fourinsight_ipc::{
     ErrorBody, ErrorCode, SessionKey,
     message::{Identity, ImportFormat, ImportOutcome, ImportRequest, ImportResponse},
@@ -288,7 +289,7 @@ fn session_of(request: &ImportRequest) -> SessionKey {
 /// Names a refresh token without revealing it: it is random, so its hash is too.
 fn fingerprint(refresh_token: &RefreshToken) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, refresh_token.expose().as_bytes());
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    URL_SAFE_NO_PAD.encode(digest)
 }
 
 fn notes(login: &Found, endpoint: &Endpoint, scopes: &[String], whole: bool) -> Vec<String> {

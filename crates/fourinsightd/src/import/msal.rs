@@ -92,7 +92,9 @@ mod tests {
     /// As MSAL Python 1.39 serialises it: two people of one client, and a second client of the first.
     const FILE: &str = include_str!("golden/msal.json");
 
-    fn summary(found: &[Found]) -> Vec<(Option<&str>, Option<&str>, Option<&str>, &str)> {
+    type Summary<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>, &'a str);
+
+    fn summary(found: &[Found]) -> Vec<Summary<'_>> {
         found
             .iter()
             .map(|found| {
