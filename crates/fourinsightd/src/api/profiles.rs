@@ -14,7 +14,7 @@ use fourinsight_ipc::{
 
 use super::{
     Api, ApiError,
-    extract::{Body, Id, Query},
+    extract::{Body, Name, Query},
 };
 use crate::{
     config::{Config, NotAdded},
@@ -44,14 +44,11 @@ pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Json<P
 )]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
-    Id(name): Id,
+    Name(name): Name,
     uri: Uri,
 ) -> Result<Json<ProfileDetails>, ApiError> {
     Query::read(uri.query(), &[])?;
-    details(&reloaded(&api), &name).map(Json).ok_or_else(|| {
-        let error = ErrorBody::new(ErrorCode::NotFound, "the configuration has no profile of that name");
-        ApiError::from(error.hint("`fourinsightctl profile list` lists those that there are"))
-    })
+    details(&reloaded(&api), &name).map(Json).ok_or_else(ApiError::no_such_profile)
 }
 
 /// Writes a new profile into the configuration file, and leaves everything else in it as it is.

@@ -148,7 +148,7 @@ fn merges(key: &str) -> bool {
 }
 
 /// Adds what is not there; one word for every kind of request is one for each.
-fn merge<'a>(ours: &mut DeTable<'a>, theirs: DeValue<'static>, place: &Range<usize>) {
+fn merge(ours: &mut DeTable<'_>, theirs: DeValue<'static>, place: &Range<usize>) {
     let theirs = match theirs {
         DeValue::Table(table) => table,
         word => PerRequest::KINDS

@@ -37,9 +37,26 @@ impl LoginFailure {
         Self { why: Box::new(Why::Failure(failure.clone())), ..told.into() }
     }
 
+    /// The same; where the profile's own words can be to blame, with what its preset says about such.
+    pub(super) fn with_help(mut self, help: Option<&str>) -> Self {
+        if matches!(self.told.error, ErrorCode::AccessDenied | ErrorCode::InvalidRequest) {
+            self.told = with_help(self.told, help);
+        }
+        self
+    }
+
     /// Told in these words; the failure behind it is a refusal.
     fn refused(told: ErrorBody, failure: &Failure) -> Self {
         Self { refused: true, ..Self::undecided(told, failure) }
+    }
+}
+
+/// The error with what a profile's preset says about such.
+pub(super) fn with_help(error: ErrorBody, help: Option<&str>) -> ErrorBody {
+    match (help, error.hint.clone()) {
+        (Some(help), Some(next)) => error.hint(format!("{next}; {help}")),
+        (Some(help), None) => error.hint(help),
+        (None, _) => error,
     }
 }
 

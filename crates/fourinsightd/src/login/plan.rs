@@ -7,6 +7,7 @@ use fourinsight_ipc::{ErrorBody, ErrorCode, message::LoginRequest};
 use super::{
     Logins,
     authorize::{AnswerMode, Wish},
+    failure::with_help,
     unattended,
 };
 use crate::{
@@ -90,15 +91,6 @@ fn with_flow(config: &Config, profile: Profile, name: &str) -> Result<Profile, E
         )
         .hint(next.to_owned())
     })
-}
-
-/// The error with what the profile's preset says about such.
-fn with_help(error: ErrorBody, help: Option<&str>) -> ErrorBody {
-    match (help, error.hint.clone()) {
-        (Some(help), Some(next)) => error.hint(format!("{next}; {help}")),
-        (Some(help), None) => error.hint(help),
-        (None, _) => error,
-    }
 }
 
 fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {

@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 impl State {
     /// Takes a refresh token from elsewhere.
     pub(super) fn adopt(&mut self, new: NewRefreshToken, now: Timestamp) -> Vec<Effect> {
-        let mut session = SignedIn::new(new.own.clone(), new.policy, now);
+        let mut session = SignedIn::new(new.own.clone(), new.policy, new.terms, now);
         // How old it is nobody knows, so neither when it ends unused.
         session.grant = Grant::RefreshToken { token: new.token, obtained_at: now, idle_end: None };
         session.entry(new.own, now);
@@ -46,6 +46,7 @@ mod tests {
             event::Event,
             schedule::Chance,
             signed_in::{Durability, Policy},
+            terms::Terms,
         },
         token::{AccessToken, Lifetime, RefreshToken, TokenId, TokenKey, TokenSet},
     };
@@ -65,6 +66,7 @@ mod tests {
             token: RefreshToken::new("rt".to_owned()),
             own: TokenKey::new(["api"], []),
             policy: Policy { keep_alive: false, refresh_idle: None },
+            terms: Terms::default(),
         };
         assert_eq!(handle(&mut state, Event::Adopt(Box::new(new))), ["Persist"]);
         state

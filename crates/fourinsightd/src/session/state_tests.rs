@@ -1,6 +1,7 @@
 //! The state machine, transition by transition.
 
 mod answers;
+mod audiences;
 mod client_credentials;
 mod expiry;
 mod grants;
@@ -14,6 +15,7 @@ use super::{
     schedule::{Chance, Freshness},
     signed_in::{Durability, Grant, Policy, SignedIn},
     state::{Phase, State},
+    terms::Terms,
 };
 use crate::{
     authority::{Failure, Outcome, Refusal, Retry, Verdict},
@@ -79,6 +81,7 @@ impl Machine {
             id: TokenId(0),
             policy,
             by_client_credentials: false,
+            terms: Terms::default(),
         };
         machine.event(Event::SignIn(Box::new(new)));
         machine

@@ -35,7 +35,7 @@ use crate::{
     random,
     revocation::{self, Tokens},
     store::{Slot, Store, StoreError},
-    token::{TokenId, TokenSet},
+    token::{TokenId, TokenKey, TokenSet},
 };
 
 mod adoption;
@@ -208,6 +208,10 @@ impl Task {
 
     async fn tick(&mut self) {
         let was_signed_in = matches!(self.state.phase, Phase::SignedIn(_));
+        let uses = self.publisher.borrow().uses();
+        if !uses.is_empty() {
+            self.handle(Event::Used(uses)).await;
+        }
         let last_used = Timestamp::from_millis(self.last_used.load(Ordering::Relaxed));
         self.handle(Event::Tick { last_used }).await;
         if let (true, Phase::LoginRequired { failure, .. }) = (was_signed_in, &self.state.phase) {
@@ -253,6 +257,7 @@ impl Task {
 
     async fn sign_in(&mut self, new: NewLogin) {
         let login = Login {
+            granted: Login::granted_otherwise(&new.scopes, new.tokens.scope.as_ref()),
             profile: new.profile,
             registration: new.registration,
             scopes: new.scopes,
@@ -269,6 +274,7 @@ impl Task {
             id: TokenId(random::bits()),
             policy: login.policy(),
             by_client_credentials: new.by_client_credentials,
+            terms: login.terms(),
         };
         self.login = Some(Arc::new(login));
         tracing::info!(session = %self.key, "signed in");
@@ -331,7 +337,7 @@ impl Task {
         self.state.handle(event, self.environment.clock.now(), Chance::from_bits(random::bits()))
     }
 
-    fn redeem(&mut self, key: crate::token::TokenKey, attempt: u64) {
+    fn redeem(&mut self, key: TokenKey, attempt: u64) {
         let (Some(login), Some(refresh_token)) = (&self.login, self.state.refresh_token()) else { return };
         let redemption = Redemption {
             session: self.key.clone(),
@@ -340,6 +346,7 @@ impl Task {
             refresh_token: refresh_token.clone(),
             login: Arc::clone(login),
             person: self.state.person().cloned(),
+            narrowed: self.state.is_narrowed(),
         };
         self.redeeming = Some(Arc::clone(login));
         let environment = Arc::clone(&self.environment);

@@ -20,6 +20,9 @@ use nix::sys::{
 };
 use tokio::signal::unix::{SignalKind, signal as on_signal};
 
+mod memory;
+pub(crate) use memory::give_back_memory;
+
 /// Time since the machine started, suspend included.
 pub(crate) fn boot_time() -> Duration {
     nix::time::clock_gettime(BOOT_CLOCK).map(Duration::from).unwrap_or_default()
@@ -68,16 +71,6 @@ pub(crate) fn raise_open_files() -> u64 {
 
 /// Enough for every connection, every journal slot that is open for a moment, and every request to a server.
 const OPEN_FILES: u64 = 8192;
-
-/// Gives memory back that loading many sessions needed for a moment.
-pub(crate) fn give_back_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    #[expect(unsafe_code, reason = "the allocator of the C library has no other interface")]
-    // SAFETY: it takes a number and touches only memory that nobody holds.
-    unsafe {
-        nix::libc::malloc_trim(0);
-    }
-}
 
 /// What the daemon is asked to do from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -133,11 +133,16 @@ async fn the_preset_4insight_service_signs_its_client_in_and_says_whom_to_ask() 
         service.id,
         secret.to_str().unwrap()
     );
+    let wrong = lines.replace(&service.id, "another");
+    std::fs::write(caller.api.config.path(), config(&wrong)).unwrap();
+    let error = begin(&caller, &json!({})).await.body["error"].clone();
+    assert_eq!(error["error"], "access_denied", "{error}");
+    assert!(error["hint"].as_str().unwrap().contains("ask 4Subsea for a client id and secret"), "{error}");
     std::fs::write(caller.api.config.path(), config(&lines)).unwrap();
     let reply = begin(&caller, &json!({})).await;
     assert_eq!(reply.body["state"], "succeeded", "{}", reply.text);
     let ledger = caller.world.practice.ledger();
-    let [request] = ledger.token_requests("client_credentials")[..] else { panic!("one request") };
+    let [_, request] = ledger.token_requests("client_credentials")[..] else { panic!("two requests") };
     let scope = "https://4subseaid.onmicrosoft.com/4insight-api-prod/.default";
     assert_eq!(request.parameter("scope"), Some(scope));
     assert_eq!((request.header("authorization"), request.parameter("client_id")), (None, Some(&*service.id)));

@@ -95,6 +95,7 @@ async fn what_cannot_be_written_is_refused_and_the_file_untouched() {
         assert!(!reply.text.contains("s3cr3t"), "{}", reply.text);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
     }
+    caller.get("/v1/profiles/%ff").await.is_error(404, "not_found");
     caller.get("/v1/profiles/none").await.is_error(404, "not_found");
     caller.get("/v1/profiles?x=1").await.is_error(400, "invalid_request");
 }

@@ -70,11 +70,16 @@ impl Task {
             resources: adoption.resources,
             refresh_idle: adoption.refresh_idle,
             keep_alive: adoption.keep_alive,
+            granted: None,
             person: None,
             imported: Some(adoption.fingerprint),
         };
-        let new =
-            NewRefreshToken { token: adoption.refresh_token, own: login.own_key(), policy: login.policy() };
+        let new = NewRefreshToken {
+            token: adoption.refresh_token,
+            own: login.own_key(),
+            policy: login.policy(),
+            terms: login.terms(),
+        };
         self.login = Some(Arc::new(login));
         tracing::info!(session = %self.key, "taking over a login");
         self.handle(Event::Adopt(Box::new(new))).await;
@@ -98,6 +103,14 @@ impl Task {
     /// What an outcome means for the adoption under way, if one is. A login that was taken over learns by it who
     /// signed in, which its record is to keep.
     pub(super) fn proof(&mut self, outcome: &Outcome) -> Option<Proof> {
+        if let Outcome::Granted(tokens) = outcome
+            && self.adopting.is_some()
+            && let (Some(login), Phase::SignedIn(session)) = (self.login.as_mut(), &mut self.state.phase)
+        {
+            let login = Arc::make_mut(login);
+            login.granted = Login::granted_otherwise(&login.scopes, tokens.scope.as_ref());
+            session.terms = login.terms();
+        }
         if let Outcome::Granted(tokens) = outcome
             && let Some(person) = &tokens.person
             && let Some(login) = self.login.as_mut().filter(|login| login.is_unproven())
