@@ -10,11 +10,13 @@ use fourinsight_ipc::{
 };
 
 mod import;
+mod lasting;
 mod login;
 mod profile;
 mod why;
 
 pub(crate) use import::{Format, Import};
+pub(crate) use lasting::Lasting;
 pub(crate) use login::Login;
 pub(crate) use profile::{Profile, ProfileAction, ProfileInit, ProfileShow};
 pub(crate) use why::Why;

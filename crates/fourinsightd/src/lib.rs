@@ -19,6 +19,7 @@
 //!                       ├── hands what it was granted to the broker (`login::SignIn`)
 //!                       └── `login::Opener` opens the sessions that the configuration declares
 //!
+//!  peer, until_logout ── sessions that end with their person's login session, which alone sees them
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
 //!  history ── what was tried for each session: told by session and login, asked by api
 //!  clock, token, random, telemetry ── used by all of the above
@@ -77,6 +78,7 @@ pub mod http;
 mod import;
 mod instance;
 pub mod login;
+mod peer;
 pub mod profile;
 mod random;
 mod revocation;
@@ -89,6 +91,7 @@ pub mod telemetry;
 #[cfg(test)]
 mod testing;
 pub mod token;
+mod until_logout;
 
 pub use broker::Broker as Sessions;
 pub use server::MOST_CONNECTIONS;
@@ -194,7 +197,7 @@ async fn run(options: Options) -> Result<(), RunError> {
         if let Err(error) = serving.await {
             tracing::error!(%error, "the server failed");
         }
-        daemon.broker.finished().await;
+        tokio::join!(daemon.broker.finished(), daemon.api.until_logout.finished());
     };
     tokio::select! {
         ended = tokio::time::timeout(STOP_TIME, finished) => if ended.is_err() {
@@ -263,6 +266,7 @@ impl Daemon {
             broker: Arc::clone(&broker),
             logins,
             imports,
+            until_logout: Arc::default(),
             config,
             config_path: locations.config.clone(),
             store,

@@ -7,7 +7,10 @@ use axum::{
     Router,
     body::{Body, to_bytes},
 };
-use fourinsight_ipc::{Endpoint, SessionKey, message::RevokeResponse};
+use fourinsight_ipc::{
+    Endpoint, SessionKey,
+    message::{Lifetime, RevokeResponse},
+};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use testkit::practice::{Answer, Client, Ledger, Practice, Settings, Verdict, fault::is_lost};
@@ -133,6 +136,7 @@ impl World {
             refresh_idle: None,
             keep_alive: true,
             by_client_credentials: false,
+            lifetime: Lifetime::Stored,
         }
     }
 
@@ -207,6 +211,7 @@ impl World {
                 Arc::clone(&config),
             ),
             imports,
+            until_logout: Arc::default(),
             config,
             config_path,
             store: store.clone(),

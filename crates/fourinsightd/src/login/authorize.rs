@@ -1,6 +1,6 @@
 //! The authorization request: the address that the person opens (RFC 6749 section 4.1.1, RFC 7636, RFC 8707).
 
-use fourinsight_ipc::{ErrorBody, ErrorCode};
+use fourinsight_ipc::{ErrorBody, ErrorCode, message::Lifetime};
 use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope, basic::BasicClient};
 use secrecy::SecretString;
 
@@ -18,6 +18,8 @@ pub(super) struct Wish {
     pub(super) force: bool,
     /// What comes back, and how.
     pub(super) answer: AnswerMode,
+    /// How long the session is to last.
+    pub(super) lifetime: Lifetime,
 }
 
 /// What comes back from the authorization endpoint, and how.
@@ -207,6 +209,7 @@ pub(super) mod tests {
             resources: vec!["https://r1/".to_owned(), "https://r2/".to_owned()],
             force: false,
             answer: AnswerMode::Query,
+            lifetime: Lifetime::Stored,
         }
     }
 

@@ -65,7 +65,7 @@ mod tests {
         let new = NewRefreshToken {
             token: RefreshToken::new("rt".to_owned()),
             own: TokenKey::new(["api"], []),
-            policy: Policy { keep_alive: false, refresh_idle: None },
+            policy: Policy { keep_alive: false, refresh_idle: None, in_memory: false },
             terms: Terms::default(),
         };
         assert_eq!(handle(&mut state, Event::Adopt(Box::new(new))), ["Persist"]);

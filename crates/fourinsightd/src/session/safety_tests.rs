@@ -82,6 +82,7 @@ impl World {
             refresh_idle: None,
             keep_alive: true,
             by_client_credentials: false,
+            lifetime: fourinsight_ipc::message::Lifetime::Stored,
         }
     }
 
@@ -110,7 +111,7 @@ fn registration(server: &str) -> Registration {
         assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
         dialect: Dialect::default(),
-        rotation: crate::profile::Rotation::default(),
+        rotation: Rotation::default(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),

@@ -12,6 +12,9 @@
 //! What always holds, and `state_properties.rs` tries to break: at most one redemption is in flight; only a final
 //! verdict, a changed person or a revocation drops a grant; nothing is published before its persistence was
 //! attempted; a degraded session starts no redemption.
+//!
+//! A session that is in memory only takes the same way: its disk is always as it should be, namely without it. When
+//! the daemon stops it is revoked, because nobody could use its tokens afterwards.
 
 mod answers;
 mod requests;
@@ -108,7 +111,7 @@ impl State {
 
     /// Whether the client's own credentials are what is redeemed.
     pub(crate) fn by_client_credentials(&self) -> bool {
-        matches!(&self.phase, Phase::SignedIn(SignedIn { grant: Grant::ClientCredentials, .. }))
+        matches!(&self.phase, Phase::SignedIn(session) if session.by_client_credentials())
     }
 
     /// Whether the server may have narrowed the grant to less than the session's own key.
@@ -178,12 +181,17 @@ impl State {
             }
             Event::Stop => {
                 self.stopping = true;
-                vec![]
+                if self.ends_with_the_daemon() { self.revoke() } else { vec![] }
             }
         };
         effects.extend(self.open_if_due(now));
         effects.extend(self.redeem_what_is_due(now));
         effects
+    }
+
+    /// Whether nobody can use the session's tokens once the daemon has stopped.
+    fn ends_with_the_daemon(&self) -> bool {
+        matches!(&self.phase, Phase::SignedIn(session) if session.policy.in_memory)
     }
 
     fn open_if_due(&mut self, now: Timestamp) -> Option<Effect> {
@@ -211,7 +219,7 @@ impl State {
         let arrival = Arrival { obtained_at: new.obtained_at, id: new.id, now, chance };
         session.take(&new.own, new.tokens, None, arrival);
         self.phase = Phase::SignedIn(session);
-        self.write()
+        if self.stopping && self.ends_with_the_daemon() { self.revoke() } else { self.write() }
     }
 
     fn tick(&mut self, last_used: Timestamp, now: Timestamp) -> Vec<Effect> {

@@ -14,6 +14,7 @@ mod client_credentials;
 mod dialects;
 mod disk;
 mod doubt;
+mod ephemeral;
 mod history;
 mod logins;
 mod outages;

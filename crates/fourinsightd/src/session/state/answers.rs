@@ -53,7 +53,7 @@ impl State {
         let Arrival { now, chance, .. } = arrival;
         match refusal.verdict {
             // There is no grant to end, only a client that somebody has to set right.
-            _ if own && !session.needs_disk() => {
+            _ if own && session.by_client_credentials() => {
                 session.pause_until(key, now + schedule::misconfigured_backoff(chance), refusal.failure, now);
             }
             Verdict::Final if own => {

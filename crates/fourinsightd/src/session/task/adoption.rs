@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use fourinsight_ipc::message::Lifetime;
 use tokio::sync::oneshot;
 
 use super::Task;
@@ -73,6 +74,7 @@ impl Task {
             granted: None,
             person: None,
             imported: Some(adoption.fingerprint),
+            lifetime: Lifetime::default(),
         };
         let new = NewRefreshToken {
             token: adoption.refresh_token,
