@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod seed;
+
 /// Names one session: 1 to 128 characters of letters, digits, space and `. _ - @ + =`, starting with a letter
 /// or digit; case-sensitive.
 ///

@@ -9,11 +9,13 @@ use fourinsight_ipc::{
     key::InvalidSessionKey,
 };
 
+mod import;
 mod lasting;
 mod login;
 mod profile;
 mod why;
 
+pub(crate) use import::{Format, Import};
 pub(crate) use lasting::Lasting;
 pub(crate) use login::Login;
 pub(crate) use profile::{Profile, ProfileAction, ProfileInit, ProfileShow};
@@ -83,6 +85,7 @@ impl Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Login(Login),
+    Import(Import),
     Token(Token),
     Status(Status),
     Why(Why),

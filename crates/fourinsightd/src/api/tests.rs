@@ -18,6 +18,7 @@ use crate::testing::World;
 mod attempts;
 mod document;
 mod errors;
+mod imports;
 mod leaks;
 mod logins;
 mod presets;

@@ -12,6 +12,7 @@ use crate::{
     authority::{
         Failure, Outcome, Retry, Verdict,
         grant::{self, Purpose},
+        id_token,
         response::{self, Expected, RawAnswer},
     },
     clock::Timestamp,
@@ -85,6 +86,14 @@ impl Redemption {
         let mut outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
         if let Outcome::Retry(retry) = &mut outcome {
             retry.ambiguous |= self.error_may_spend(answer.status);
+        }
+        if let Outcome::Granted(tokens) = &mut outcome
+            && own
+            && tokens.person.is_none()
+            && self.login.is_unproven()
+        {
+            let registration = &self.login.registration;
+            tokens.person = id_token::userinfo(&**exchange, registration, &tokens.access_token, None).await;
         }
         self.settle_if_unused(&outcome, environment).await;
         (outcome, obtained_at)

@@ -159,6 +159,8 @@ impl State {
             }
             Event::NotOpened(why) => self.not_opened(why, now, chance),
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
+            Event::Adopt(new) => self.adopt(*new, now),
+            Event::Abandon => self.abandon(),
             Event::Tick { last_used } => self.tick(last_used, now),
             Event::Used(uses) => {
                 if let Phase::SignedIn(session) = &mut self.phase {
@@ -284,7 +286,7 @@ impl State {
     }
 
     /// A new record: everything in flight for an older one is void from here on.
-    fn write(&mut self) -> Vec<Effect> {
+    pub(super) fn write(&mut self) -> Vec<Effect> {
         self.generation += 1;
         if let Phase::SignedIn(session) = &mut self.phase {
             session.durability = Durability::Writing { degraded_since: None };

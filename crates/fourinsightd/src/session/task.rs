@@ -39,11 +39,14 @@ use crate::{
     token::{TokenId, TokenKey},
 };
 
+mod adoption;
 mod disk;
 mod history;
 mod opening;
 mod recovery;
 mod telling;
+
+pub(crate) use adoption::{Adoption, NotAdopted};
 
 /// What every session's task works with.
 #[derive(Clone)]
@@ -132,6 +135,7 @@ pub(crate) fn prepare(
         work: None,
         opener,
         opening: None,
+        adopting: None,
         redeeming: None,
         revokers: Vec::new(),
         deferred: VecDeque::new(),
@@ -155,6 +159,8 @@ struct Task {
     /// What opens the session without a person.
     opener: Option<Opener>,
     opening: Option<opening::Opening>,
+    /// Who waits for the proof of a login that is taken over.
+    adopting: Option<adoption::Waiting>,
     /// Whose refresh token was redeemed last: a new login, perhaps at another server, may have come meanwhile.
     redeeming: Option<Arc<Login>>,
     /// Who waits for the end of a revocation.
@@ -240,6 +246,7 @@ impl Task {
             }
             Command::SignIn { login, done } => {
                 (self.opener, self.opening) = (None, None);
+                self.interrupt_adoption();
                 self.sign_in(*login).await;
                 let _ = done.send(());
             }
@@ -247,8 +254,10 @@ impl Task {
                 let opened = self.open(*opener).await;
                 let _ = done.send(opened);
             }
+            Command::Adopt { adoption, done } => self.adopt(*adoption, done).await,
             Command::Revoke { done } => {
                 (self.opener, self.opening) = (None, None);
+                self.interrupt_adoption();
                 self.revokers.push(done);
                 self.handle(Event::Revoke).await;
             }
@@ -257,7 +266,7 @@ impl Task {
 
     async fn sign_in(&mut self, new: NewLogin) {
         let login = Login {
-            granted: granted(&new),
+            granted: Login::granted_otherwise(&new.scopes, new.tokens.scope.as_ref()),
             profile: new.profile,
             registration: new.registration,
             scopes: new.scopes,
@@ -265,6 +274,7 @@ impl Task {
             refresh_idle: new.refresh_idle,
             keep_alive: new.keep_alive,
             person: new.tokens.person.as_ref().map(StoredPerson::from),
+            imported: None,
             lifetime: new.lifetime,
         };
         let grant = NewGrant {
@@ -376,13 +386,6 @@ impl Task {
         }
         self.publisher.send_replace(Arc::new(snapshot));
     }
-}
-
-/// The scope that the server named, where it is another than the login asked for.
-fn granted(new: &NewLogin) -> Option<String> {
-    let key = |scope: &str| TokenKey::new(scope.split_whitespace(), []);
-    let other = |named: &String| key(named) != key(&new.scopes.join(" "));
-    new.tokens.scope.clone().filter(other)
 }
 
 async fn finish(work: &mut Option<Work>) -> Finished {
