@@ -44,8 +44,8 @@ pub(super) fn at_once(api: &Api, peer: &Peer, request: &Request<hyper::body::Inc
         ("key" = String, Path, description = "The session key"),
         ("min_validity" = Option<u64>, Query, description = "Seconds that the token must still live for the request not to wait for a renewal"),
         ("wait" = Option<u64>, Query, description = "Seconds that the daemon may wait for a renewal: 30 by default, at most 300"),
-        ("scope" = Option<String>, Query, description = "Other scopes than the login's, space-separated"),
-        ("resource" = Option<String>, Query, description = "Another resource than the login's (RFC 8707); may be repeated"),
+        ("scope" = Option<String>, Query, description = "Other scopes than the login's, space-separated; most servers allow only those that the login was granted"),
+        ("resource" = Option<String>, Query, description = "One of the resources that the login named (RFC 8707); may be repeated"),
     ),
     responses(
         (status = 200, body = TokenResponse),

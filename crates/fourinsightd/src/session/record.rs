@@ -296,7 +296,15 @@ impl Stored {
             Self::SignedOut => Phase::SignedOut,
             Self::SignedIn { refresh_token, ended, person, tokens, narrowed, doubt } => {
                 let login = login.ok_or(Unreadable)?;
-                let (own, terms) = (login.own_key(), login.terms());
+                let (own, mut terms) = (login.own_key(), login.terms());
+                // Earlier versions kept what was granted with the token only.
+                let named =
+                    tokens.iter().find(|token| token.key() == own).and_then(|token| token.scope.as_deref());
+                if let Some(scope) = named.filter(|_| terms.granted.is_none()) {
+                    let mut words = scope.split_whitespace().filter(|word| !TokenKey::steers_login(word));
+                    let more = words.any(|word| own.scopes().all(|known| known != word));
+                    terms.granted = Some(scope.into()).filter(|_| more);
+                }
                 let tokens = tokens.into_iter().map(|token| token.restore(clock));
                 // Earlier versions asked the server for more than the login reaches.
                 let mut entries: BTreeMap<_, _> =
@@ -367,9 +375,12 @@ impl StoredToken {
         }
     }
 
+    fn key(&self) -> TokenKey {
+        TokenKey::new(self.scopes.iter().map(String::as_str), self.resources.iter().map(String::as_str))
+    }
+
     fn restore(self, clock: &Clock) -> (TokenKey, Box<Entry>) {
-        let key =
-            TokenKey::new(self.scopes.iter().map(String::as_str), self.resources.iter().map(String::as_str));
+        let key = self.key();
         let obtained_at = clock.from_unix(self.obtained_at);
         // A token from the future means that the wall clock was set back: its age is unknown, so it counts as dead.
         let trusted = obtained_at <= clock.now() + CLOCK_LEEWAY;

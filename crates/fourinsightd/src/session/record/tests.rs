@@ -59,6 +59,19 @@ async fn an_old_record_is_read_and_what_its_login_does_not_reach_is_left_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_old_record_says_was_granted_can_be_asked_for() {
+    let (clock, _) = Virtual::clock();
+    let reaches = |scope: &str, asked: &str| {
+        let mut record = old();
+        record["phase"]["signed_in"]["tokens"][0]["scope"] = json!(scope);
+        let (session, _) = read(&record, &clock);
+        (session.beyond(&TokenKey::new([asked], [])).is_none(), session.terms.granted.is_some())
+    };
+    assert_eq!(reaches("openid api extra", "extra"), (true, true));
+    assert_eq!(reaches("openid api", "extra"), (false, false));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_old_record_is_written_as_it_was_but_for_what_it_did_not_say() {
     let (clock, _) = Virtual::clock();
     let (session, login) = read(&old(), &clock);
