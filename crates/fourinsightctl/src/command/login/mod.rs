@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
     }
     if !options.force
         && let Some(profile) = &request.profile
-        && import::offer(context, &options.key, profile, request.package.as_deref())?
+        && import::offer(context, &options.key, profile, request.package.as_deref())
     {
         return Ok(Exit::Done);
     }
