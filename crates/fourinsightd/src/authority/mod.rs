@@ -5,6 +5,8 @@
 //! | [`dialect`] | puts scopes and resources into the server's words |
 //! | [`discovery`] | finds the server's endpoints (OpenID Connect Discovery, RFC 8414) |
 //! | [`allowed`] | which token endpoints a pasted package may name |
+//! | [`challenge`] | why an API refused a token (RFC 6750, RFC 9470) |
+//! | [`claims`] | what an API demands of a token, on its way to the server (OpenID Connect Core section 5.5) |
 //! | [`client_auth`] | proves which client is asking: by a secret (RFC 6749 section 2.3) or an assertion (RFC 7523) |
 //! | [`grant`] | redeems a code or a refresh token: one request, one raw answer |
 //! | [`client_credentials`] | the client as itself: one request, judged at once |
@@ -30,6 +32,8 @@ use crate::{
 };
 
 pub mod allowed;
+pub mod challenge;
+pub mod claims;
 pub mod client_auth;
 pub mod client_credentials;
 pub mod device;
