@@ -117,6 +117,15 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
         description: failure.description.clone(),
         since: clock.to_unix(*since),
     });
+    if let Some(login) = snapshot.login.as_ref().filter(|_| snapshot.shown == Shown::SignedIn) {
+        // What works goes before what an API would like better.
+        let wanted = login.step_up.as_ref().map(|step_up| Problem {
+            error: step_up.failure.error.clone(),
+            description: step_up.failure.description.clone(),
+            since: step_up.since,
+        });
+        status.problem = status.problem.or(wanted);
+    }
     status.durability = if snapshot.degraded { Durability::Degraded } else { Durability::Durable };
     status.generation = snapshot.generation;
     Some(status)

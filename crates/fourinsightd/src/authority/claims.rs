@@ -61,6 +61,16 @@ impl Claims {
         Self::read(std::str::from_utf8(&json).map_err(|_| NotClaims::NotAnObject)?)
     }
 
+    /// The newer demands, and the earlier ones that they leave out.
+    pub(crate) fn joined(newer: Option<&Self>, earlier: Option<&Self>) -> Option<Self> {
+        let (Some(newer), Some(earlier)) = (newer, earlier) else { return newer.or(earlier).cloned() };
+        let mut object = newer.object();
+        fill_in(&mut object, earlier.object());
+        let joined = Self::of(object);
+        // What grows without end is not kept: the newer demand is the one that somebody waits for.
+        Some(if joined.0.len() > Self::LIMIT { newer.clone() } else { joined })
+    }
+
     /// The demands with what the client says it can do, `xms_cc` of the access token. Nothing that is there already
     /// is changed. Without demands and capabilities there is nothing to send.
     pub(crate) fn declaring<'a>(

@@ -15,7 +15,7 @@ use super::{
     state::Phase,
 };
 use crate::{
-    authority::{Failure, Registration, client_auth},
+    authority::{Failure, Registration, client_auth, step_up::StepUp},
     clock::{Clock, Timestamp},
     login::{Opener, is_brought},
     token::{AccessToken, Expiry, Person, RefreshToken, Token, TokenId, TokenKey},
@@ -34,6 +34,9 @@ pub(crate) struct Login {
     /// Who signed in. It outlives the tokens, so that the next login knows whose place it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) person: Option<StoredPerson>,
+    /// What the next login must ask for; that login's record does not have it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) step_up: Option<Box<StepUp>>,
 }
 
 impl Login {

@@ -7,7 +7,7 @@ use fourinsight_ipc::SessionKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{record::Login, task::Environment};
+use super::{demand::Demand, record::Login, task::Environment};
 use crate::{
     authority::{
         Failure, Outcome, Retry, Verdict, grant,
@@ -23,6 +23,7 @@ pub(super) struct Redemption {
     /// The generation that a grant will make.
     pub(super) generation: u64,
     pub(super) key: TokenKey,
+    pub(super) demand: Option<Demand>,
     pub(super) refresh_token: RefreshToken,
     pub(super) login: Arc<Login>,
     pub(super) person: Option<Person>,
@@ -40,12 +41,14 @@ impl Redemption {
         let obtained_at = clock.now();
         let own = self.key == self.login.own_key();
         tracing::trace!(session = %self.session, generation = self.generation, own, "redeeming the refresh token");
+        let claims = Demand::claims(self.demand.as_ref(), &self.login.registration);
         let answer = match grant::refresh(
             &**exchange,
             &self.login.registration,
             &self.refresh_token,
             &self.key,
             own,
+            claims.as_ref(),
             clock.unix_now(),
         )
         .await

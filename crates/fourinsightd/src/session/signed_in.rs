@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{entry::Entry, event::Arrival, schedule};
+use super::{
+    entry::{Begun, Entry},
+    event::Arrival,
+    schedule,
+};
 use crate::{
     authority::{Failure, Retry},
     clock::Timestamp,
@@ -122,13 +126,7 @@ impl SignedIn {
     }
 
     /// Takes what a server granted for a key.
-    pub(super) fn take(
-        &mut self,
-        key: &TokenKey,
-        tokens: TokenSet,
-        on_demand: Option<Duration>,
-        arrival: Arrival,
-    ) {
+    pub(super) fn take(&mut self, key: &TokenKey, tokens: TokenSet, begun: &Begun, arrival: Arrival) {
         let Arrival { obtained_at, id, now, chance } = arrival;
         let idle = tokens.refresh_idle.map(Duration::from_secs).or(self.policy.refresh_idle);
         let idle_end = idle.map(|idle| obtained_at + idle);
@@ -153,13 +151,14 @@ impl SignedIn {
             obtained_at,
             expiry,
             renew_at,
-            on_demand: on_demand
+            on_demand: begun
+                .on_demand
                 .zip(life)
                 .is_some_and(|(wanted, life)| schedule::is_out_of_reach(wanted, life)),
         };
         self.person = self.person.take().or(tokens.person);
         self.backoff = self.backoff.take().filter(|_| life.is_some_and(|life| life.is_zero()));
-        self.entry(key.clone(), now).take(token);
+        self.entry(key.clone(), now).take(token, begun.demand.as_ref(), now);
         if life.is_some_and(|life| life.is_zero()) && renewable {
             let failure = Failure::ours(
                 "expired_on_arrival",
@@ -181,6 +180,13 @@ impl SignedIn {
             self.backoff.take().map_or((0, now), |backoff| (backoff.failures, backoff.since));
         self.backoff = Some(Backoff { until, failures: failures + 1, failure, since });
         self.entry(key.clone(), now).settle();
+    }
+
+    /// When the next redemption of a key that has no token may start.
+    pub(super) fn next_of(&self, key: &TokenKey) -> Option<Timestamp> {
+        let entry = self.entries.get(key)?;
+        let at = entry.wanted_at().or_else(|| entry.not_before())?;
+        Some(self.backoff.as_ref().map_or(at, |backoff| at.max(backoff.until)))
     }
 
     /// What to redeem next, and when: first what somebody waits for, then the session's own key.

@@ -57,6 +57,8 @@ pub(crate) struct View {
     pub(crate) token: Option<Arc<Served>>,
     pub(crate) outcomes: u64,
     pub(crate) refused: Option<Refused>,
+    /// The token was fetched for callers that can answer a claims challenge.
+    pub(crate) cae: bool,
 }
 
 impl View {
@@ -137,7 +139,12 @@ impl Snapshot {
                 let known = known.filter(|known| known.token.id == token.id);
                 known.unwrap_or_else(|| Arc::new(Served::new(token.clone(), key)))
             });
-            let view = View { token: prepared, outcomes: entry.outcomes, refused: entry.refused.clone() };
+            let view = View {
+                token: prepared,
+                outcomes: entry.outcomes,
+                refused: entry.refused.clone(),
+                cae: entry.declares_cae(),
+            };
             (token_key.clone(), view)
         });
         self.views = views.collect();
