@@ -7,11 +7,13 @@ use crate::{ErrorBody, SessionKey};
 
 mod answer;
 mod attempt;
+mod audience;
 mod profile;
 mod rejection;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
+pub use audience::Audience;
 pub use profile::{
     NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,
     ProfileStatus, SettingOrigin,
@@ -85,6 +87,9 @@ pub struct SessionStatus {
     /// How many times this session's grant has changed: one for the login, one more for each rotation.
     #[serde(default)]
     pub generation: u64,
+    /// The other scopes and resources that its tokens are asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<Audience>,
 }
 
 impl SessionStatus {
@@ -105,6 +110,7 @@ impl SessionStatus {
             problem: None,
             durability: Durability::Durable,
             generation: 0,
+            audiences: Vec::new(),
         }
     }
 }

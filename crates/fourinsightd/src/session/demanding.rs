@@ -38,10 +38,10 @@ impl Handle {
         let unavailable = |failure: Option<Failure>| {
             let snapshot = self.snapshot();
             let failure = failure.or_else(|| snapshot.problem.as_ref().map(|(failure, _)| failure.clone()));
-            let retry_after = snapshot.retry_at.map(|at| at.since(self.clock.now()));
+            let retry_after = snapshot.retry_at(request.key.as_ref()).map(|at| at.since(self.clock.now()));
             insists.then_some(Err(NoToken::Unavailable { failure, retry_after }))
         };
-        if before.retry_at.is_some_and(|at| at > deadline) {
+        if before.retry_at(request.key.as_ref()).is_some_and(|at| at > deadline) {
             return unavailable(None);
         }
         let key = request.key.clone().unwrap_or_else(|| before.own.clone());

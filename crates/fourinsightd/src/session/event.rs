@@ -6,6 +6,7 @@ use super::{
     demand::{Demand, Settled},
     schedule::Chance,
     signed_in::Policy,
+    terms::Terms,
 };
 use crate::{
     authority::{Outcome, challenge::Challenge, step_up::StepUp},
@@ -24,6 +25,7 @@ pub(crate) struct NewGrant {
     pub(crate) policy: Policy,
     /// The client signed in as itself, and can do so again.
     pub(crate) by_client_credentials: bool,
+    pub(crate) terms: Terms,
 }
 
 /// What happens to a session.
@@ -37,6 +39,8 @@ pub(crate) enum Event {
     SignIn(Box<NewGrant>),
     /// Time has passed. `last_used` is when a token was last handed out.
     Tick { last_used: Timestamp },
+    /// Tokens of other keys than the session's own were handed out without asking it, each last at its time.
+    Used(Vec<(TokenId, Timestamp)>),
     /// Somebody wants a better token than the one there was when so many attempts for its key had ended.
     Requested { key: TokenKey, min_validity: Option<Duration>, outcomes: u64 },
     /// Somebody wants a token that is fetched with this demand.

@@ -17,6 +17,8 @@ mod answers;
 mod rejections;
 mod requests;
 
+#[cfg(test)]
+pub(crate) use rejections::Meaning;
 pub(crate) use rejections::Reported;
 
 use std::time::Duration;
@@ -90,7 +92,7 @@ impl State {
     /// Nobody knows whether the refresh token still counts: says so, and leaves it alone until `until`.
     pub(crate) fn doubt(&mut self, failure: Failure, until: Timestamp, since: Timestamp) {
         if let Phase::SignedIn(session) = &mut self.phase {
-            session.backoff = Some(Backoff { until, failures: 0, failure, since });
+            session.backoff = Some(Backoff { until, own_until: until, failures: 0, failure, since });
         }
     }
 
@@ -113,6 +115,11 @@ impl State {
     /// Whether the client's own credentials are what is redeemed.
     pub(crate) fn by_client_credentials(&self) -> bool {
         matches!(&self.phase, Phase::SignedIn(SignedIn { grant: Grant::ClientCredentials, .. }))
+    }
+
+    /// Whether the server may have narrowed the grant to less than the session's own key.
+    pub(crate) fn is_narrowed(&self) -> bool {
+        matches!(&self.phase, Phase::SignedIn(SignedIn { narrowed: true, .. }))
     }
 
     /// The refresh token to redeem now, if there is one.
@@ -138,7 +145,7 @@ impl State {
             return write;
         }
         let redemption = session.next_redemption().map(|(at, _)| at);
-        redemption.into_iter().chain(session.end()).chain(write).min()
+        redemption.into_iter().chain(session.next_look()).chain(session.end()).chain(write).min()
     }
 
     /// Takes one event.
@@ -151,6 +158,12 @@ impl State {
             Event::NotOpened(why) => self.not_opened(why, now, chance),
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
             Event::Tick { last_used } => self.tick(last_used, now),
+            Event::Used(uses) => {
+                if let Phase::SignedIn(session) = &mut self.phase {
+                    session.used(&uses);
+                }
+                vec![]
+            }
             Event::Requested { key, min_validity, outcomes } => {
                 self.requested(key, min_validity, outcomes, now)
             }
@@ -196,7 +209,7 @@ impl State {
     }
 
     fn sign_in(&mut self, new: NewGrant, now: Timestamp, chance: Chance) -> Vec<Effect> {
-        let mut session = SignedIn::new(new.own.clone(), new.policy, now);
+        let mut session = SignedIn::new(new.own.clone(), new.policy, new.terms, now);
         if new.by_client_credentials {
             session.grant = Grant::ClientCredentials;
         }
@@ -213,11 +226,18 @@ impl State {
             let failure = session.why_it_ended();
             return self.require_login(failure, now);
         }
+        let redeeming = self.in_flight.as_ref().map(|running| &running.key);
+        let forgot = session.look_around(redeeming, now);
         match session.durability {
+            Durability::Durable if forgot && session.needs_disk() => {
+                session.durability = Durability::Writing { degraded_since: None };
+                vec![Effect::Persist]
+            }
             Durability::Degraded { retry_at, since } if retry_at <= now => {
                 session.durability = Durability::Writing { degraded_since: Some(since) };
                 vec![Effect::Persist]
             }
+            _ if forgot => vec![Effect::Publish],
             _ => vec![],
         }
     }

@@ -207,6 +207,10 @@ impl Task {
 
     async fn tick(&mut self) {
         let was_signed_in = matches!(self.state.phase, Phase::SignedIn(_));
+        let uses = self.publisher.borrow().uses();
+        if !uses.is_empty() {
+            self.handle(Event::Used(uses)).await;
+        }
         let last_used = Timestamp::from_millis(self.last_used.load(Ordering::Relaxed));
         self.handle(Event::Tick { last_used }).await;
         if let (true, Phase::LoginRequired { failure, .. }) = (was_signed_in, &self.state.phase) {
@@ -254,6 +258,7 @@ impl Task {
 
     async fn sign_in(&mut self, new: NewLogin) {
         let login = Login {
+            granted: granted(&new),
             profile: new.profile,
             registration: new.registration,
             scopes: new.scopes,
@@ -270,6 +275,7 @@ impl Task {
             id: TokenId(random::bits()),
             policy: login.policy(),
             by_client_credentials: new.by_client_credentials,
+            terms: login.terms(),
         };
         self.login = Some(Arc::new(login));
         tracing::info!(session = %self.key, "signed in");
@@ -345,6 +351,7 @@ impl Task {
             refresh_token: refresh_token.clone(),
             login: Arc::clone(login),
             person: self.state.person().cloned(),
+            narrowed: self.state.is_narrowed(),
         };
         self.redeeming = Some(Arc::clone(login));
         let environment = Arc::clone(&self.environment);
@@ -430,6 +437,13 @@ impl Task {
         self.stored = None;
         self.login = None;
     }
+}
+
+/// The scope that the server named, where it is another than the login asked for.
+fn granted(new: &NewLogin) -> Option<String> {
+    let key = |scope: &str| TokenKey::new(scope.split_whitespace(), []);
+    let other = |named: &String| key(named) != key(&new.scopes.join(" "));
+    new.tokens.scope.clone().filter(other)
 }
 
 async fn finish(work: &mut Option<Work>) -> Finished {

@@ -14,6 +14,8 @@ use crate::{
     profile::{ClientAuth, PerRequest, SecretSource},
 };
 
+const OWN: Purpose<'_> = Purpose::Own { granted: &[] };
+
 fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
@@ -60,7 +62,7 @@ async fn a_code_travels_with_its_verifier_and_the_redirect_uri() {
 #[tokio::test]
 async fn a_refresh_of_the_own_key_asks_for_nothing_in_particular() {
     let fake = Fake::default().answer(200, "{}");
-    refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), true, None, 0)
+    refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), OWN, None, 0)
         .await
         .unwrap();
     let form = pairs([("grant_type", "refresh_token"), ("refresh_token", "R"), ("client_id", "abc")]);
@@ -73,7 +75,7 @@ async fn a_refresh_of_another_key_names_its_scopes_and_resources() {
     let mut registration = registration();
     registration.refresh_params = Parameters::from([("scope".to_owned(), "other".to_owned())]);
     let key = TokenKey::new(["b", "a", "openid"], ["https://two/", "https://one/"]);
-    refresh(&fake, &registration, &RefreshToken::new("R"), &key, false, None, 0).await.unwrap();
+    refresh(&fake, &registration, &RefreshToken::new("R"), &key, Purpose::Other, None, 0).await.unwrap();
     assert_eq!(
         fake.seen()[0].form,
         pairs([
@@ -134,7 +136,7 @@ async fn each_kind_of_request_speaks_the_servers_dialect() {
                         &registration,
                         &RefreshToken::new("R"),
                         &key,
-                        kind == "own refresh",
+                        if kind == "own refresh" { OWN } else { Purpose::Other },
                         None,
                         0,
                     )
@@ -200,7 +202,7 @@ async fn each_kind_of_request_proves_the_client_in_its_own_way() {
             }
             RequestKind::Refresh => {
                 registration.client_auth.refresh = client_auth;
-                refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), true, None, 0)
+                refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), OWN, None, 0)
                     .await
                     .unwrap();
             }
@@ -244,17 +246,10 @@ fn algorithm(jwt: &str) -> String {
 async fn without_a_response_the_error_says_whether_the_server_may_have_acted() {
     for sent in [true, false] {
         let fake = Fake::default().fail(sent);
-        let retry = refresh(
-            &fake,
-            &registration(),
-            &RefreshToken::new("R"),
-            &TokenKey::new(["a"], []),
-            true,
-            None,
-            0,
-        )
-        .await
-        .unwrap_err();
+        let retry =
+            refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), OWN, None, 0)
+                .await
+                .unwrap_err();
         assert_eq!(retry.ambiguous, sent);
         assert_eq!(retry.failure.error, "server_unreachable");
     }
@@ -266,7 +261,7 @@ async fn without_the_client_secret_nothing_is_sent() {
     let mut registration = registration();
     registration.client_secret = Some(SecretSource::File("/nonexistent/secret".into()));
     registration.client_auth = ClientAuth::Basic.into();
-    let retry = refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), true, None, 0)
+    let retry = refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), OWN, None, 0)
         .await
         .unwrap_err();
     assert!(!retry.ambiguous);

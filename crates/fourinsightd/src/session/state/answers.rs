@@ -82,6 +82,9 @@ impl State {
             };
             // Whoever does not make the demand goes on without it.
             if begun.is_brought && !concerns_all {
+                if !own {
+                    session.doubt_after(refusal.verdict, &refusal.failure, now);
+                }
                 session.entry(key.clone(), now).refuse_demand(demand.clone(), refused_now(refusal, now));
                 effects.extend(session.write_again());
                 return effects;
@@ -106,7 +109,10 @@ impl State {
             _ if own && !session.needs_disk() => {
                 session.pause_until(key, now + schedule::misconfigured_backoff(chance), refusal.failure, now);
             }
-            Verdict::Final if own => return self.require_login(refusal.failure, now),
+            Verdict::Final if own => {
+                let failure = session.last_word(refusal.failure);
+                return self.require_login(failure, now);
+            }
             Verdict::PersonChanged => {
                 session.grant = Grant::None { ended: Some(refusal.failure.clone()) };
                 if session.end().is_some_and(|end| end <= now) {
@@ -122,7 +128,14 @@ impl State {
                 let retry = Retry { after: None, ambiguous: false, failure: refusal.failure };
                 session.pause(key, retry, arrival);
             }
-            _ => session.entry(key.clone(), now).refuse(refused_now(refusal, now)),
+            verdict => {
+                let doubted = !own && session.doubt_after(verdict, &refusal.failure, now);
+                session.entry(key.clone(), now).refuse(refused_now(refusal, now));
+                // The journal says only that the refresh token was sent; what came of it goes into the record.
+                if doubted {
+                    return session.write_again();
+                }
+            }
         }
         vec![Effect::Publish]
     }

@@ -43,11 +43,16 @@ impl State {
             session.entry(key, now).refuse(refused);
             return vec![Effect::Publish];
         }
+        // Callers are told so by what is published; nothing is asked of the server.
+        if session.beyond(&key).is_some() {
+            return vec![];
+        }
         let waits_for_running = self
             .in_flight
             .as_ref()
             .is_some_and(|running| running.key == key && running.generation == self.generation);
         let entry = session.entry(key, now);
+        entry.used_at = now;
         if !waits_for_running && !entry.is_refused(now) {
             entry.request(min_validity, now);
         }
@@ -59,7 +64,8 @@ impl State {
         let works_on_it = self.works_on(&key, &demand);
         let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
         session.last_used = session.last_used.max(now);
-        if works_on_it {
+        // Callers are told what the login cannot serve by what is published.
+        if works_on_it || session.beyond(&key).is_some() {
             return vec![];
         }
         if matches!(session.grant, Grant::None { .. }) {
@@ -75,7 +81,9 @@ impl State {
             effects.push(settled(key, demand, Ended::Refused(refusal)));
             return effects;
         }
-        let ended = match session.entry(key.clone(), now).demand(demand.clone(), now) {
+        let entry = session.entry(key.clone(), now);
+        entry.used_at = now;
+        let ended = match entry.demand(demand.clone(), now) {
             Brought::Waiting => return vec![],
             Brought::Refused(refusal) => Ended::Refused(refusal),
             Brought::TooMany => Ended::Unavailable(Failure::ours(

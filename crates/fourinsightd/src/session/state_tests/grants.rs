@@ -13,6 +13,7 @@ fn a_login_is_published_after_it_is_durable_and_redeems_nothing() {
         id: TokenId(0),
         policy,
         by_client_credentials: false,
+        terms: Terms::default(),
     };
     let effects = machine.state.handle(Event::SignIn(Box::new(new)), START, Chance::from_bits(0));
     assert!(matches!(effects.as_slice(), [Effect::Persist]), "{effects:?}");
@@ -36,6 +37,7 @@ fn a_refresh_answer_without_a_refresh_token_keeps_the_old_one_and_a_login_never_
         id: TokenId(9),
         policy,
         by_client_credentials: false,
+        terms: Terms::default(),
     };
     machine.event(Event::SignIn(Box::new(new)));
     assert_eq!(machine.refresh_secret(), None);
@@ -47,6 +49,8 @@ fn without_a_refresh_token_the_token_lives_out_and_other_audiences_need_a_person
     let mut machine = Machine::signed_in_with(tokens("A1", None, 1000), policy);
     machine.request(&other(), None);
     assert!(machine.session().entries[&other()].refused.is_some());
+    machine.at(300);
+    assert!(!machine.session().entries.contains_key(&other()), "nobody asks for it any more");
     assert_eq!(machine.state.next_deadline(), Some(START + seconds(1000)));
     machine.at(1000);
     assert!(
@@ -85,6 +89,7 @@ fn an_answer_from_before_a_new_login_is_discarded() {
         id: TokenId(9),
         policy,
         by_client_credentials: false,
+        terms: Terms::default(),
     };
     machine.event(Event::SignIn(Box::new(new)));
     assert_eq!(redeemed(&machine.request(&own(), Some(seconds(5000)))), None, "the old one still runs");
