@@ -8,12 +8,16 @@ use crate::{ErrorBody, SessionKey};
 mod answer;
 mod attempt;
 mod audience;
+mod daemon;
+mod lifetime;
 mod profile;
 mod rejection;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
 pub use audience::Audience;
+pub use daemon::{Health, Version};
+pub use lifetime::Lifetime;
 pub use profile::{
     NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,
     ProfileStatus, SettingOrigin,
@@ -84,6 +88,9 @@ pub struct SessionStatus {
     /// Whether what is served would survive a power cut.
     #[serde(default)]
     pub durability: Durability,
+    /// How long it lasts.
+    #[serde(default)]
+    pub lifetime: Lifetime,
     /// How many times this session's grant has changed: one for the login, one more for each rotation.
     #[serde(default)]
     pub generation: u64,
@@ -109,6 +116,7 @@ impl SessionStatus {
             renewable: true,
             problem: None,
             durability: Durability::Durable,
+            lifetime: Lifetime::Stored,
             generation: 0,
             audiences: Vec::new(),
         }
@@ -231,6 +239,12 @@ pub struct LoginRequest {
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "expose_if_any")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub client_secret: Option<SecretString>,
+    /// Keep the session in memory only: it ends with the daemon.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ephemeral: bool,
+    /// The same, and end it with the caller's login session, outside of which nobody finds it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub until_logout: bool,
     /// Where `fourinsight.api` is installed for the caller: a preset may read its client secret from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
@@ -282,6 +296,9 @@ pub struct LoginStatus {
     /// What a person should know about a success, such as a missing refresh token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// How long the session lasts that it signs in.
+    #[serde(default, skip_serializing_if = "Lifetime::is_stored")]
+    pub lifetime: Lifetime,
 }
 
 impl LoginStatus {
@@ -303,6 +320,7 @@ impl LoginStatus {
             error: None,
             identity: None,
             note: None,
+            lifetime: Lifetime::Stored,
         }
     }
 }
@@ -357,39 +375,6 @@ pub enum Revocation {
     /// The server refused, or could not be reached.
     #[serde(other)]
     Failed,
-}
-
-/// `GET /v1/version`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Version {
-    /// The daemon's version.
-    pub version: String,
-    /// The API's version: `v1`.
-    pub api: String,
-}
-
-/// `GET /v1/health`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Health {
-    /// `ok`, or `degraded` when `problems` is not empty.
-    pub status: String,
-    /// The daemon's version.
-    pub version: String,
-    /// Its process id.
-    pub pid: u32,
-    /// Where it listens.
-    pub socket: String,
-    /// The store's file.
-    pub store: String,
-    /// Where the sealing key is kept.
-    pub key: String,
-    /// The configuration file in force.
-    pub config: String,
-    /// What is wrong with the daemon as a whole, for people.
-    #[serde(default)]
-    pub problems: Vec<String>,
 }
 
 #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]

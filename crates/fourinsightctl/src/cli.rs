@@ -9,10 +9,12 @@ use fourinsight_ipc::{
     key::InvalidSessionKey,
 };
 
+mod lasting;
 mod login;
 mod profile;
 mod why;
 
+pub(crate) use lasting::Lasting;
 pub(crate) use login::Login;
 pub(crate) use profile::{Profile, ProfileAction, ProfileInit, ProfileShow};
 pub(crate) use why::Why;
@@ -107,10 +109,12 @@ pub(crate) struct Token {
     /// Wait at most this long for a renewal: 30s when left out, 5m at most
     #[arg(long, value_name = "DURATION", value_parser = wait)]
     pub(crate) wait: Option<Duration>,
-    /// Ask for a token of this scope; may be repeated, or hold several
+    /// Ask for a token of this scope, of those that the login was granted; may be
+    /// repeated, or hold several
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
-    /// Ask for a token for this resource (RFC 8707); may be repeated
+    /// Ask for a token for this resource (RFC 8707), of those that the login named;
+    /// may be repeated
     #[arg(long = "resource", value_name = "URI")]
     pub(crate) resources: Vec<String>,
     /// Fetch a token anew that meets these demands of an API: a JSON object

@@ -48,6 +48,11 @@ impl Broker {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
+    /// What its sessions' tasks work with.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// All sessions, ordered by key.
     pub fn sessions(&self) -> Vec<Handle> {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()

@@ -7,7 +7,10 @@ use axum::{
     Router,
     body::{Body, to_bytes},
 };
-use fourinsight_ipc::{Endpoint, SessionKey, message::RevokeResponse};
+use fourinsight_ipc::{
+    Endpoint, SessionKey,
+    message::{Lifetime, RevokeResponse},
+};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use testkit::practice::{Answer, Client, Ledger, Practice, Settings, Verdict, fault::is_lost};
@@ -132,6 +135,7 @@ impl World {
             refresh_idle: None,
             keep_alive: true,
             by_client_credentials: false,
+            lifetime: Lifetime::Stored,
         }
     }
 
@@ -198,6 +202,7 @@ impl World {
                 sessions,
                 Arc::clone(&config),
             ),
+            until_logout: Arc::default(),
             config,
             config_path,
             store: store.clone(),

@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use fourinsight_ipc::{SessionKey, duration};
 
+use super::Lasting;
+
 /// Sign in: in your browser, on another device, or as a client
 ///
 /// Signs in to the session KEY by a profile of the configuration file, in the way
@@ -29,6 +31,8 @@ pub(crate) struct Login {
     /// Sign in again even when signed in, and have the server really ask
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) lasting: Lasting,
     /// Print the address to open, but open no browser
     #[arg(long)]
     pub(crate) no_browser: bool,
@@ -127,6 +131,19 @@ Where the flow device, or the text of a page, would sign in another person than
 the session had, both are shown, and you say yes or no on a terminal. Without a
 terminal the session stays as it is, and the exit code is 5.
 
+--ephemeral writes nothing of the session to the disk, not even its name. When
+the daemon stops, its tokens are revoked. One that was stored under KEY is
+deleted from the disk once you have signed in.
+
+--until-logout is for a user name of this machine that several people share. The
+session can only be found and used from the login that you are in now: a session
+of the desktop or of ssh as the system counts it (systemd-logind, Windows), else
+the terminal that this program runs on (macOS too). When that ends, the session
+is forgotten and its tokens are revoked. Another session of the same KEY, which
+all the others find, is hidden from you meanwhile, and left as it is. This keeps
+people apart who mean well: whoever runs programs as the same user can also read
+the memory of yours.
+
 Where no profile is configured yet, or --profile names a preset that no profile
 is called by, a profile is written first: on a terminal you are asked which
 preset it begins with, and for its settings; without a terminal the exit code is
@@ -140,7 +157,8 @@ More examples:
   fourinsightctl login
   fourinsightctl login work --scope \"openid offline_access\"
   fourinsightctl login --no-browser --timeout 10m
-  fourinsightctl login work --force";
+  fourinsightctl login work --force
+  fourinsightctl login --until-logout";
 
 #[cfg(test)]
 mod tests {

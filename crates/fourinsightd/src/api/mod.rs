@@ -12,7 +12,10 @@ use axum::{
 };
 use fourinsight_ipc::Endpoint;
 
-use crate::{broker::Broker, clock::Clock, config::ConfigFile, login::Logins, store::Store};
+use crate::{
+    broker::Broker, clock::Clock, config::ConfigFile, login::Logins, peer::Peer, store::Store,
+    until_logout::UntilLogout,
+};
 
 mod attempts;
 mod daemon;
@@ -26,6 +29,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 mod token;
+mod visible;
 
 use error::ApiError;
 
@@ -33,6 +37,7 @@ use error::ApiError;
 pub(crate) struct Api {
     pub(crate) broker: Arc<Broker>,
     pub(crate) logins: Logins,
+    pub(crate) until_logout: Arc<UntilLogout>,
     pub(crate) config: Arc<ConfigFile>,
     pub(crate) config_path: PathBuf,
     pub(crate) store: Store,
@@ -71,8 +76,12 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
 }
 
 /// Answers a token request that needs no waiting, without the router: the common path.
-pub(crate) fn token_at_once(api: &Api, request: &Request<hyper::body::Incoming>) -> Option<Response> {
-    token::at_once(api, request)
+pub(crate) fn token_at_once(
+    api: &Api,
+    peer: &Peer,
+    request: &Request<hyper::body::Incoming>,
+) -> Option<Response> {
+    token::at_once(api, peer, request)
 }
 
 /// Answers can hold secrets: nobody on the way keeps them (RFC 6749 section 5.1).

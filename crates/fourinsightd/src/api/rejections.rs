@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     authority::{challenge::Challenge, text::clean},
+    peer::Peer,
     session::Reported,
     token::TokenId,
 };
@@ -37,12 +38,13 @@ use crate::{
 )]
 pub(super) async fn reject(
     State(api): State<Arc<Api>>,
+    peer: Peer,
     Key(key): Key,
     uri: Uri,
     Body(rejection): Body<Rejection>,
 ) -> Result<(StatusCode, axum::Json<RejectionResponse>), ApiError> {
     Query::read(uri.query(), &[])?;
-    let session = api.broker.session(&key).ok_or_else(|| ApiError::not_found("no such session"))?;
+    let session = api.session(&peer, &key).ok_or_else(|| ApiError::not_found("no such session"))?;
     let id = u64::from_str_radix(&rejection.token_id, 16)
         .map_err(|_| ApiError::invalid("token_id is the one of the token's answer"))?;
     // A field that is too long, or says nothing, is none: the token is refused all the same.

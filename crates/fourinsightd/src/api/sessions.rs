@@ -19,17 +19,22 @@ use super::{
 use crate::{
     authority::Failure,
     clock::{Clock, Timestamp},
+    peer::Peer,
     session::{Handle, Shown, Snapshot, View},
     token::{Expiry, TokenKey},
 };
 
 /// Lists every session.
 #[utoipa::path(get, path = "/v1/sessions", responses((status = 200, body = SessionList)))]
-pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Json<SessionList>, ApiError> {
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    peer: Peer,
+    uri: Uri,
+) -> Result<Json<SessionList>, ApiError> {
     Query::read(uri.query(), &[])?;
-    let known = api.broker.sessions();
+    let known = api.sessions(&peer);
     let mut sessions: Vec<_> = known.iter().filter_map(|session| status(&api, session)).collect();
-    for (key, profile) in api.logins.pending() {
+    for (key, profile) in api.signing_in(&peer) {
         if !sessions.iter().any(|status| status.session == key) {
             sessions.push(signing_in(key, profile));
         }
@@ -47,15 +52,16 @@ pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Json<S
 )]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
+    peer: Peer,
     Key(key): Key,
     uri: Uri,
 ) -> Result<Json<SessionStatus>, ApiError> {
     Query::read(uri.query(), &[])?;
     let pending = || {
-        let mut pending = api.logins.pending().into_iter();
+        let mut pending = api.signing_in(&peer).into_iter();
         pending.find(|(session, _)| *session == key).map(|(session, profile)| signing_in(session, profile))
     };
-    let known = api.broker.session(&key).and_then(|session| status(&api, &session));
+    let known = api.session(&peer, &key).and_then(|session| status(&api, &session));
     known.or_else(pending).map(Json).ok_or_else(|| unknown(&key))
 }
 
@@ -68,11 +74,12 @@ pub(super) async fn show(
 )]
 pub(super) async fn revoke(
     State(api): State<Arc<Api>>,
+    peer: Peer,
     Key(key): Key,
     uri: Uri,
 ) -> Result<Json<RevokeResponse>, ApiError> {
     Query::read(uri.query(), &[])?;
-    let session = api.broker.session(&key).filter(|session| session.snapshot().shown != Shown::SignedOut);
+    let session = api.session(&peer, &key).filter(|session| session.snapshot().shown != Shown::SignedOut);
     Ok(Json(session.ok_or_else(|| unknown(&key))?.revoke().await?))
 }
 
@@ -127,6 +134,7 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     }
     status.durability = if snapshot.degraded { Durability::Degraded } else { Durability::Durable };
     status.generation = snapshot.generation;
+    status.lifetime = snapshot.login.as_ref().map(|login| login.lifetime).unwrap_or_default();
     Some(status)
 }
 

@@ -25,6 +25,7 @@ mod profiles;
 mod rejections;
 mod sessions;
 mod tokens;
+mod until_logout;
 
 /// A daemon's API over a world.
 struct Caller {

@@ -1,6 +1,6 @@
 //! The authorization request: the address that the person opens (RFC 6749 section 4.1.1, RFC 7636, RFC 8707).
 
-use fourinsight_ipc::{ErrorBody, ErrorCode};
+use fourinsight_ipc::{ErrorBody, ErrorCode, message::Lifetime};
 use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope, basic::BasicClient};
 use secrecy::SecretString;
 
@@ -20,6 +20,8 @@ pub(super) struct Wish {
     pub(super) step_up: Option<StepUp>,
     /// What comes back, and how.
     pub(super) answer: AnswerMode,
+    /// How long the session is to last.
+    pub(super) lifetime: Lifetime,
 }
 
 /// What comes back from the authorization endpoint, and how.
@@ -237,6 +239,7 @@ pub(super) mod tests {
             force: false,
             step_up: None,
             answer: AnswerMode::Query,
+            lifetime: Lifetime::Stored,
         }
     }
 

@@ -63,7 +63,7 @@ impl Logins {
         status.verification_uri = Some(authorization.verification_uri);
         status.verification_uri_complete = authorization.verification_uri_complete;
         status.user_code = Some(authorization.user_code);
-        (status.warning, status.note) = (odd, note);
+        (status.warning, status.note, status.lifetime) = (odd, note, wish.lifetime);
         let polls = Polls {
             clock: self.clock.clone(),
             device_code: authorization.device_code,

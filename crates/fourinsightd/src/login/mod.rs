@@ -14,6 +14,7 @@
 //! | `device` | has the person enter a code elsewhere instead, and polls (RFC 8628) |
 //! | `attempt` | carries one attempt from the answer to the session, and asks its person where that is needed |
 //! | `known` | what a session was signed in with before, and whether another person would take that place |
+//! | `beside` | keeps the attempts for a login session's own sessions apart |
 //! | `unattended`, `opener` | logins that need no person: by client credentials |
 //! | `page`, `failure`, `tried` | tell how it ended |
 //!
@@ -29,7 +30,7 @@ use std::{
 
 use fourinsight_ipc::{
     ErrorBody, ErrorCode, SessionKey,
-    message::{LoginRequest, LoginResponse, LoginState, LoginStatus},
+    message::{Lifetime, LoginRequest, LoginResponse, LoginState, LoginStatus},
 };
 use tokio::sync::watch;
 
@@ -50,6 +51,7 @@ use crate::{
 mod attempt;
 mod authorize;
 mod awaits;
+mod beside;
 mod callback;
 mod device;
 mod failure;
@@ -120,6 +122,8 @@ pub struct NewLogin {
     pub keep_alive: bool,
     /// The client signed in as itself: its own credentials renew the tokens, and nothing of them is stored.
     pub by_client_credentials: bool,
+    /// How long the session lasts, and with that whether it is stored.
+    pub lifetime: Lifetime,
 }
 
 /// How long an attempt that has ended can still be asked about.
@@ -178,6 +182,7 @@ impl Logins {
 
         let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
         status.authorization_uri = authorization_uri;
+        status.lifetime = wish.lifetime;
         status.wanted = awaits.wanted();
         status.note = note;
         if let Some(warning) = profile.flow.legacy_warning() {
@@ -208,13 +213,14 @@ impl Logins {
             step_up: wish.step_up,
             refresh_idle: profile.refresh_idle,
             keep_alive: profile.keep_alive,
+            lifetime: wish.lifetime,
         }
     }
 
     /// Lists an attempt before its task starts; says how it stands.
     fn enter(&self, attempt: &Arc<Attempt>) -> LoginStatus {
         self.attempts().insert(attempt.id.clone(), Arc::clone(attempt));
-        tracing::info!(session = %attempt.session, profile = attempt.profile, "a login began");
+        tracing::info!(session = %attempt.named(), profile = attempt.profile, "a login began");
         attempt.status()
     }
 

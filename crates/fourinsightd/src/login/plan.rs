@@ -129,7 +129,7 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
         (Flow::Browser, ResponseMode::FormPost) => AnswerMode::FormPost,
         _ => AnswerMode::Query,
     };
-    Ok(Wish { scopes, resources, force: request.force, step_up: None, answer })
+    Ok(Wish { scopes, resources, force: request.force, step_up: None, answer, lifetime: request.lifetime() })
 }
 
 /// The flow that the request names instead of the profile's.

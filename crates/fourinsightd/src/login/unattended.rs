@@ -93,7 +93,7 @@ impl Logins {
         let turn = self.turn.lock().await;
         self.make_room(&session, 0).await?;
         let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
-        (status.warning, status.note) = (odd, note);
+        (status.warning, status.note, status.lifetime) = (odd, note, wish.lifetime);
         let (name, clock, help) = (profile.name.clone(), self.clock.clone(), profile.help);
         let deadline = clock.now() + attempt::LIFE;
         let (attempt, inbox) = Attempt::new(
@@ -106,7 +106,8 @@ impl Logins {
             self.sessions.history(),
         );
         let opener =
-            Opener::found(profile.name, registration, wish.scopes, wish.resources, profile.keep_alive);
+            Opener::found(profile.name, registration, wish.scopes, wish.resources, profile.keep_alive)
+                .lasting(wish.lifetime);
         inbox.listens_nowhere();
         self.enter(&attempt);
         drop(turn);

@@ -57,7 +57,7 @@ pub(crate) enum Event {
     Revoke,
     /// The server has been told, or could not be.
     RevocationEnded,
-    /// The daemon is stopping: finish, begin nothing.
+    /// The daemon is stopping: finish, begin nothing but the end of what is in memory only.
     Stop,
 }
 
@@ -72,7 +72,7 @@ pub(crate) enum Effect {
     Settled(Box<Settled>),
     /// Keep, in the record too, what the next login must ask for.
     StepUp(Box<StepUp>),
-    /// Write the record, then report [`Event::Persisted`] or [`Event::PersistFailed`].
+    /// Write the record, or see to it that there is none where nothing is to be on the disk, then report [`Event::Persisted`] or [`Event::PersistFailed`].
     Persist,
     /// Show the present state to everyone.
     Publish,

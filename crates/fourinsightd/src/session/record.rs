@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use fourinsight_ipc::message::Lifetime;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -43,6 +44,9 @@ pub(crate) struct Login {
     /// What the next login must ask for; that login's record does not have it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) step_up: Option<Box<StepUp>>,
+    /// How long the session lasts. What is read from the disk is there to stay.
+    #[serde(skip)]
+    pub(crate) lifetime: Lifetime,
 }
 
 impl Login {
@@ -55,6 +59,7 @@ impl Login {
     pub(crate) fn opener(&self) -> Opener {
         let (scopes, resources) = (self.scopes.clone(), self.resources.clone());
         Opener::found(self.profile.clone(), self.registration.clone(), scopes, resources, self.keep_alive)
+            .lasting(self.lifetime)
     }
 
     /// Who signed in, if that was known then.
@@ -86,7 +91,11 @@ impl Login {
     }
 
     pub(crate) fn policy(&self) -> Policy {
-        Policy { keep_alive: self.keep_alive, refresh_idle: self.refresh_idle.map(Duration::from_secs) }
+        Policy {
+            keep_alive: self.keep_alive,
+            refresh_idle: self.refresh_idle.map(Duration::from_secs),
+            in_memory: !self.lifetime.is_stored(),
+        }
     }
 }
 
@@ -222,7 +231,7 @@ impl Stored {
         match phase {
             Phase::SignedOut => Self::SignedOut,
             Phase::Opening(_) => Self::ClientCredentials,
-            Phase::SignedIn(session) if !session.needs_disk() => Self::ClientCredentials,
+            Phase::SignedIn(session) if session.by_client_credentials() => Self::ClientCredentials,
             Phase::SignedIn(session) => {
                 let (refresh_token, ended) = match &session.grant {
                     Grant::RefreshToken { token, obtained_at, idle_end } => {

@@ -1,7 +1,7 @@
 //! One redemption, in the order that survives a crash: write the intent, ask once, write the raw answer, and only
 //! then try to understand it. The state machine persists the outcome before anyone sees it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use fourinsight_ipc::SessionKey;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use crate::{
         response::{self, Expected, RawAnswer},
     },
     clock::Timestamp,
+    telemetry,
     token::{Person, RefreshToken, TokenKey},
 };
 
@@ -33,17 +34,30 @@ pub(super) struct Redemption {
 }
 
 impl Redemption {
+    /// The session as logs name it.
+    fn named(&self) -> impl fmt::Display + '_ {
+        telemetry::session(&self.session, self.login.lifetime)
+    }
+
+    /// Whether the steps of the rotation go to the disk: where nothing of the session is there, nothing of it can
+    /// outlive a crash.
+    fn is_journalled(&self) -> bool {
+        self.login.lifetime.is_stored()
+    }
+
     /// Redeems. Returns what came of it and when the request was sent.
     pub(super) async fn run(self, environment: &Environment) -> (Outcome, Timestamp) {
         let Environment { store, clock, exchange, .. } = environment;
         let intent = Intent::new(&self.key, clock.unix_now()).to_bytes();
-        if let Err(error) = store.intend(&self.session, self.generation, intent.clone()).await {
-            tracing::warn!(session = %self.session, %error, "the journal cannot take a redemption; none is started");
+        if self.is_journalled()
+            && let Err(error) = store.intend(&self.session, self.generation, intent.clone()).await
+        {
+            tracing::warn!(session = %self.named(), %error, "the journal cannot take a redemption; none is started");
             return (unsent(&error.to_string()), clock.now());
         }
         let obtained_at = clock.now();
         let own = self.is_own();
-        tracing::trace!(session = %self.session, generation = self.generation, own, "redeeming the refresh token");
+        tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
         let claims = Demand::claims(self.demand.as_ref(), &self.login.registration);
         let granted = if self.narrowed { self.login.granted_scopes() } else { vec![] };
         let purpose = if own { Purpose::Own { granted: &granted } } else { Purpose::Other };
@@ -65,13 +79,16 @@ impl Redemption {
                 return (outcome, obtained_at);
             }
         };
-        if answer.may_grant() {
+        if self.is_journalled() && answer.may_grant() {
             let entry = journal_entry(&intent, &answer.to_bytes());
             if let Err(error) = store.answer(&self.session, self.generation, entry).await {
-                tracing::warn!(session = %self.session, %error, "the journal cannot take the answer; it is in memory only");
+                tracing::warn!(session = %self.named(), %error, "the journal cannot take the answer; it is in memory only");
             }
         }
-        let outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
+        let mut outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
+        if let Outcome::Retry(retry) = &mut outcome {
+            retry.ambiguous |= self.error_may_spend(answer.status);
+        }
         self.settle_if_unused(&outcome, environment).await;
         (outcome, obtained_at)
     }
@@ -87,12 +104,19 @@ impl Redemption {
                 refusal.verdict != Verdict::PersonChanged && !other
             }
         };
-        if unused {
+        if unused && self.is_journalled() {
             let settled = environment.store.settle(&self.session, self.generation - 1).await;
             settled.unwrap_or_else(
-                |error| tracing::debug!(session = %self.session, %error, "the slot stays open"),
+                |error| tracing::debug!(session = %self.named(), %error, "the slot stays open"),
             );
         }
+    }
+
+    /// Whether an unclear error for another audience may have cost the refresh token. Who asks too often is told so
+    /// before anything else is looked at.
+    fn error_may_spend(&self, status: u16) -> bool {
+        let refused = (400..500).contains(&status) && status != 429;
+        refused && !self.is_own() && self.login.terms().refusal_may_spend(Verdict::InteractionRequired)
     }
 
     fn is_own(&self) -> bool {

@@ -82,6 +82,7 @@ impl World {
             refresh_idle: None,
             keep_alive: true,
             by_client_credentials: false,
+            lifetime: fourinsight_ipc::message::Lifetime::Stored,
         }
     }
 

@@ -62,6 +62,8 @@ pub(crate) struct Policy {
     pub(crate) keep_alive: bool,
     /// How long the server keeps an unused refresh token, when it does not say so itself.
     pub(crate) refresh_idle: Option<Duration>,
+    /// Nothing of the session is to be on the disk.
+    pub(crate) in_memory: bool,
 }
 
 /// Whether the disk holds what memory holds.
@@ -117,7 +119,12 @@ impl SignedIn {
     /// Whether a token must be on the disk before it is shown, and before the next is asked for: where asking spends
     /// what the disk holds.
     pub(super) fn needs_disk(&self) -> bool {
-        !matches!(self.grant, Grant::ClientCredentials)
+        !self.policy.in_memory && !self.by_client_credentials()
+    }
+
+    /// Whether the client's own credentials are what is redeemed.
+    pub(super) fn by_client_credentials(&self) -> bool {
+        matches!(self.grant, Grant::ClientCredentials)
     }
 
     /// The session's own token.
@@ -234,8 +241,11 @@ impl SignedIn {
             Durability::Durable | Durability::Writing { degraded_since: None } => None,
         };
         let unsaved = degraded.map(|since| {
-            let description =
-                "the disk refuses the session's record; it is kept in memory and written every second";
+            let description = if self.policy.in_memory {
+                "the disk refuses to delete what it holds of the login before this one; that is tried every second"
+            } else {
+                "the disk refuses the session's record; it is kept in memory and written every second"
+            };
             (Failure::ours("storage_failed", description), since)
         });
         let paused = || self.backoff.as_ref().map(|backoff| (backoff.failure.clone(), backoff.since));

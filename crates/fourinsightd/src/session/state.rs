@@ -12,6 +12,9 @@
 //! What always holds, and `state_properties.rs` tries to break: at most one redemption is in flight; only a final
 //! verdict, a changed person or a revocation drops a grant; nothing is published before its persistence was
 //! attempted; a degraded session starts no redemption.
+//!
+//! A session that is in memory only takes the same way: its disk is always as it should be, namely without it. When
+//! the daemon stops it is revoked, because nobody could use its tokens afterwards.
 
 mod answers;
 mod rejections;
@@ -71,7 +74,7 @@ struct InFlight {
 impl State {
     /// How long a refusal that needs a person stands before a later request tries again.
     pub(crate) const REFUSAL_FLOOR: Duration = Duration::from_mins(1);
-    const PERSIST_RETRY: Duration = Duration::from_secs(1);
+    pub(super) const PERSIST_RETRY: Duration = Duration::from_secs(1);
 
     /// A session that nobody has signed in to.
     pub(crate) fn signed_out() -> Self {
@@ -114,7 +117,12 @@ impl State {
 
     /// Whether the client's own credentials are what is redeemed.
     pub(crate) fn by_client_credentials(&self) -> bool {
-        matches!(&self.phase, Phase::SignedIn(SignedIn { grant: Grant::ClientCredentials, .. }))
+        matches!(&self.phase, Phase::SignedIn(session) if session.by_client_credentials())
+    }
+
+    /// Whether a refusal may have cost the refresh token.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        matches!(&self.phase, Phase::SignedIn(SignedIn { doubt: Some(_), .. }))
     }
 
     /// Whether the server may have narrowed the grant to less than the session's own key.
@@ -183,12 +191,17 @@ impl State {
             }
             Event::Stop => {
                 self.stopping = true;
-                vec![]
+                if self.ends_with_the_daemon() { self.revoke() } else { vec![] }
             }
         };
         effects.extend(self.open_if_due(now));
         effects.extend(self.redeem_what_is_due(now));
         effects
+    }
+
+    /// Whether nobody can use the session's tokens once the daemon has stopped.
+    fn ends_with_the_daemon(&self) -> bool {
+        matches!(&self.phase, Phase::SignedIn(session) if session.policy.in_memory)
     }
 
     fn open_if_due(&mut self, now: Timestamp) -> Option<Effect> {
@@ -216,7 +229,7 @@ impl State {
         let arrival = Arrival { obtained_at: new.obtained_at, id: new.id, now, chance };
         session.take(&new.own, new.tokens, &Begun::default(), arrival);
         self.phase = Phase::SignedIn(session);
-        self.write()
+        if self.stopping && self.ends_with_the_daemon() { self.revoke() } else { self.write() }
     }
 
     fn tick(&mut self, last_used: Timestamp, now: Timestamp) -> Vec<Effect> {

@@ -340,7 +340,7 @@ impl Watched {
             own: own(),
             obtained_at: self.now,
             id: self.id(),
-            policy: Policy { keep_alive: true, refresh_idle: None },
+            policy: Policy { keep_alive: true, refresh_idle: None, in_memory: false },
             by_client_credentials: grant == Brings::ClientCredentials,
             terms: Terms { bounded: true, granted: Some(granted().into()), rotation },
         };

@@ -4,6 +4,7 @@ mod answers;
 mod audiences;
 mod client_credentials;
 mod demands;
+mod ephemeral;
 mod expiry;
 mod grants;
 mod renewal;
@@ -89,7 +90,7 @@ impl Machine {
     }
 
     fn signed_in() -> Self {
-        let policy = Policy { keep_alive: true, refresh_idle: None };
+        let policy = Policy { keep_alive: true, refresh_idle: None, in_memory: false };
         Self::signed_in_with(tokens("A1", Some("R1"), 1000), policy)
     }
 

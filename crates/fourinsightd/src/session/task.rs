@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     future::Future,
     pin::Pin,
     sync::{
@@ -21,7 +22,7 @@ use super::{
     Command, Handle, Nudge,
     demand::Demand,
     event::{Effect, Event, NewGrant},
-    record::{self, Login, StoredPerson},
+    record::{Login, StoredPerson},
     redeem::Redemption,
     schedule::Chance,
     snapshot::Snapshot,
@@ -34,17 +35,20 @@ use crate::{
     http::HttpExchange,
     login::{NewLogin, Opener},
     random, revocation,
-    store::{Slot, Store, StoreError},
+    store::{Slot, Store},
+    telemetry,
     token::{TokenId, TokenKey},
 };
 
 mod demands;
-mod forgetting;
+mod disk;
 mod history;
 mod opening;
 mod recovery;
+mod telling;
 
 /// What every session's task works with.
+#[derive(Clone)]
 pub(crate) struct Environment {
     pub(crate) exchange: Arc<dyn HttpExchange>,
     /// What servers said of themselves.
@@ -205,6 +209,11 @@ impl Task {
         }
     }
 
+    /// The session as logs name it.
+    fn named(&self) -> impl fmt::Display + use<'_> {
+        telemetry::session(&self.key, self.login.as_ref().map(|login| login.lifetime).unwrap_or_default())
+    }
+
     async fn tick(&mut self) {
         let was_signed_in = matches!(self.state.phase, Phase::SignedIn(_));
         let uses = self.publisher.borrow().uses();
@@ -267,6 +276,7 @@ impl Task {
             keep_alive: new.keep_alive,
             person: new.tokens.person.as_ref().map(StoredPerson::from),
             step_up: None,
+            lifetime: new.lifetime,
         };
         let grant = NewGrant {
             tokens: new.tokens,
@@ -278,7 +288,7 @@ impl Task {
             terms: login.terms(),
         };
         self.login = Some(Arc::new(login));
-        tracing::info!(session = %self.key, "signed in");
+        tracing::info!(session = %self.named(), "signed in");
         self.handle(Event::SignIn(Box::new(grant))).await;
     }
 
@@ -286,13 +296,16 @@ impl Task {
         self.work = None;
         match finished {
             Finished::Redeemed { action, attempt, outcome, obtained_at } => {
+                self.wipe_stale_slot().await;
                 self.answered(action, attempt, outcome, obtained_at).await;
             }
             Finished::Revoked(ended) => {
                 self.remember_revocation(&ended);
                 let response = ended.response;
+                // Before the name is forgotten that logs are not to know.
+                let named = self.named().to_string();
                 self.handle(Event::RevocationEnded).await;
-                tracing::info!(session = %self.key, revocation = ?response.revocation, "revoked and forgotten");
+                tracing::info!(session = named, revocation = ?response.revocation, "revoked and forgotten");
                 for revoker in self.revokers.drain(..) {
                     let _ = revoker.send(response.clone());
                 }
@@ -320,6 +333,11 @@ impl Task {
                 Effect::Persist => {
                     let event = self.persist().await;
                     unsettled |= matches!(event, Event::Persisted);
+                    if unsettled && !redeeming && self.stored.is_some() && self.state.is_in_doubt() {
+                        // The record says more than the slot, which would have a start ask the server again.
+                        self.settle().await;
+                        unsettled = false;
+                    }
                     // What follows from the write comes before what was planned after it.
                     for effect in self.react(event).into_iter().rev() {
                         effects.push_front(effect);
@@ -361,43 +379,14 @@ impl Task {
         }));
     }
 
-    async fn persist(&mut self) -> Event {
-        let Environment { store, clock, .. } = &*self.environment;
-        let generation = self.state.generation;
-        let record = record::encode(&self.state.phase, self.login.as_deref(), clock);
-        match store.compare_and_put(&self.key, self.stored, generation, record).await {
-            Ok(()) => {
-                (self.stored, self.attempted) = (Some(generation), None);
-                tracing::trace!(session = %self.key, generation, "the record is durable");
-                Event::Persisted
-            }
-            Err(error) => {
-                // The store has one writer, us: what it holds instead can only be our own last attempt.
-                if matches!(error, StoreError::Conflict) {
-                    std::mem::swap(&mut self.stored, &mut self.attempted);
-                } else {
-                    self.attempted = Some(generation);
-                }
-                tracing::error!(session = %self.key, generation, %error, "the record cannot be written; it is kept in memory");
-                Event::PersistFailed
-            }
-        }
-    }
-
-    async fn settle(&mut self) {
-        if let Err(error) = self.environment.store.settle(&self.key, self.state.generation).await {
-            tracing::debug!(session = %self.key, %error, "the journal slot cannot be settled yet");
-        }
-    }
-
     fn publish(&self) {
         let last = Arc::clone(&self.publisher.borrow());
         let snapshot = Snapshot::of(&self.state, self.login.as_ref(), &self.key, Some(&last));
         match (&last.problem, &snapshot.problem) {
             (old, Some((new, _))) if !old.as_ref().is_some_and(|(old, _)| old.says_the_same(new)) => {
-                tracing::warn!(session = %self.key, error = %new.error, "{}", new.description);
+                tracing::warn!(session = %self.named(), error = %new.error, "{}", new.description);
             }
-            (Some(_), None) => tracing::info!(session = %self.key, "working again"),
+            (Some(_), None) => tracing::info!(session = %self.named(), "working again"),
             _ => {}
         }
         self.publisher.send_replace(Arc::new(snapshot));

@@ -15,6 +15,7 @@ mod demands;
 mod dialects;
 mod disk;
 mod doubt;
+mod ephemeral;
 mod history;
 mod logins;
 mod outages;

@@ -12,7 +12,7 @@ mod qr;
 mod wait;
 
 use fourinsight_client::{Error, LoginRequest, LoginState, LoginStatus, SessionState, SessionStatus};
-use fourinsight_ipc::message::Identity;
+use fourinsight_ipc::message::{Identity, Lifetime};
 
 use super::{Context, why};
 use crate::{
@@ -51,6 +51,8 @@ fn request(options: &Login) -> Result<LoginRequest, Failure> {
         force: options.force,
         client_id: options.client_id.clone(),
         client_secret,
+        ephemeral: options.lasting.ephemeral,
+        until_logout: options.lasting.until_logout,
         ..LoginRequest::default()
     })
 }
@@ -73,7 +75,12 @@ const ANSWERED_BY_LOGIN: [&str; 6] = [
 /// The session, if somebody is signed in. Starts the daemon, which may know a session from before.
 fn signed_in(context: &Context, options: &Login) -> Result<Option<SessionStatus>, Error> {
     context.client.start_daemon()?;
-    Ok(context.status(&options.key)?.filter(|session| session.state == SessionState::SignedIn))
+    // One that does not end with this login is hidden by the one that is asked for, and not in its way.
+    let counts = |session: &SessionStatus| {
+        session.state == SessionState::SignedIn
+            && (!options.lasting.until_logout || session.lifetime == Lifetime::UntilLogout)
+    };
+    Ok(context.status(&options.key)?.filter(counts))
 }
 
 fn already(context: &Context, session: &SessionStatus, request: &LoginRequest) -> Result<Exit, Failure> {
@@ -87,7 +94,7 @@ fn already(context: &Context, session: &SessionStatus, request: &LoginRequest) -
     if context.json {
         output::json_to_stdout(session)?;
     } else {
-        say("Already signed in", session.identity.as_ref(), session.session.as_str())?;
+        say("Already signed in", session.identity.as_ref(), session.session.as_str(), session.lifetime)?;
     }
     Ok(Exit::Done)
 }
@@ -154,18 +161,29 @@ fn failed(attempt: &LoginStatus) -> Failure {
 
 fn say_of(what: &str, attempt: &LoginStatus) -> Result<(), Failure> {
     if ["client_credentials", "certificate"].contains(&attempt.flow.as_str()) {
-        let line = format!("{what} as the client itself, session {}.\n", attempt.session);
+        let until = until(attempt.lifetime);
+        let line = format!("{what} as the client itself, session {}{until}.\n", attempt.session);
         return output::to_stdout(line.as_bytes());
     }
-    say(what, attempt.identity.as_ref(), attempt.session.as_str())
+    say(what, attempt.identity.as_ref(), attempt.session.as_str(), attempt.lifetime)
 }
 
-fn say(what: &str, identity: Option<&Identity>, key: &str) -> Result<(), Failure> {
+fn say(what: &str, identity: Option<&Identity>, key: &str, lifetime: Lifetime) -> Result<(), Failure> {
+    let until = until(lifetime);
     let line = match person(identity) {
-        Some(person) => format!("{what} as {person}, session {key}.\n"),
-        None => format!("{what}, session {key}; the server does not say as whom.\n"),
+        Some(person) => format!("{what} as {person}, session {key}{until}.\n"),
+        None => format!("{what}, session {key}{until}; the server does not say as whom.\n"),
     };
     output::to_stdout(line.as_bytes())
+}
+
+/// How long a session lasts that is in memory only.
+fn until(lifetime: Lifetime) -> &'static str {
+    match lifetime {
+        Lifetime::Stored => "",
+        Lifetime::UntilLogout => ", in memory until you log out",
+        _ => ", in memory until the daemon stops",
+    }
 }
 
 #[cfg(test)]

@@ -48,8 +48,12 @@ impl State {
                     }
                     Outcome::Retry(retry) => {
                         let failure = retry.failure.clone();
+                        let doubted = key != session.own
+                            && retry.ambiguous
+                            && session.doubt_after(Verdict::InteractionRequired, &failure, arrival.now);
                         session.pause(&key, retry, arrival);
-                        (vec![Effect::Publish], Ended::Unavailable(failure))
+                        let effects = if doubted { session.persist_doubt() } else { vec![Effect::Publish] };
+                        (effects, Ended::Unavailable(failure))
                     }
                     Outcome::Refused(refusal) => {
                         (self.refused(&key, &begun, refusal.clone(), arrival), Ended::Refused(refusal))
@@ -71,7 +75,7 @@ impl State {
             && let Some(claims) = &demand.claims
         {
             let needs_person = matches!(refusal.verdict, Verdict::Final | Verdict::InteractionRequired);
-            if needs_person && session.needs_disk() {
+            if needs_person && !session.by_client_credentials() {
                 let step_up = StepUp::for_server(claims.clone(), refusal.failure.clone());
                 effects.push(Effect::StepUp(Box::new(step_up)));
             }
@@ -106,7 +110,7 @@ impl State {
         let own = *key == session.own;
         match refusal.verdict {
             // There is no grant to end, only a client that somebody has to set right.
-            _ if own && !session.needs_disk() => {
+            _ if own && session.by_client_credentials() => {
                 session.pause_until(key, now + schedule::misconfigured_backoff(chance), refusal.failure, now);
             }
             Verdict::Final if own => {
@@ -131,9 +135,8 @@ impl State {
             verdict => {
                 let doubted = !own && session.doubt_after(verdict, &refusal.failure, now);
                 session.entry(key.clone(), now).refuse(refused_now(refusal, now));
-                // The journal says only that the refresh token was sent; what came of it goes into the record.
                 if doubted {
-                    return session.write_again();
+                    return session.persist_doubt();
                 }
             }
         }

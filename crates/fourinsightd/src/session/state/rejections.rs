@@ -82,7 +82,7 @@ impl State {
                 if was_served { session.write_again() } else { vec![] }
             }
             // A client that signed in as itself has no person to ask.
-            (Meaning::Person, Some(challenge)) if session.needs_disk() => {
+            (Meaning::Person, Some(challenge)) if !session.by_client_credentials() => {
                 let mut effects = vec![Effect::StepUp(Box::new(StepUp::for_api(challenge)))];
                 effects.extend(session.write_again());
                 effects

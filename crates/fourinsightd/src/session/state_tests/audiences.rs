@@ -12,7 +12,7 @@ fn signed_in_on(terms: Terms) -> Machine {
         own: own(),
         obtained_at: START,
         id: TokenId(1000),
-        policy: Policy { keep_alive: true, refresh_idle: None },
+        policy: Policy { keep_alive: true, refresh_idle: None, in_memory: false },
         by_client_credentials: false,
         terms,
     };

@@ -25,7 +25,7 @@ fn open() -> Machine {
         own: own(),
         obtained_at: START,
         id: TokenId(0),
-        policy: Policy { keep_alive: true, refresh_idle: None },
+        policy: Policy { keep_alive: true, refresh_idle: None, in_memory: false },
         by_client_credentials: true,
         terms: Terms::default(),
     };
@@ -98,7 +98,7 @@ fn a_session_whose_record_cannot_be_written_renews_all_the_same() {
         own: own(),
         obtained_at: START,
         id: TokenId(0),
-        policy: Policy { keep_alive: true, refresh_idle: None },
+        policy: Policy { keep_alive: true, refresh_idle: None, in_memory: false },
         by_client_credentials: true,
         terms: Terms::default(),
     };

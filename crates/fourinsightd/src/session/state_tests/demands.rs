@@ -132,7 +132,7 @@ fn claims_that_the_server_does_not_understand_pause_nobody() {
 
 #[test]
 fn without_a_refresh_token_claims_need_the_person() {
-    let policy = Policy { keep_alive: true, refresh_idle: None };
+    let policy = Policy { keep_alive: true, refresh_idle: None, in_memory: false };
     let mut machine = Machine::signed_in_with(tokens("A1", None, 1000), policy);
     let effects = machine.demand(&own(), &demand("a"));
     assert!(wants_login(&effects) && matches!(ends(&effects)[..], [(_, Ended::Refused(_))]));
@@ -246,7 +246,7 @@ fn a_person_who_must_sign_in_otherwise_keeps_the_token_for_other_apis() {
 
 #[test]
 fn what_cannot_be_renewed_needs_its_person_after_a_rejection() {
-    let policy = Policy { keep_alive: true, refresh_idle: None };
+    let policy = Policy { keep_alive: true, refresh_idle: None, in_memory: false };
     let mut machine = Machine::signed_in_with(tokens("A1", None, 1000), policy);
     let (_, reported) = machine.reject(0, None);
     assert!(matches!(reported, Reported::Person(failure) if failure.error == "access_token_rejected"));

@@ -1,4 +1,4 @@
-//! Tells the server to forget tokens, and forgets the session.
+//! What a session's task tells the server to forget.
 
 use std::sync::Arc;
 
@@ -34,14 +34,5 @@ impl Task {
             revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
                 .await;
         });
-    }
-
-    pub(super) async fn forget(&mut self) {
-        if let Err(error) = self.environment.store.delete(&self.key).await {
-            tracing::error!(session = %self.key, %error, "the record cannot be deleted; it is marked as revoking and is deleted at the next start");
-            return;
-        }
-        self.stored = None;
-        self.login = None;
     }
 }
