@@ -23,6 +23,7 @@ mod leaks;
 mod logins;
 mod presets;
 mod profiles;
+mod rejections;
 mod sessions;
 mod tokens;
 mod until_logout;

@@ -210,6 +210,7 @@ impl Logins {
             registration,
             scopes: wish.scopes,
             resources: wish.resources,
+            step_up: wish.step_up,
             refresh_idle: profile.refresh_idle,
             keep_alive: profile.keep_alive,
             lifetime: wish.lifetime,

@@ -45,7 +45,10 @@ impl Logins {
         }
         let help = profile.help;
         unattended::bring(request, &mut profile).map_err(|error| with_help(error, help))?;
-        let wish = wish(request, &profile)?;
+        let mut wish = wish(request, &profile)?;
+        if !profile.flow.is_unattended() {
+            wish.step_up = self.sessions.known(&request.session).step_up_by(&profile.name).cloned();
+        }
         let note = problem.map(|problem| {
             format!("the configuration as it was before is used, because it now has an error: {problem}")
         });
@@ -128,7 +131,7 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
         (Flow::Browser, ResponseMode::FormPost) => AnswerMode::FormPost,
         _ => AnswerMode::Query,
     };
-    Ok(Wish { scopes, resources, force: request.force, answer, lifetime: request.lifetime() })
+    Ok(Wish { scopes, resources, force: request.force, step_up: None, answer, lifetime: request.lifetime() })
 }
 
 /// The flow that the request names instead of the profile's.

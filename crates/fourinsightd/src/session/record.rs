@@ -18,7 +18,7 @@ use super::{
     terms::Terms,
 };
 use crate::{
-    authority::{Failure, Registration, ResourceStyle, client_auth},
+    authority::{Failure, Registration, ResourceStyle, client_auth, step_up::StepUp},
     clock::{Clock, Timestamp},
     login::{Opener, is_brought},
     profile::Rotation,
@@ -44,6 +44,9 @@ pub(crate) struct Login {
     /// Names the refresh token of another tool's cache that the login was taken over with, and does not reveal it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) imported: Option<String>,
+    /// What the next login must ask for; that login's record does not have it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) step_up: Option<Box<StepUp>>,
     /// How long the session lasts. What is read from the disk is there to stay.
     #[serde(skip)]
     pub(crate) lifetime: Lifetime,

@@ -103,6 +103,7 @@ async fn are_those_of_fourinsight_api(profile: &str) {
         &refresh_token,
         &own,
         grant::Purpose::Own { granted: &[] },
+        None,
         0,
     )
     .await

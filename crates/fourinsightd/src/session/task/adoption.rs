@@ -73,6 +73,7 @@ impl Task {
             keep_alive: adoption.keep_alive,
             granted: None,
             person: None,
+            step_up: None,
             imported: Some(adoption.fingerprint),
             lifetime: Lifetime::default(),
         };
