@@ -220,6 +220,32 @@ impl Watched {
         matches!(&self.state.phase, Phase::SignedIn(session) if session.durability != Durability::Durable)
     }
 
+    fn reject(&mut self, why: Why) -> Result<(), TestCaseError> {
+        let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
+        let Some(id) = session.own_token().map(|token| token.id) else { return Ok(()) };
+        let challenge = match why {
+            Why::Unsaid => None,
+            Why::Claims(number) => Some(Challenge { claims: Some(claims(number)), ..Challenge::default() }),
+            Why::Person => Some(Challenge {
+                error: Some("insufficient_user_authentication".into()),
+                ..Challenge::default()
+            }),
+        };
+        self.event(Event::Rejected { id, challenge: challenge.map(Box::new) }, false)?;
+        if why == Why::Person {
+            let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
+            let serves = session.own_token().map(|token| token.id) == Some(id);
+            prop_assert!(serves, "a token that is good for other APIs was taken away");
+            return Ok(());
+        }
+        let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
+        prop_assert!(
+            session.entries.values().all(|entry| entry.token.as_ref().is_none_or(|token| token.id != id)),
+            "a rejected token is still held"
+        );
+        Ok(())
+    }
+
     fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
         match step {
             Step::Pass(seconds) => {
@@ -252,36 +278,7 @@ impl Watched {
                 let demand = Demand { claims, cae: number % 2 == 0 };
                 self.event(Event::Demanded { key, demand }, false)
             }
-            Step::Reject(why) => {
-                let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
-                let Some(id) = session.own_token().map(|token| token.id) else { return Ok(()) };
-                let challenge = match why {
-                    Why::Unsaid => None,
-                    Why::Claims(number) => {
-                        Some(Challenge { claims: Some(claims(number)), ..Challenge::default() })
-                    }
-                    Why::Person => Some(Challenge {
-                        error: Some("insufficient_user_authentication".into()),
-                        ..Challenge::default()
-                    }),
-                };
-                self.event(Event::Rejected { id, challenge: challenge.map(Box::new) }, false)?;
-                if why == Why::Person {
-                    let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
-                    let serves = session.own_token().map(|token| token.id) == Some(id);
-                    prop_assert!(serves, "a token that is good for other APIs was taken away");
-                    return Ok(());
-                }
-                let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
-                prop_assert!(
-                    session
-                        .entries
-                        .values()
-                        .all(|entry| entry.token.as_ref().is_none_or(|token| token.id != id)),
-                    "a rejected token is still held"
-                );
-                Ok(())
-            }
+            Step::Reject(why) => self.reject(why),
             Step::Answer(answer) => {
                 let Some(attempt) = self.in_flight.pop() else { return Ok(()) };
                 let fatal = matches!(answer, Answer::Refused(Verdict::Final | Verdict::PersonChanged));

@@ -6,6 +6,7 @@ use super::*;
 const NBF: &str = r#"{"access_token":{"nbf":{"essential":true,"value":"1604106651"}}}"#;
 const ACRS: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
 
+#[expect(clippy::unnecessary_wraps, reason = "what it is compared with, or handed to, is optional")]
 fn claims(json: &str) -> Option<Claims> {
     Some(Claims::read(json).unwrap())
 }

@@ -126,7 +126,7 @@ async fn each_kind_of_request_speaks_the_servers_dialect() {
                 .await,
             ),
             "client" => {
-                drop(client_credentials::redeem(&fake, &registration, ["a"], ["api://x"], None, 0).await)
+                drop(client_credentials::redeem(&fake, &registration, ["a"], ["api://x"], None, 0).await);
             }
             _ => {
                 let key = TokenKey::new(["a", "openid"], ["api://x"]);

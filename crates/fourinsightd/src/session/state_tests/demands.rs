@@ -17,6 +17,7 @@ fn demand(name: &str) -> Demand {
     Demand { claims: Some(claims(name)), cae: false }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what it is compared with, or handed to, is optional")]
 fn challenge(error: &str, claims: Option<Claims>) -> Option<Box<Challenge>> {
     Some(Box::new(Challenge { error: Some(error.into()), claims, ..Challenge::default() }))
 }
@@ -172,7 +173,7 @@ fn claims_that_come_after_the_plain_report_are_redeemed_after_it() {
 #[test]
 fn a_refused_rejection_makes_its_key_wait_for_the_person_and_no_other() {
     let mut machine = Machine::signed_in();
-    let (attempt, _) = asks_for(&machine.request(&other(), None)).map(|(attempt, _)| (attempt, ())).unwrap();
+    let (attempt, _) = asks_for(&machine.request(&other(), None)).unwrap();
     machine.answer(attempt, granted("M1", None));
     let (effects, _) = machine.reject(attempt, challenge("insufficient_claims", Some(claims("a"))));
     let (attempt, _) = asks_for(&effects).unwrap();

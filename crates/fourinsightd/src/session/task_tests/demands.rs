@@ -20,6 +20,7 @@ fn with_claims(json: &str) -> TokenRequest {
     TokenRequest { claims: Some(Claims::read(json).unwrap()), ..usual() }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what it is compared with, or handed to, is optional")]
 fn challenge(error: &str, claims: Option<&str>) -> Option<Challenge> {
     let claims = claims.map(|json| Claims::read(json).unwrap());
     Some(Challenge { error: Some(error.into()), claims, ..Challenge::default() })
