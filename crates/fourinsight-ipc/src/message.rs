@@ -7,9 +7,11 @@ use crate::{ErrorBody, SessionKey};
 
 mod answer;
 mod attempt;
+mod revocation;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
+pub use revocation::{Revocation, RevokeResponse};
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -323,37 +325,6 @@ pub enum LoginState {
     Unknown,
 }
 
-/// `200` of `DELETE /v1/sessions/{key}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct RevokeResponse {
-    /// The session that is gone.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
-    pub session: SessionKey,
-    /// What the server made of it.
-    pub revocation: Revocation,
-    /// The same for people.
-    pub description: String,
-    /// Until when access tokens already handed out may still be accepted; absent when nobody knows or none is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub access_tokens_live_until: Option<i64>,
-}
-
-/// What the server made of a revocation (RFC 7009). The session is forgotten here in every case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Revocation {
-    /// The server confirmed it.
-    Revoked,
-    /// The server has no revocation endpoint.
-    Unsupported,
-    /// The server refused, or could not be reached.
-    #[serde(other)]
-    Failed,
-}
-
 /// `GET /v1/version`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -413,7 +384,6 @@ mod tests {
     fn states_of_a_newer_daemon_are_read_as_unknown() {
         assert_eq!(serde_json::from_str::<SessionState>(r#""melted""#).unwrap(), SessionState::Unknown);
         assert_eq!(serde_json::from_str::<LoginState>(r#""melted""#).unwrap(), LoginState::Unknown);
-        assert_eq!(serde_json::from_str::<Revocation>(r#""melted""#).unwrap(), Revocation::Failed);
     }
 
     #[test]
