@@ -59,6 +59,9 @@ pub struct SessionStatus {
     /// Its key.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub session: SessionKey,
+    /// The `session_key` of `fourinsight.api` that it was signed in for, where its key cannot say that itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_key: Option<String>,
     /// The profile it was logged in with; absent before its first login.
     pub profile: Option<String>,
     /// Where it stands.
@@ -98,6 +101,7 @@ impl SessionStatus {
     pub fn new(session: SessionKey, state: SessionState) -> Self {
         Self {
             session,
+            original_key: None,
             profile: None,
             state,
             identity: None,
@@ -224,6 +228,12 @@ pub struct LoginRequest {
     /// Ask the server to really ask the person again.
     #[serde(default)]
     pub force: bool,
+    /// Accept another person than the session had, without asking.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub switch_user: bool,
+    /// The `session_key` of `fourinsight.api` that `session` stands for: see [`SessionKey::of_seed`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_key: Option<String>,
     /// Flow `client_credentials`: a client identifier instead of the profile's, with its `client_secret`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,

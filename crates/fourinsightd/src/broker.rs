@@ -13,7 +13,7 @@ use crate::{
     authority::issuer::PinnedIssuer,
     history::History,
     login::{Known, NewLogin, Opener, SignIn, SignedInAs},
-    session::{Environment, Handle, Opened, Shown, Start, prepare, record},
+    session::{Environment, Handle, Opened, Shown, Snapshot, Start, prepare, record},
     store::Loaded,
 };
 
@@ -63,6 +63,21 @@ impl Broker {
         }
     }
 
+    /// The other signed-in sessions of the same issuer, client and person, by key.
+    pub(crate) fn others_of(&self, session: &Handle) -> Vec<SessionKey> {
+        let Some(owner) = owner(&session.snapshot()) else { return Vec::new() };
+        let others = self.sessions().into_iter().filter(|other| other.key != session.key);
+        let mut others: Vec<_> = others
+            .filter(|other| {
+                let snapshot = other.snapshot();
+                snapshot.shown == Shown::SignedIn && self::owner(&snapshot).as_ref() == Some(&owner)
+            })
+            .map(|other| other.key)
+            .collect();
+        others.sort();
+        others
+    }
+
     /// Waits until every task has finished what it began. They begin nothing more once the daemon is stopping.
     pub(crate) async fn finished(&self) {
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
@@ -107,6 +122,13 @@ impl Broker {
     }
 }
 
+/// To whom a server granted what a session holds: the client, and the person with who vouches for them.
+fn owner(snapshot: &Snapshot) -> Option<(String, String, String)> {
+    let login = snapshot.login.as_ref()?;
+    let person = snapshot.person.clone().or_else(|| login.person())?;
+    Some((login.registration.client_id.clone(), person.issuer, person.subject))
+}
+
 impl SignIn for Broker {
     fn known(&self, session: &SessionKey) -> Known {
         let Some(snapshot) = self.session(session).map(|session| session.snapshot()) else {
@@ -120,7 +142,10 @@ impl SignIn for Broker {
                 person.map_or(SignedInAs::Unknown, SignedInAs::Person)
             }
         };
+        let known = login.filter(|_| signed_in_as != SignedInAs::Nobody);
         Known {
+            profile: known.map(|login| login.profile.clone()),
+            original_key: known.and_then(|login| login.original_key.clone()),
             pinned_endpoint: login.and_then(|login| login.registration.pinned_endpoint.clone()),
             pinned_issuer: login.and_then(|login| PinnedIssuer::of(&login.registration)),
             signed_in_as,

@@ -32,9 +32,8 @@ impl SessionKey {
 }
 
 fn looks_made(text: &str) -> bool {
-    let is_hash = |end: &str| {
-        end.len() == DIGITS && end.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
+    let is_hash =
+        |end: &str| end.len() == DIGITS && end.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     text == "default-1" || text.rsplit_once('-').is_some_and(|(_, end)| is_hash(end))
 }
 

@@ -18,6 +18,11 @@ pub struct RevokeResponse {
     /// Until when access tokens already handed out may still be accepted; absent when nobody knows or none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_tokens_live_until: Option<i64>,
+    /// Other sessions here of the same issuer, client and person: a server that revokes all that it granted to a
+    /// client for a person has ended these as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub others: Vec<SessionKey>,
 }
 
 /// What the server made of a revocation (RFC 7009). The session is forgotten here in every case.

@@ -72,7 +72,11 @@ pub(super) async fn revoke(
 ) -> Result<Json<RevokeResponse>, ApiError> {
     Query::read(uri.query(), &[])?;
     let session = api.broker.session(&key).filter(|session| session.snapshot().shown != Shown::SignedOut);
-    Ok(Json(session.ok_or_else(|| unknown(&key))?.revoke().await?))
+    let session = session.ok_or_else(|| unknown(&key))?;
+    // Asked first: afterwards nobody knows who it was.
+    let others = api.broker.others_of(&session);
+    let revoked = session.revoke().await?;
+    Ok(Json(RevokeResponse { others, ..revoked }))
 }
 
 pub(super) fn unknown(key: &SessionKey) -> ApiError {
@@ -102,6 +106,7 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     let mut status = SessionStatus::new(session.key.clone(), state);
     status.profile.clone_from(&snapshot.profile);
     if let Some(login) = &snapshot.login {
+        status.original_key.clone_from(&login.original_key);
         status.resources.clone_from(&login.resources);
         status.requested_scope = Some(login.scopes.join(" ")).filter(|scope| !scope.is_empty());
         let granted = snapshot.own_token().and_then(|served| served.token.scope.clone());

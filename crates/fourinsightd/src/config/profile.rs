@@ -9,7 +9,7 @@ use crate::{
     profile::{Endpoints, Flow, Parameters, Profile, REDIRECT_URI, ResponseMode, is_resource},
 };
 
-const KEYS: [&str; 27] = [
+const KEYS: [&str; 28] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -28,6 +28,7 @@ const KEYS: [&str; 27] = [
     "allowed_token_endpoints",
     "allow_legacy",
     "authorize_params",
+    "force_params",
     "code_params",
     "refresh_params",
     "device_params",
@@ -68,6 +69,10 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
         allowed_token_endpoints: allowed_token_endpoints(table)?,
         allow_legacy,
         authorize_params: parameters(table, "authorize_params", &AUTHORIZE_PARAMETERS)?,
+        force_params: table
+            .text_table("force_params")?
+            .map(|_| parameters(table, "force_params", &AUTHORIZE_PARAMETERS))
+            .transpose()?,
         code_params: parameters(
             table,
             "code_params",

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     authority::{ResourceStyle, allowed::AllowedEndpoint},
-    profile::{Assertion, ClientAuth, Endpoints, Flow, PerRequest, ResponseMode, SecretSource},
+    profile::{Assertion, ClientAuth, Endpoints, Flow, Parameters, PerRequest, ResponseMode, SecretSource},
 };
 
 const PATH: &str = "/etc/fourinsight/config.toml";
@@ -36,6 +36,7 @@ revocation_endpoint = "http://127.0.0.1:8080/revoke"
 userinfo_endpoint = "https://id.example.com/userinfo"
 device_authorization_endpoint = "https://id.example.com/device"
 authorize_params = { prompt = "consent" }
+force_params = { prompt = "select_account" }
 code_params = { a = "1" }
 refresh_params = { scope = "b" }
 revoke_params = { c = "3" }
@@ -78,6 +79,7 @@ keep_alive = false
         ],
         allow_legacy: true,
         authorize_params: text("prompt", "consent"),
+        force_params: Some(text("prompt", "select_account")),
         code_params: text("a", "1"),
         device_params: text("d", "4"),
         device_poll_params: text("e", "5"),
@@ -100,6 +102,9 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(profile.redirect_uri, "http://127.0.0.1:0/callback");
     assert_eq!((profile.flow, profile.keep_alive, profile.refresh_idle), (Flow::Browser, true, None));
     assert!(profile.client_secret.is_none() && profile.scopes.is_empty() && profile.resources.is_empty());
+    assert_eq!(profile.force_params, None);
+    let nothing = parse(&with("force_params = {}")).unwrap().profiles.remove("work").unwrap();
+    assert_eq!(nothing.force_params, Some(Parameters::new()));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use fourinsight_ipc::{ErrorBody, ErrorCode, message::LoginRequest};
 
 use super::{
-    Logins,
+    Known, Logins,
     authorize::{AnswerMode, Wish},
     unattended,
 };
@@ -37,7 +37,8 @@ impl Logins {
             profile.flow = chosen_flow(name, &profile)?;
         }
         unattended::bring(request, &mut profile)?;
-        let wish = wish(request, &profile)?;
+        let original_key = original_key(request, &self.sessions.known(&request.session))?;
+        let wish = Wish { original_key, ..wish(request, &profile)? };
         let note = problem.map(|problem| {
             format!("the configuration as it was before is used, because it now has an error: {problem}")
         });
@@ -101,8 +102,30 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
         (Flow::Browser, ResponseMode::FormPost) => AnswerMode::FormPost,
         _ => AnswerMode::Query,
     };
-    Ok(Wish { scopes, resources, force: request.force, answer })
+    let (force, switch_user) = (request.force, request.switch_user);
+    Ok(Wish { scopes, resources, force, switch_user, original_key: None, answer })
 }
+
+/// The `session_key` of `fourinsight.api` that the session is to stand for, where its own key says something else.
+/// A session stands for one of them only: two that map to one key would get each other's tokens.
+fn original_key(request: &LoginRequest, known: &Known) -> Result<Option<String>, ErrorBody> {
+    let Some(original) = &request.original_key else { return Ok(None) };
+    let refused = |what: &str, next: String| Err(ErrorBody::new(ErrorCode::InvalidRequest, what).hint(next));
+    if original.len() > LONGEST_ORIGINAL {
+        let what = "The session_key of fourinsight.api is too long to be one.";
+        return refused(what, format!("use one of at most {LONGEST_ORIGINAL} bytes"));
+    }
+    match &known.original_key {
+        Some(other) if other != original => refused(
+            "The session stands for another session_key of fourinsight.api, which maps to the same key.",
+            "use another session_key, or revoke that session first".to_owned(),
+        ),
+        _ => Ok((original != request.session.as_str()).then(|| original.clone())),
+    }
+}
+
+/// The longest `session_key` of `fourinsight.api`: a path of a file.
+const LONGEST_ORIGINAL: usize = 4096;
 
 /// The flow that the request names instead of the profile's.
 fn chosen_flow(name: &str, profile: &Profile) -> Result<Flow, ErrorBody> {

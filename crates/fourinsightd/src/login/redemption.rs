@@ -31,6 +31,9 @@ pub(super) struct Redemption {
     pub(super) registration: Registration,
     pub(super) scopes: Vec<String>,
     pub(super) resources: Vec<String>,
+    /// Another person than the session had is welcome.
+    pub(super) switch_user: bool,
+    pub(super) original_key: Option<String>,
     pub(super) refresh_idle: Option<u64>,
     pub(super) keep_alive: bool,
 }
@@ -149,6 +152,7 @@ impl Redemption {
             refresh_idle: self.refresh_idle,
             keep_alive: self.keep_alive,
             by_client_credentials: false,
+            original_key: self.original_key.clone(),
         }
     }
 

@@ -243,7 +243,9 @@ impl Task {
     }
 
     async fn sign_in(&mut self, new: NewLogin) {
+        let before = self.login.as_ref().and_then(|login| login.original_key.clone());
         let login = Login {
+            original_key: new.original_key.or(before),
             profile: new.profile,
             registration: new.registration,
             scopes: new.scopes,

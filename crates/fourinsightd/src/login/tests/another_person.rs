@@ -17,6 +17,7 @@ fn ada() -> Person {
         issuer: "https://practice.test".to_owned(),
         subject: "subject-of-ada".to_owned(),
         name: Some("Ada\u{1b} Lovelace".to_owned()),
+        login_hint: None,
     }
 }
 
@@ -138,6 +139,7 @@ async fn who_cannot_be_compared_is_asked_about() {
         issuer: "https://other.example".to_owned(),
         subject: "subject-of-grace".to_owned(),
         name: Some("Grace Hopper".to_owned()),
+        login_hint: None,
     };
     let (world, begun) = Device::allowed_by_grace(SignedInAs::Person(elsewhere)).await;
     let question = world.asked(&begun).await.question;

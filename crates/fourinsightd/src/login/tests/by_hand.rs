@@ -109,6 +109,7 @@ async fn who_was_signed_in_there_before_is_not_asked_again() {
         issuer: "https://id.example".to_owned(),
         subject: "42".to_owned(),
         name: Some("Ada <Lovelace>".to_owned()),
+        login_hint: None,
     };
     *world.sessions.known.lock().unwrap() = Known {
         pinned_endpoint: allowed.admit(ENDPOINT),
