@@ -6,7 +6,6 @@ use clap::{Args, Parser, Subcommand};
 use fourinsight_ipc::{
     LocationOptions, MAX_WAIT_SECONDS, SessionKey,
     duration::{self, InvalidDuration},
-    key::InvalidSessionKey,
 };
 
 mod login;
@@ -183,8 +182,20 @@ pub(crate) fn join_scopes(scopes: &[String]) -> Option<String> {
     if words.is_empty() { None } else { Some(words.join(" ")) }
 }
 
-fn session_key(text: &str) -> Result<SessionKey, InvalidSessionKey> {
-    SessionKey::new(text)
+fn session_key(text: &str) -> Result<SessionKey, String> {
+    SessionKey::new(text).map_err(|error| {
+        if is_somebodys_key(text) {
+            format!("{error}; a key of fourinsight.api maps to `{}`", SessionKey::of_seed(Some(text)))
+        } else {
+            error.to_string()
+        }
+    })
+}
+
+/// Whether the text is more likely a `session_key` of `fourinsight.api` than a token, a package or an address that was
+/// pasted here by mistake, of which nothing must be repeated.
+fn is_somebodys_key(text: &str) -> bool {
+    text.len() <= 32 && !text.contains([':', '=', '?', '&', '#', '{', '"', '%', '.'])
 }
 
 fn wait(text: &str) -> Result<Duration, String> {

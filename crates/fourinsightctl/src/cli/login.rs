@@ -29,6 +29,9 @@ pub(crate) struct Login {
     /// Sign in again even when signed in, and have the server really ask
     #[arg(long)]
     pub(crate) force: bool,
+    /// Accept another person than the session had, without asking
+    #[arg(long)]
+    pub(crate) switch_user: bool,
     /// Print the address to open, but open no browser
     #[arg(long)]
     pub(crate) no_browser: bool,
@@ -123,9 +126,14 @@ somebody else signs, as for a workload identity; client_certificate is a path.
 Input is read from standard input, a line for each answer, and never from the
 command line. Give it </dev/null inside a loop that reads lines itself.
 
-Where the flow device, or the text of a page, would sign in another person than
-the session had, both are shown, and you say yes or no on a terminal. Without a
-terminal the session stays as it is, and the exit code is 5.
+Where another person would be signed in than the session had, both are shown,
+and you say yes or no on a terminal. Without a terminal the session stays as it
+is, and the exit code is 5. --switch-user accepts without asking; with --force
+beside it the server asks who signs in, instead of taking whom it remembers.
+
+--force has the server really ask: by the profile's force_params, and when that
+is not set by prompt=login, or select_account at Google. Where a server cannot
+be told so, you are told where to sign out first.
 
 With --json, prints the login attempt once it has succeeded, or the session when
 it is already signed in.
@@ -134,7 +142,8 @@ More examples:
   fourinsightctl login
   fourinsightctl login work --scope \"openid offline_access\"
   fourinsightctl login --no-browser --timeout 10m
-  fourinsightctl login work --force";
+  fourinsightctl login work --force
+  fourinsightctl login work --force --switch-user";
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,12 @@ pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
     if !options.force
         && let Some(session) = signed_in(context, options)?
     {
-        return already(context, &session, &request);
+        if let Some(difference) = difference::between(&session, &request) {
+            return Err(differs(&session, &difference));
+        }
+        if !options.switch_user {
+            return already(context, &session);
+        }
     }
     wait::until_answered(&context.client, request, options)
         .and_then(|ended| finish(context, &ended.attempt, ended.said.as_deref()))
@@ -42,6 +47,8 @@ fn request(options: &Login) -> Result<LoginRequest, Failure> {
         scope: cli::join_scopes(&options.scopes),
         resource: options.resources.clone(),
         force: options.force,
+        switch_user: options.switch_user,
+        original_key: None,
         client_id: options.client_id.clone(),
         client_secret,
     })
@@ -53,14 +60,15 @@ fn signed_in(context: &Context, options: &Login) -> Result<Option<SessionStatus>
     Ok(context.status(&options.key)?.filter(|session| session.state == SessionState::SignedIn))
 }
 
-fn already(context: &Context, session: &SessionStatus, request: &LoginRequest) -> Result<Exit, Failure> {
-    if let Some(difference) = difference::between(session, request) {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("session {} is signed in {difference}", session.session),
-            "sign in under another KEY beside it, or replace it with --force",
-        ));
-    }
+fn differs(session: &SessionStatus, difference: &str) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        format!("session {} is signed in {difference}", session.session),
+        "sign in under another KEY beside it, or replace it with --force",
+    )
+}
+
+fn already(context: &Context, session: &SessionStatus) -> Result<Exit, Failure> {
     if context.json {
         output::json_to_stdout(session)?;
     } else {
