@@ -251,3 +251,21 @@ async fn the_implicit_grant_makes_a_session_that_cannot_renew_and_says_so() {
     assert!(tokens.refresh_token.is_none());
     assert_eq!(tokens.person.as_ref().unwrap().subject, "42");
 }
+
+#[tokio::test]
+async fn whom_a_package_signs_in_is_asked_even_of_who_accepts_another_person() {
+    let world = World::new(PACKAGES);
+    let elsewhere = crate::token::Person {
+        issuer: "https://id.example".to_owned(),
+        subject: "43".to_owned(),
+        name: None,
+        login_hint: None,
+    };
+    world.sessions.known.lock().unwrap().signed_in_as = SignedInAs::Person(elsewhere);
+    let request = LoginRequest { switch_user: true, ..LoginRequest::default() };
+    let begun = world.logins.begin(request).await.unwrap();
+    let asked = world.logins.respond(&begun.id, package("https://id.example/token")).await.unwrap();
+    assert_eq!(question(&asked).about, Confirm::Identity);
+    let ended = confirm(&world, &asked, true).await;
+    assert_eq!(ended.state, LoginState::Succeeded);
+}
