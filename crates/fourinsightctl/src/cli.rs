@@ -182,20 +182,11 @@ pub(crate) fn join_scopes(scopes: &[String]) -> Option<String> {
     if words.is_empty() { None } else { Some(words.join(" ")) }
 }
 
+/// Of a wrong key nothing is repeated: it may be an address or a token that was pasted in the wrong place.
 fn session_key(text: &str) -> Result<SessionKey, String> {
     SessionKey::new(text).map_err(|error| {
-        if is_somebodys_key(text) {
-            format!("{error}; a key of fourinsight.api maps to `{}`", SessionKey::of_seed(Some(text)))
-        } else {
-            error.to_string()
-        }
+        format!("{error}; one of fourinsight.api has another KEY here, which `fourinsightctl status` shows beside it")
     })
-}
-
-/// Whether the text is more likely a `session_key` of `fourinsight.api` than a token, a package or an address that was
-/// pasted here by mistake, of which nothing must be repeated.
-fn is_somebodys_key(text: &str) -> bool {
-    text.len() <= 32 && !text.contains([':', '=', '?', '&', '#', '{', '"', '%', '.'])
 }
 
 fn wait(text: &str) -> Result<Duration, String> {

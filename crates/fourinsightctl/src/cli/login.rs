@@ -26,12 +26,8 @@ pub(crate) struct Login {
     /// Flow password: whose it is; asked for when left out
     #[arg(long, value_name = "NAME")]
     pub(crate) username: Option<String>,
-    /// Sign in again even when signed in, and have the server really ask
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Accept another person than the session had, without asking
-    #[arg(long)]
-    pub(crate) switch_user: bool,
+    #[command(flatten)]
+    pub(crate) person: Person,
     /// Print the address to open, but open no browser
     #[arg(long)]
     pub(crate) no_browser: bool,
@@ -50,6 +46,17 @@ pub(crate) struct Login {
     /// How long to wait for you to sign in
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     pub(crate) timeout: Duration,
+}
+
+/// Who is to sign in.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Person {
+    /// Sign in again even when signed in, and have the server really ask
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Accept another person than the session had, without asking
+    #[arg(long)]
+    pub(crate) switch_user: bool,
 }
 
 const NOTES: &str = "\

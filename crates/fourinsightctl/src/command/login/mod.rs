@@ -23,13 +23,13 @@ use crate::{
 
 pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
     let request = request(options)?;
-    if !options.force
+    if !options.person.force
         && let Some(session) = signed_in(context, options)?
     {
         if let Some(difference) = difference::between(&session, &request) {
             return Err(differs(&session, &difference));
         }
-        if !options.switch_user {
+        if !options.person.switch_user {
             return already(context, &session);
         }
     }
@@ -46,8 +46,8 @@ fn request(options: &Login) -> Result<LoginRequest, Failure> {
         flow: options.flow.clone(),
         scope: cli::join_scopes(&options.scopes),
         resource: options.resources.clone(),
-        force: options.force,
-        switch_user: options.switch_user,
+        force: options.person.force,
+        switch_user: options.person.switch_user,
         original_key: None,
         client_id: options.client_id.clone(),
         client_secret,

@@ -224,17 +224,15 @@ async fn every_flow_with_a_person_asks() {
     for flow in ["paste", "password", "implicit"] {
         let request = LoginRequest { flow: Some(flow.to_owned()), ..LoginRequest::default() };
         let begun = world.logins.begin(request).await.unwrap();
-        let answer = match flow {
-            "password" => LoginResponse::password("grace", "pw-secret"),
-            _ => {
-                let asked = Begun::new(begun.clone());
-                let (at, state) = (asked.redirect_uri.as_str(), asked.state());
-                LoginResponse::pasted(if flow == "paste" {
-                    format!("{at}?code=c&state={state}")
-                } else {
-                    format!("{at}#access_token=at-secret&token_type=Bearer&expires_in=60&state={state}")
-                })
-            }
+        let answer = if flow == "password" {
+            LoginResponse::password("grace", "pw-secret")
+        } else {
+            let asked = Begun::new(begun.clone());
+            let (at, state) = (asked.redirect_uri.as_str(), asked.state());
+            LoginResponse::pasted(match flow {
+                "paste" => format!("{at}?code=c&state={state}"),
+                _ => format!("{at}#access_token=at-secret&token_type=Bearer&expires_in=60&state={state}"),
+            })
         };
         let asked = world.logins.respond(&begun.id, answer).await.unwrap();
         let question = asked.confirmation.unwrap_or_else(|| panic!("{flow} does not ask: {:?}", asked.error));
