@@ -7,10 +7,21 @@ use crate::{ErrorBody, SessionKey};
 
 mod answer;
 mod attempt;
+mod audience;
+mod daemon;
+mod lifetime;
+mod profile;
 mod revocation;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
+pub use audience::Audience;
+pub use daemon::{Health, Version};
+pub use lifetime::Lifetime;
+pub use profile::{
+    NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,
+    ProfileStatus, SettingOrigin,
+};
 pub use revocation::{Revocation, RevokeResponse};
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
@@ -91,9 +102,15 @@ pub struct SessionStatus {
     /// Whether what is served would survive a power cut.
     #[serde(default)]
     pub durability: Durability,
+    /// How long it lasts.
+    #[serde(default)]
+    pub lifetime: Lifetime,
     /// How many times this session's grant has changed: one for the login, one more for each rotation.
     #[serde(default)]
     pub generation: u64,
+    /// The other scopes and resources that its tokens are asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<Audience>,
 }
 
 impl SessionStatus {
@@ -114,7 +131,9 @@ impl SessionStatus {
             renewable: true,
             problem: None,
             durability: Durability::Durable,
+            lifetime: Lifetime::Stored,
             generation: 0,
+            audiences: Vec::new(),
         }
     }
 }
@@ -208,6 +227,10 @@ pub struct Problem {
 /// Body of `POST /v1/logins`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the body, with a name and a default of its own"
+)]
 pub struct LoginRequest {
     /// The session to sign in.
     #[serde(default)]
@@ -241,6 +264,15 @@ pub struct LoginRequest {
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "expose_if_any")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub client_secret: Option<SecretString>,
+    /// Keep the session in memory only: it ends with the daemon.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ephemeral: bool,
+    /// The same, and end it with the caller's login session, outside of which nobody finds it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub until_logout: bool,
+    /// Where `fourinsight.api` is installed for the caller: a preset may read its client secret from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
 }
 
 /// A login attempt: `POST /v1/logins`, `GET /v1/logins/{id}`.
@@ -289,6 +321,9 @@ pub struct LoginStatus {
     /// What a person should know about a success, such as a missing refresh token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// How long the session lasts that it signs in.
+    #[serde(default, skip_serializing_if = "Lifetime::is_stored")]
+    pub lifetime: Lifetime,
 }
 
 impl LoginStatus {
@@ -310,6 +345,7 @@ impl LoginStatus {
             error: None,
             identity: None,
             note: None,
+            lifetime: Lifetime::Stored,
         }
     }
 }
@@ -333,39 +369,6 @@ pub enum LoginState {
     /// A state that a newer daemon knows and this client does not.
     #[serde(other)]
     Unknown,
-}
-
-/// `GET /v1/version`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Version {
-    /// The daemon's version.
-    pub version: String,
-    /// The API's version: `v1`.
-    pub api: String,
-}
-
-/// `GET /v1/health`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Health {
-    /// `ok`, or `degraded` when `problems` is not empty.
-    pub status: String,
-    /// The daemon's version.
-    pub version: String,
-    /// Its process id.
-    pub pid: u32,
-    /// Where it listens.
-    pub socket: String,
-    /// The store's file.
-    pub store: String,
-    /// Where the sealing key is kept.
-    pub key: String,
-    /// The configuration file in force.
-    pub config: String,
-    /// What is wrong with the daemon as a whole, for people.
-    #[serde(default)]
-    pub problems: Vec<String>,
 }
 
 #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]

@@ -48,6 +48,11 @@ impl Broker {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
+    /// What its sessions' tasks work with.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// All sessions, ordered by key.
     pub fn sessions(&self) -> Vec<Handle> {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
@@ -61,21 +66,6 @@ impl Broker {
                 tracing::warn!(session = %key, "the configuration declares this session, but somebody has signed in to it; revoke it to have it opened");
             }
         }
-    }
-
-    /// The other signed-in sessions of the same issuer, client and person, by key.
-    pub(crate) fn others_of(&self, session: &Handle) -> Vec<SessionKey> {
-        let Some(owner) = owner(&session.snapshot()) else { return Vec::new() };
-        let others = self.sessions().into_iter().filter(|other| other.key != session.key);
-        let mut others: Vec<_> = others
-            .filter(|other| {
-                let snapshot = other.snapshot();
-                snapshot.shown == Shown::SignedIn && self::owner(&snapshot).as_ref() == Some(&owner)
-            })
-            .map(|other| other.key)
-            .collect();
-        others.sort();
-        others
     }
 
     /// Waits until every task has finished what it began. They begin nothing more once the daemon is stopping.
@@ -120,6 +110,19 @@ impl Broker {
         });
         handle.clone()
     }
+}
+
+/// Which of these sessions are signed in as the same person, with the same client, as this other one; by key.
+pub(crate) fn others_of(session: &Handle, among: Vec<Handle>) -> Vec<SessionKey> {
+    let Some(owner) = owner(&session.snapshot()) else { return Vec::new() };
+    let is_shared = |other: &Handle| {
+        let snapshot = other.snapshot();
+        snapshot.shown == Shown::SignedIn && self::owner(&snapshot).as_ref() == Some(&owner)
+    };
+    let others = among.into_iter().filter(|other| other.key != session.key && is_shared(other));
+    let mut others: Vec<_> = others.map(|other| other.key).collect();
+    others.sort();
+    others
 }
 
 /// To whom a server granted what a session holds: the client, and the person with who vouches for them.

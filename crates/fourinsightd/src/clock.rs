@@ -82,6 +82,11 @@ impl Clock {
         self.origin + self.readings.boot()
     }
 
+    /// How long ago the machine started, suspend included: what the system stamps its processes with.
+    pub(crate) fn since_boot(&self) -> Duration {
+        self.readings.boot()
+    }
+
     /// The present wall-clock time, in Unix seconds.
     pub fn unix_now(&self) -> i64 {
         seconds(self.readings.wall())

@@ -18,6 +18,7 @@
 //!                       ├── hands what it was granted to the broker (`login::SignIn`)
 //!                       └── `login::Opener` opens the sessions that the configuration declares
 //!
+//!  peer, until_logout ── sessions that end with their person's login session, which alone sees them
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
 //!  history ── what was tried for each session: told by session and login, asked by api
 //!  clock, token, random, telemetry ── used by all of the above
@@ -74,6 +75,7 @@ pub mod history;
 pub mod http;
 mod instance;
 pub mod login;
+mod peer;
 pub mod profile;
 mod random;
 mod revocation;
@@ -86,6 +88,7 @@ pub mod telemetry;
 #[cfg(test)]
 mod testing;
 pub mod token;
+mod until_logout;
 
 pub use broker::Broker as Sessions;
 pub use server::MOST_CONNECTIONS;
@@ -191,7 +194,7 @@ async fn run(options: Options) -> Result<(), RunError> {
         if let Err(error) = serving.await {
             tracing::error!(%error, "the server failed");
         }
-        daemon.broker.finished().await;
+        tokio::join!(daemon.broker.finished(), daemon.api.until_logout.finished());
     };
     tokio::select! {
         ended = tokio::time::timeout(STOP_TIME, finished) => if ended.is_err() {
@@ -252,6 +255,7 @@ impl Daemon {
         let api = Arc::new(Api {
             broker: Arc::clone(&broker),
             logins,
+            until_logout: Arc::default(),
             config,
             config_path: locations.config.clone(),
             store,

@@ -21,6 +21,7 @@ use tower::Service;
 
 use crate::{
     api::{self, Api},
+    peer::Peer,
     socket::Socket,
 };
 
@@ -79,7 +80,8 @@ pub(crate) async fn serve(
             continue;
         }
         if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-            let connection = server.clone().connection(stream, stopping.clone());
+            let peer = Peer::of(&stream, &server.api.clock);
+            let connection = server.clone().connection(stream, peer, stopping.clone());
             connections.spawn(async move {
                 connection.await;
                 drop(place);
@@ -105,15 +107,18 @@ struct Server {
 }
 
 impl Server {
-    async fn connection(self, stream: AsyncStream, mut stopping: watch::Receiver<bool>) {
+    async fn connection(self, stream: AsyncStream, peer: Peer, mut stopping: watch::Receiver<bool>) {
         let service = service_fn(move |request: Request<Incoming>| {
-            let at_once = api::token_at_once(&self.api, &request);
+            let at_once = api::token_at_once(&self.api, &peer, &request);
             let mut router = self.router.clone();
+            let peer = peer.clone();
             async move {
-                match at_once {
-                    Some(response) => Ok::<Response, Infallible>(response),
-                    None => router.call(request.map(Body::new)).await,
+                if let Some(response) = at_once {
+                    return Ok::<Response, Infallible>(response);
                 }
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(peer);
+                router.call(request).await
             }
         });
         let connection = http1::Builder::new()

@@ -5,12 +5,13 @@
 //! of tokens and bodies print no content.
 
 use std::{
+    fmt,
     fs::{self, File},
     path::Path,
     str::FromStr,
 };
 
-use fourinsight_ipc::location::LONGEST_LOG;
+use fourinsight_ipc::{SessionKey, location::LONGEST_LOG, message::Lifetime};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -91,6 +92,13 @@ pub fn start(filter: LogFilter, format: LogFormat) {
             None => registry.with(lines().with_filter(filter.0)).init(),
         },
     }
+}
+
+/// A session as logs name it. Logs are files: one that is in memory only stays nameless.
+pub(crate) fn session(key: &SessionKey, lifetime: Lifetime) -> impl fmt::Display + '_ {
+    fmt::from_fn(
+        move |f| if lifetime.is_stored() { f.write_str(key.as_str()) } else { f.write_str("(in memory)") },
+    )
 }
 
 /// Begins the log of a daemon that a client has started anew when it has become too long. It is written by

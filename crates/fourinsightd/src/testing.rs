@@ -7,7 +7,10 @@ use axum::{
     Router,
     body::{Body, to_bytes},
 };
-use fourinsight_ipc::{Endpoint, SessionKey, message::RevokeResponse};
+use fourinsight_ipc::{
+    Endpoint, SessionKey,
+    message::{Lifetime, RevokeResponse},
+};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use testkit::practice::{Answer, Client, Ledger, Practice, Settings, Verdict, fault::is_lost};
@@ -133,6 +136,7 @@ impl World {
             refresh_idle: None,
             keep_alive: true,
             by_client_credentials: false,
+            lifetime: Lifetime::Stored,
         }
     }
 
@@ -199,6 +203,7 @@ impl World {
                 sessions,
                 Arc::clone(&config),
             ),
+            until_logout: Arc::default(),
             config,
             config_path,
             store: store.clone(),
@@ -335,6 +340,7 @@ pub(crate) fn registration() -> Registration {
         assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
         dialect: Dialect::default(),
+        rotation: crate::profile::Rotation::default(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),

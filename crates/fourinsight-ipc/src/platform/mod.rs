@@ -4,6 +4,10 @@
 
 use std::{fs::File, io, path::PathBuf, time::Duration};
 
+mod login_session;
+
+pub use login_session::LoginSession;
+
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]

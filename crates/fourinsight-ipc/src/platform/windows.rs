@@ -29,11 +29,13 @@ use windows_sys::Win32::{
 use super::{DetachedSpawn, FirstLine, SpawnOutcome, first_line};
 use crate::{Endpoint, location::LocationError};
 
+mod desktop;
 mod pipe;
 mod process;
 mod terminal;
 mod user;
 
+pub use desktop::{is_over, login_session};
 pub use pipe::Stream;
 pub use process::{has_ended, stop_event, terminate};
 pub use terminal::HiddenInput;
@@ -179,7 +181,7 @@ mod listening {
         os::windows::local_socket::ListenerOptionsExt,
     };
 
-    use super::{Sid, on_this_machine, peer, user};
+    use super::{Sid, desktop, on_this_machine, peer, user};
     use crate::Endpoint;
 
     /// A listening pipe.
@@ -213,6 +215,13 @@ mod listening {
     pub fn async_peer_is_this_user(stream: &AsyncStream) -> io::Result<bool> {
         let AsyncStream::NamedPipe(pipe) = stream;
         Ok(peer(pipe.inner().as_handle())? == Sid::of_this_user()?)
+    }
+
+    /// Whose login session [`login_session`](super::login_session) is to be asked for: the one of the process at the
+    /// other end.
+    pub fn async_caller(stream: &AsyncStream) -> io::Result<u32> {
+        let AsyncStream::NamedPipe(pipe) = stream;
+        desktop::client_session(pipe.inner().as_handle())
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use fourinsight_ipc::{SessionKey, duration};
 
+use super::Lasting;
+
 /// Sign in: in your browser, on another device, or as a client
 ///
 /// Signs in to the session KEY by a profile of the configuration file, in the way
@@ -17,7 +19,7 @@ pub(crate) struct Login {
     /// The session to sign in
     #[arg(value_name = "KEY", default_value = "default", value_parser = super::session_key)]
     pub(crate) key: SessionKey,
-    /// The profile to sign in with, instead of the default_profile
+    /// The profile to sign in with, or a preset; else the default_profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// The way to sign in, instead of the profile's: one of the flows below
@@ -28,6 +30,8 @@ pub(crate) struct Login {
     pub(crate) username: Option<String>,
     #[command(flatten)]
     pub(crate) person: Person,
+    #[command(flatten)]
+    pub(crate) lasting: Lasting,
     /// Print the address to open, but open no browser
     #[arg(long)]
     pub(crate) no_browser: bool,
@@ -142,6 +146,25 @@ beside it the server asks who signs in, instead of taking whom it remembers.
 is not set by prompt=login, or select_account at Google. Where a server cannot
 be told so, you are told where to sign out first.
 
+--ephemeral writes nothing of the session to the disk, not even its name. When
+the daemon stops, its tokens are revoked. One that was stored under KEY is
+deleted from the disk once you have signed in.
+
+--until-logout is for a user name of this machine that several people share. The
+session can only be found and used from the login that you are in now: a session
+of the desktop or of ssh as the system counts it (systemd-logind, Windows), else
+the terminal that this program runs on (macOS too). When that ends, the session
+is forgotten and its tokens are revoked. Another session of the same KEY, which
+all the others find, is hidden from you meanwhile, and left as it is. This keeps
+people apart who mean well: whoever runs programs as the same user can also read
+the memory of yours.
+
+Where no profile is configured yet, or --profile names a preset that no profile
+is called by, a profile is written first: on a terminal you are asked which
+preset it begins with, and for its settings; without a terminal the exit code is
+2 and the commands are named, unless the preset needs nothing. See
+`fourinsightctl profile --help`.
+
 With --json, prints the login attempt once it has succeeded, or the session when
 it is already signed in.
 
@@ -150,7 +173,8 @@ More examples:
   fourinsightctl login work --scope \"openid offline_access\"
   fourinsightctl login --no-browser --timeout 10m
   fourinsightctl login work --force
-  fourinsightctl login work --force --switch-user";
+  fourinsightctl login work --force --switch-user
+  fourinsightctl login --until-logout";
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! `status`: who is signed in, and how the daemon is. Never a token.
 
 use anstyle::AnsiColor;
-use fourinsight_ipc::message::{Durability, Expiry, Health, SessionState, SessionStatus};
+use fourinsight_ipc::message::{Durability, Expiry, Health, Lifetime, SessionState, SessionStatus};
 
 use super::{Context, why};
 use crate::{
@@ -64,7 +64,7 @@ fn all(sessions: &[SessionStatus], now: i64) -> String {
             [
                 Cell::plain(&key(session, LONGEST_ORIGINAL)),
                 Cell::plain(&person(session.identity.as_ref()).unwrap_or_else(|| ABSENT.to_owned())),
-                state(session.state),
+                state(session),
                 expires(session, now),
                 renewal(session, now, "never"),
                 problem(session, now),
@@ -79,7 +79,8 @@ fn one(session: &SessionStatus, now: i64) -> String {
     labelled(&[
         ("session", Cell::plain(&key(session, usize::MAX))),
         ("signed in as", text(person(session.identity.as_ref()).as_deref())),
-        ("state", state(session.state)),
+        ("state", state(session)),
+        ("lasts", lasts(session.lifetime)),
         ("profile", text(session.profile.as_deref())),
         ("scope", text(session.scope.as_deref())),
         ("resources", text(Some(&session.resources.join(" ")))),
@@ -122,8 +123,9 @@ const LONGEST_ORIGINAL: usize = 40;
 
 const ABSENT: &str = "-";
 
-fn state(state: SessionState) -> Cell {
-    let (text, colour) = match state {
+/// Where a session stands, and whether it is in memory only.
+fn state(session: &SessionStatus) -> Cell {
+    let (text, colour) = match session.state {
         SessionState::SignedOut => ("signed out", AnsiColor::Yellow),
         SessionState::SigningIn => ("signing in", AnsiColor::Yellow),
         SessionState::SignedIn => ("signed in", AnsiColor::Green),
@@ -131,7 +133,18 @@ fn state(state: SessionState) -> Cell {
         SessionState::Revoking => ("revoking", AnsiColor::Yellow),
         _ => ("unknown", AnsiColor::Yellow),
     };
-    Cell::coloured(text, colour)
+    match session.lifetime {
+        Lifetime::Stored => Cell::coloured(text, colour),
+        _ => Cell::coloured(&format!("{text}, in memory"), colour),
+    }
+}
+
+fn lasts(lifetime: Lifetime) -> Cell {
+    Cell::plain(match lifetime {
+        Lifetime::Stored => "until it is revoked",
+        Lifetime::UntilLogout => "until you log out, and for nobody else; in memory only",
+        _ => "until the daemon stops; in memory only",
+    })
 }
 
 fn expires(session: &SessionStatus, now: i64) -> Cell {

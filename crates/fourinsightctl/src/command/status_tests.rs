@@ -46,6 +46,7 @@ fn sessions() -> Vec<SessionStatus> {
     let mut ending = session("legacy", SessionState::SignedIn);
     ending.expires_at = Some(NOW + 42 * 60);
     ending.renewable = false;
+    ending.lifetime = Lifetime::Ephemeral;
 
     vec![failing, signed_in, hostile, session("new", SessionState::SigningIn), ending]
 }
@@ -72,6 +73,27 @@ fn every_session_is_a_row_and_the_daemon_follows() {
     let text =
         format!("{}\n{}", all(&sessions(), NOW), daemon(&health(&["config.toml, line 3: unknown key"])));
     golden::check("status.txt", &plain(&text), include_str!("../../tests/golden/status.txt"));
+}
+
+#[test]
+fn how_long_a_session_lasts_is_said() {
+    for (lifetime, state, lasts) in [
+        (Lifetime::Stored, "signed in", "until it is revoked"),
+        (Lifetime::Ephemeral, "signed in, in memory", "until the daemon stops; in memory only"),
+        (
+            Lifetime::UntilLogout,
+            "signed in, in memory",
+            "until you log out, and for nobody else; in memory only",
+        ),
+    ] {
+        let mut session = session("default", SessionState::SignedIn);
+        session.lifetime = lifetime;
+        let shown = plain(&one(&session, NOW));
+        let value = |label: &str| {
+            shown.lines().find_map(|line| line.strip_prefix(label)).map(|value| value.trim().to_owned())
+        };
+        assert_eq!((value("state").as_deref(), value("lasts").as_deref()), (Some(state), Some(lasts)));
+    }
 }
 
 #[test]

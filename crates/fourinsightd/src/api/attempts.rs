@@ -17,7 +17,7 @@ use super::{
 use crate::{
     authority::{Failure, explain},
     history::{Tried, Why},
-    login::SignIn as _,
+    peer::Peer,
     session::Shown,
 };
 
@@ -30,13 +30,14 @@ use crate::{
 )]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
+    peer: Peer,
     Key(key): Key,
     uri: Uri,
 ) -> Result<Json<SessionAttempts>, ApiError> {
     Query::read(uri.query(), &[])?;
     let exists =
-        || api.broker.session(&key).is_some_and(|session| session.snapshot().shown != Shown::SignedOut);
-    let known = match api.broker.history().of(&key) {
+        || api.session(&peer, &key).is_some_and(|session| session.snapshot().shown != Shown::SignedOut);
+    let known = match api.tried(&peer, &key) {
         Some(known) => known,
         None if exists() => Vec::new(),
         None => return Err(unknown(&key)),

@@ -16,6 +16,7 @@ use super::{
     Api, ApiError,
     extract::{Body, Id, Query},
 };
+use crate::peer::Peer;
 
 /// Begins a login. Of two for one session, the later cancels the earlier.
 #[utoipa::path(
@@ -26,11 +27,12 @@ use super::{
 )]
 pub(super) async fn begin(
     State(api): State<Arc<Api>>,
+    peer: Peer,
     uri: Uri,
     Body(request): Body<LoginRequest>,
 ) -> Result<(StatusCode, Json<LoginStatus>), ApiError> {
     Query::read(uri.query(), &[])?;
-    Ok((StatusCode::CREATED, Json(api.logins.begin(request).await?)))
+    Ok((StatusCode::CREATED, Json(api.begin(&peer, request).await?)))
 }
 
 /// Shows a login, waiting for its end, or for its next question, if asked to.
@@ -45,11 +47,13 @@ pub(super) async fn begin(
 )]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
+    peer: Peer,
     Id(id): Id,
     uri: Uri,
 ) -> Result<Json<LoginStatus>, ApiError> {
     let query = Query::read(uri.query(), &["wait"])?;
-    let mut attempt = api.logins.watch(&id).ok_or_else(ApiError::no_such_login)?;
+    let mut attempt =
+        api.attempt(&peer, &id, |logins| logins.watch(&id)).ok_or_else(ApiError::no_such_login)?;
     let asked = attempt.borrow().confirmation.clone();
     let ended = attempt.wait_for(|status| {
         status.state != LoginState::Pending || status.confirmation.is_some() && status.confirmation != asked
@@ -70,12 +74,16 @@ pub(super) async fn show(
 )]
 pub(super) async fn respond(
     State(api): State<Arc<Api>>,
+    peer: Peer,
     Id(id): Id,
     uri: Uri,
     Body(response): Body<LoginResponse>,
 ) -> Result<Json<LoginStatus>, ApiError> {
     Query::read(uri.query(), &[])?;
-    Ok(Json(api.logins.respond(&id, response).await?))
+    match api.own(&peer).filter(|own| own.logins.has(&id)) {
+        Some(own) => Ok(Json(own.logins.respond(&id, response).await?)),
+        None => Ok(Json(api.logins.respond(&id, response).await?)),
+    }
 }
 
 /// Cancels a login.
@@ -87,9 +95,10 @@ pub(super) async fn respond(
 )]
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
+    peer: Peer,
     Id(id): Id,
     uri: Uri,
 ) -> Result<Json<LoginStatus>, ApiError> {
     Query::read(uri.query(), &[])?;
-    api.logins.cancel(&id).map(Json).ok_or_else(ApiError::no_such_login)
+    api.attempt(&peer, &id, |logins| logins.cancel(&id)).map(Json).ok_or_else(ApiError::no_such_login)
 }

@@ -12,7 +12,10 @@ use axum::{
 };
 use fourinsight_ipc::Endpoint;
 
-use crate::{broker::Broker, clock::Clock, config::ConfigFile, login::Logins, store::Store};
+use crate::{
+    broker::Broker, clock::Clock, config::ConfigFile, login::Logins, peer::Peer, store::Store,
+    until_logout::UntilLogout,
+};
 
 mod attempts;
 mod daemon;
@@ -20,10 +23,12 @@ mod error;
 mod extract;
 mod logins;
 mod openapi;
+mod profiles;
 mod sessions;
 #[cfg(test)]
 mod tests;
 mod token;
+mod visible;
 
 use error::ApiError;
 
@@ -31,6 +36,7 @@ use error::ApiError;
 pub(crate) struct Api {
     pub(crate) broker: Arc<Broker>,
     pub(crate) logins: Logins,
+    pub(crate) until_logout: Arc<UntilLogout>,
     pub(crate) config: Arc<ConfigFile>,
     pub(crate) config_path: PathBuf,
     pub(crate) store: Store,
@@ -51,6 +57,9 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/logins", post(logins::begin))
         .route("/v1/logins/{id}", get(logins::show).delete(logins::cancel))
         .route("/v1/logins/{id}/response", post(logins::respond))
+        .route("/v1/profiles", get(profiles::list).post(profiles::create))
+        .route("/v1/profiles/{name}", get(profiles::show))
+        .route("/v1/presets", get(profiles::presets))
         .route("/v1/version", get(daemon::version))
         .route("/v1/health", get(daemon::health))
         .route("/v1/openapi.json", get(openapi::document))
@@ -66,8 +75,12 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
 }
 
 /// Answers a token request that needs no waiting, without the router: the common path.
-pub(crate) fn token_at_once(api: &Api, request: &Request<hyper::body::Incoming>) -> Option<Response> {
-    token::at_once(api, request)
+pub(crate) fn token_at_once(
+    api: &Api,
+    peer: &Peer,
+    request: &Request<hyper::body::Incoming>,
+) -> Option<Response> {
+    token::at_once(api, peer, request)
 }
 
 /// Answers can hold secrets: nobody on the way keeps them (RFC 6749 section 5.1).

@@ -6,8 +6,8 @@ use axum::{Json, extract::State, http::Uri};
 use fourinsight_ipc::{
     ErrorBody, SessionKey,
     message::{
-        Durability, Expiry as ShownExpiry, Identity, Problem, RevokeResponse, SessionList, SessionState,
-        SessionStatus,
+        Audience, Durability, Expiry as ShownExpiry, Identity, Problem, RevokeResponse, SessionList,
+        SessionState, SessionStatus,
     },
 };
 
@@ -17,18 +17,25 @@ use super::{
     extract::{Key, Query},
 };
 use crate::{
-    clock::Clock,
-    session::{Handle, Shown, Snapshot},
-    token::Expiry,
+    authority::Failure,
+    broker::others_of,
+    clock::{Clock, Timestamp},
+    peer::Peer,
+    session::{Handle, Shown, Snapshot, View},
+    token::{Expiry, TokenKey},
 };
 
 /// Lists every session.
 #[utoipa::path(get, path = "/v1/sessions", responses((status = 200, body = SessionList)))]
-pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Json<SessionList>, ApiError> {
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    peer: Peer,
+    uri: Uri,
+) -> Result<Json<SessionList>, ApiError> {
     Query::read(uri.query(), &[])?;
-    let known = api.broker.sessions();
+    let known = api.sessions(&peer);
     let mut sessions: Vec<_> = known.iter().filter_map(|session| status(&api, session)).collect();
-    for (key, profile) in api.logins.pending() {
+    for (key, profile) in api.signing_in(&peer) {
         if !sessions.iter().any(|status| status.session == key) {
             sessions.push(signing_in(key, profile));
         }
@@ -46,15 +53,16 @@ pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Json<S
 )]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
+    peer: Peer,
     Key(key): Key,
     uri: Uri,
 ) -> Result<Json<SessionStatus>, ApiError> {
     Query::read(uri.query(), &[])?;
     let pending = || {
-        let mut pending = api.logins.pending().into_iter();
+        let mut pending = api.signing_in(&peer).into_iter();
         pending.find(|(session, _)| *session == key).map(|(session, profile)| signing_in(session, profile))
     };
-    let known = api.broker.session(&key).and_then(|session| status(&api, &session));
+    let known = api.session(&peer, &key).and_then(|session| status(&api, &session));
     known.or_else(pending).map(Json).ok_or_else(|| unknown(&key))
 }
 
@@ -67,14 +75,15 @@ pub(super) async fn show(
 )]
 pub(super) async fn revoke(
     State(api): State<Arc<Api>>,
+    peer: Peer,
     Key(key): Key,
     uri: Uri,
 ) -> Result<Json<RevokeResponse>, ApiError> {
     Query::read(uri.query(), &[])?;
-    let session = api.broker.session(&key).filter(|session| session.snapshot().shown != Shown::SignedOut);
+    let session = api.session(&peer, &key).filter(|session| session.snapshot().shown != Shown::SignedOut);
     let session = session.ok_or_else(|| unknown(&key))?;
     // Asked first: afterwards nobody knows who it was.
-    let others = api.broker.others_of(&session);
+    let others = others_of(&session, api.sessions(&peer));
     let revoked = session.revoke().await?;
     Ok(Json(RevokeResponse { others, ..revoked }))
 }
@@ -117,14 +126,35 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     (status.expires_at, status.expiry) = expiry(&snapshot, clock);
     status.next_renewal_at = snapshot.next_renewal.map(|at| clock.to_unix(at).max(clock.unix_now()));
     status.renewable = !snapshot.ends;
-    status.problem = snapshot.problem.as_ref().map(|(failure, since)| Problem {
-        error: failure.error.clone(),
-        description: failure.description.clone(),
-        since: clock.to_unix(*since),
-    });
+    status.problem = snapshot.problem.as_ref().map(|(failure, since)| problem(failure, *since, clock));
+    let others = snapshot.others();
+    status.audiences = others.map(|(key, view)| audience(key, view, &snapshot, clock)).collect();
     status.durability = if snapshot.degraded { Durability::Degraded } else { Durability::Durable };
     status.generation = snapshot.generation;
+    status.lifetime = snapshot.login.as_ref().map(|login| login.lifetime).unwrap_or_default();
     Some(status)
+}
+
+fn audience(key: &TokenKey, view: &View, snapshot: &Snapshot, clock: &Clock) -> Audience {
+    let scope = key.scopes().collect::<Vec<_>>().join(" ");
+    let resources = key.resources().map(str::to_owned).collect();
+    let mut audience = Audience::new(Some(scope).filter(|scope| !scope.is_empty()), resources);
+    let end = view.token.as_ref().and_then(|served| served.token.expiry.end());
+    audience.expires_at = end.map(|at| clock.to_unix(at));
+    audience.next_renewal_at =
+        snapshot.next_renewal_of(view).map(|at| clock.to_unix(at).max(clock.unix_now()));
+    audience.last_used_at = Some(clock.to_unix(view.used_at()));
+    let refused = view.refused.as_ref();
+    audience.problem = refused.map(|refused| problem(&refused.failure, refused.since, clock));
+    audience
+}
+
+fn problem(failure: &Failure, since: Timestamp, clock: &Clock) -> Problem {
+    Problem {
+        error: failure.error.clone(),
+        description: failure.description.clone(),
+        since: clock.to_unix(since),
+    }
 }
 
 fn expiry(snapshot: &Snapshot, clock: &Clock) -> (Option<i64>, ShownExpiry) {

@@ -21,8 +21,11 @@ mod document;
 mod errors;
 mod leaks;
 mod logins;
+mod presets;
+mod profiles;
 mod sessions;
 mod tokens;
+mod until_logout;
 
 /// A daemon's API over a world.
 struct Caller {

@@ -19,18 +19,19 @@ use super::{
     forbid_storing,
 };
 use crate::{
+    peer::Peer,
     session::{NoToken, Served, TokenRequest},
     token::{TokenId, TokenKey},
 };
 
 /// The plain request for a session's own token, answered from the last publication. Anything else is the
 /// router's.
-pub(super) fn at_once(api: &Api, request: &Request<hyper::body::Incoming>) -> Option<Response> {
+pub(super) fn at_once(api: &Api, peer: &Peer, request: &Request<hyper::body::Incoming>) -> Option<Response> {
     let key = request.uri().path().strip_prefix("/v1/sessions/")?.strip_suffix("/token")?;
     if request.method() != Method::GET || request.uri().query().is_some() || key.contains('%') {
         return None;
     }
-    let session = api.broker.session(&SessionKey::new(key).ok()?)?;
+    let session = api.session(peer, &SessionKey::new(key).ok()?)?;
     let served = session.at_once(None, None)?;
     Some(answer(&served, api))
 }
@@ -55,11 +56,12 @@ pub(super) fn at_once(api: &Api, request: &Request<hyper::body::Incoming>) -> Op
 )]
 pub(super) async fn token(
     State(api): State<Arc<Api>>,
+    peer: Peer,
     Key(key): Key,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let query = Query::read(uri.query(), &["min_validity", "wait", "scope", "resource"])?;
-    let Some(session) = api.broker.session(&key) else {
+    let Some(session) = api.session(&peer, &key) else {
         return Err(ApiError::no_token(NoToken::LoginRequired(None), &key));
     };
     let audience = !query.scopes.is_empty() || !query.resources.is_empty();
@@ -86,12 +88,13 @@ pub(super) async fn token(
 )]
 pub(super) async fn reject(
     State(api): State<Arc<Api>>,
+    peer: Peer,
     Key(key): Key,
     uri: Uri,
     Body(rejection): Body<Rejection>,
 ) -> Result<StatusCode, ApiError> {
     Query::read(uri.query(), &[])?;
-    let session = api.broker.session(&key).ok_or_else(|| ApiError::not_found("no such session"))?;
+    let session = api.session(&peer, &key).ok_or_else(|| ApiError::not_found("no such session"))?;
     let id = u64::from_str_radix(&rejection.token_id, 16)
         .map_err(|_| ApiError::invalid("token_id is the one of the token's answer"))?;
     session.reject(TokenId(id)).await;

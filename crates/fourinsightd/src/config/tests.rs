@@ -3,8 +3,12 @@
 use super::*;
 use crate::{
     authority::{ResourceStyle, allowed::AllowedEndpoint},
-    profile::{Assertion, ClientAuth, Endpoints, Flow, Parameters, PerRequest, ResponseMode, SecretSource},
+    profile::{
+        Assertion, ClientAuth, Endpoints, Flow, Parameters, PerRequest, ResponseMode, Rotation, SecretSource,
+    },
 };
+
+mod presets;
 
 const PATH: &str = "/etc/fourinsight/config.toml";
 
@@ -45,6 +49,7 @@ device_poll_params = { e = "5" }
 tls_ca_file = "/etc/ssl/corp.pem"
 proxy = "http://proxy:3128"
 refresh_idle = "7d"
+rotation = { grace = "30s" }
 keep_alive = false
 "#,
     ))
@@ -90,7 +95,9 @@ keep_alive = false
             proxy: Some("http://proxy:3128".into()),
         },
         refresh_idle: Some(604_800),
+        rotation: Rotation::Grace(30),
         keep_alive: false,
+        help: None,
     };
     assert_eq!(config.profiles["work"], expected);
     assert_eq!(config.default_profile.as_deref(), Some("work"));
@@ -101,6 +108,7 @@ fn what_is_left_out_has_its_default() {
     let profile = parse(&with("")).unwrap().profiles.remove("work").unwrap();
     assert_eq!(profile.redirect_uri, "http://127.0.0.1:0/callback");
     assert_eq!((profile.flow, profile.keep_alive, profile.refresh_idle), (Flow::Browser, true, None));
+    assert_eq!((profile.rotation, &profile.force_params), (Rotation::Unknown, &None));
     assert!(profile.client_secret.is_none() && profile.scopes.is_empty() && profile.resources.is_empty());
     assert_eq!(profile.force_params, None);
     let nothing = parse(&with("force_params = {}")).unwrap().profiles.remove("work").unwrap();
@@ -214,8 +222,14 @@ fn errors_name_the_line_and_what_to_do() {
         ("client_auth = { cod = \"post\" }", "unknown key `cod`; the nearest known key is `code`"),
         ("client_auth = { code = \"s3cr3t\" }", "client_auth is one of"),
         ("client_auth = { code = 1 }", "code must be a string"),
-        ("rotation = { grace = \"30s\" }", "rotation is not supported by this version yet"),
-        ("preset = \"s3cr3t\"", "preset is not supported by this version yet"),
+        ("rotation = \"s3cr3t\"", "rotation must be one of \"unknown\", \"none\""),
+        ("rotation = 1", "rotation must be one of"),
+        ("rotation = { grace = \"0s\" }", "or { grace = \"30s\" }"),
+        ("rotation = { grace = \"30s\", s3 = \"x\" }", "unknown key `s3`"),
+        ("force_params = { state = \"s3cr3t\" }", "must not set state"),
+        ("preset = \"4insigt\"", "there is no preset `4insigt`; the nearest is `4insight`, of"),
+        ("preset = 1", "preset must be a string"),
+        ("tenant = \"s3cr3t\"", "unknown key `tenant`"),
         ("resource_style = \"s3cr3t\"", "resource_style must be \"rfc8707\", \"entra\" or \"audience\""),
         ("scopes = 1", "scopes must be a list of strings, or one string"),
         ("scopes = [\"s3 cr3t\"]", "a scope is printable ASCII"),

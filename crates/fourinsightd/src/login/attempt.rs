@@ -13,6 +13,7 @@
 //! when a poll has brought its tokens.
 
 use std::{
+    fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -36,6 +37,7 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     history::History,
+    telemetry,
 };
 
 mod confirmation;
@@ -153,6 +155,11 @@ impl Attempt {
         self.status.borrow().clone()
     }
 
+    /// Its session as logs name it.
+    pub(super) fn named(&self) -> impl fmt::Display + '_ {
+        telemetry::session(&self.session, self.status.borrow().lifetime)
+    }
+
     /// How it stands, and each change.
     pub(super) fn watch(&self) -> watch::Receiver<LoginStatus> {
         self.status.subscribe()
@@ -202,7 +209,7 @@ impl Attempt {
 
     /// Remembers that an answer with the right `state` was not taken.
     pub(super) fn refuse(&self, why: NotTheAnswer) {
-        tracing::warn!(session = %self.session, %why, "an answer to a login was not taken");
+        tracing::warn!(session = %self.named(), %why, "an answer to a login was not taken");
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 

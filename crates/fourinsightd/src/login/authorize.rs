@@ -1,6 +1,6 @@
 //! The authorization request: the address that the person opens (RFC 6749 section 4.1.1, RFC 7636, RFC 8707).
 
-use fourinsight_ipc::{ErrorBody, ErrorCode};
+use fourinsight_ipc::{ErrorBody, ErrorCode, message::Lifetime};
 use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope, basic::BasicClient};
 use secrecy::SecretString;
 
@@ -22,6 +22,8 @@ pub(super) struct Wish {
     pub(super) original_key: Option<String>,
     /// What comes back, and how.
     pub(super) answer: AnswerMode,
+    /// How long the session is to last.
+    pub(super) lifetime: Lifetime,
 }
 
 /// What comes back from the authorization endpoint, and how.
@@ -199,6 +201,7 @@ pub(super) mod tests {
             assertion: crate::profile::Assertion::default(),
             client_auth: ClientAuth::None.into(),
             dialect: Dialect::default(),
+            rotation: crate::profile::Rotation::default(),
             authorize_params: [("audience".to_owned(), "a&b".to_owned())].into(),
             code_params: Parameters::new(),
             device_params: Parameters::new(),
@@ -217,6 +220,7 @@ pub(super) mod tests {
             switch_user: false,
             original_key: None,
             answer: AnswerMode::Query,
+            lifetime: Lifetime::Stored,
         }
     }
 

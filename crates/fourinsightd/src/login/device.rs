@@ -59,7 +59,8 @@ impl Logins {
         status.verification_uri_complete = authorization.verification_uri_complete;
         status.user_code = Some(authorization.user_code);
         let warnings = [unforced, odd].into_iter().flatten();
-        (status.warning, status.note) = (warnings.reduce(|one, other| one + " " + &other), note);
+        status.warning = warnings.reduce(|one, other| one + " " + &other);
+        (status.note, status.lifetime) = (note, wish.lifetime);
         let polls = Polls {
             clock: self.clock.clone(),
             device_code: authorization.device_code,

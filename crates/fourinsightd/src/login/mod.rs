@@ -15,6 +15,7 @@
 //! | `again` | says how a server is made to ask again, and whom it is told to expect |
 //! | `attempt` | carries one attempt from the answer to the session, and asks its person where that is needed |
 //! | `known` | what a session was signed in with before, and whether another person would take that place |
+//! | `beside` | keeps the attempts for a login session's own sessions apart |
 //! | `unattended`, `opener` | logins that need no person: by client credentials |
 //! | `page`, `failure`, `tried` | tell how it ended |
 //!
@@ -30,7 +31,7 @@ use std::{
 
 use fourinsight_ipc::{
     ErrorBody, ErrorCode, SessionKey,
-    message::{LoginRequest, LoginResponse, LoginState, LoginStatus},
+    message::{Lifetime, LoginRequest, LoginResponse, LoginState, LoginStatus},
 };
 use tokio::sync::watch;
 
@@ -39,7 +40,7 @@ use self::{
     redemption::Redemption, redirect_uri::RedirectUri,
 };
 use crate::{
-    authority::{Registration, discovery},
+    authority::{Registration, client_auth, discovery},
     clock::{Clock, Timestamp},
     config::ConfigFile,
     history::History,
@@ -52,6 +53,7 @@ mod again;
 mod attempt;
 mod authorize;
 mod awaits;
+mod beside;
 mod callback;
 mod device;
 mod failure;
@@ -124,6 +126,8 @@ pub struct NewLogin {
     pub by_client_credentials: bool,
     /// The `session_key` of `fourinsight.api` that the session stands for from now on; `None` changes nothing.
     pub original_key: Option<String>,
+    /// How long the session lasts, and with that whether it is stored.
+    pub lifetime: Lifetime,
 }
 
 /// How long an attempt that has ended can still be asked about.
@@ -155,6 +159,12 @@ impl Logins {
         let session = request.session;
         let plan = plan.map_err(|error| self.not_begun(&session, None, error.into()))?;
         let flow = plan.profile.flow;
+        if let Some(source) = &plan.profile.client_secret {
+            let there = client_auth::look_for(source).await;
+            there.map_err(|why| {
+                self.not_begun(&session, Some(flow), failure::without_secret(&why, plan.profile.help))
+            })?;
+        }
         let begun = match flow {
             Flow::Device => self.begin_on_device(session.clone(), plan).await,
             Flow::ClientCredentials | Flow::Certificate => self.begin_unattended(session.clone(), plan).await,
@@ -176,6 +186,7 @@ impl Logins {
 
         let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
         status.authorization_uri = authorization_uri;
+        status.lifetime = wish.lifetime;
         status.wanted = awaits.wanted();
         status.note = note;
         if let Some(warning) = profile.flow.legacy_warning() {
@@ -210,13 +221,14 @@ impl Logins {
             original_key: wish.original_key,
             refresh_idle: profile.refresh_idle,
             keep_alive: profile.keep_alive,
+            lifetime: wish.lifetime,
         }
     }
 
     /// Lists an attempt before its task starts; says how it stands.
     fn enter(&self, attempt: &Arc<Attempt>) -> LoginStatus {
         self.attempts().insert(attempt.id.clone(), Arc::clone(attempt));
-        tracing::info!(session = %attempt.session, profile = attempt.profile, "a login began");
+        tracing::info!(session = %attempt.named(), profile = attempt.profile, "a login began");
         attempt.status()
     }
 

@@ -1,6 +1,8 @@
 //! Opens a session by client credentials: finds the server if that has not been done, and signs the client in as
 //! itself. Nobody is asked, so it can be tried again at any time.
 
+use fourinsight_ipc::message::Lifetime;
+
 use crate::{
     authority::{Failure, Outcome, Refusal, Registration, Retry, client_credentials, discovery::Cache},
     clock::Clock,
@@ -19,6 +21,7 @@ pub(crate) struct Opener {
     scopes: Vec<String>,
     resources: Vec<String>,
     keep_alive: bool,
+    lifetime: Lifetime,
 }
 
 /// Where the client signs in.
@@ -47,6 +50,7 @@ impl Opener {
             scopes: profile.scopes.clone(),
             resources: profile.resources.clone(),
             keep_alive: profile.keep_alive,
+            lifetime: Lifetime::Stored,
             target: Target::Profile(Box::new(profile.clone())),
         }
     }
@@ -60,7 +64,12 @@ impl Opener {
         keep_alive: bool,
     ) -> Self {
         let target = Target::Registration(Box::new(registration));
-        Self { target, profile, scopes, resources, keep_alive }
+        Self { target, profile, scopes, resources, keep_alive, lifetime: Lifetime::Stored }
+    }
+
+    /// The same for a session that lasts so long.
+    pub(crate) fn lasting(self, lifetime: Lifetime) -> Self {
+        Self { lifetime, ..self }
     }
 
     /// The name of its profile.
@@ -106,6 +115,7 @@ impl Opener {
             refresh_idle: None,
             keep_alive: self.keep_alive,
             by_client_credentials: true,
+            lifetime: self.lifetime,
         })
     }
 }

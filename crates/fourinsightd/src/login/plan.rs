@@ -1,10 +1,13 @@
 //! What a login is to do: what its request and the configuration make of each other.
 
+use std::path::Path;
+
 use fourinsight_ipc::{ErrorBody, ErrorCode, message::LoginRequest};
 
 use super::{
     Known, Logins,
     authorize::{AnswerMode, Wish},
+    failure::with_help,
     unattended,
 };
 use crate::{
@@ -34,9 +37,14 @@ impl Logins {
             }
         };
         if let Some(name) = request.flow.as_deref() {
-            profile.flow = chosen_flow(name, &profile)?;
+            profile = with_flow(&config, profile, name)?;
         }
-        unattended::bring(request, &mut profile)?;
+        if let Some(folder) = &request.package {
+            profile.client_secret =
+                profile.client_secret.map(|source| source.installed_at(Path::new(folder)));
+        }
+        let help = profile.help;
+        unattended::bring(request, &mut profile).map_err(|error| with_help(error, help))?;
         let original_key = original_key(request, &self.sessions.known(&request.session))?;
         let wish = Wish { original_key, ..wish(request, &profile)? };
         let note = problem.map(|problem| {
@@ -67,6 +75,23 @@ impl Logins {
             ),
         }
     }
+}
+
+/// The profile as it is with the flow of this name; its preset may say other things for that.
+fn with_flow(config: &Config, profile: Profile, name: &str) -> Result<Profile, ErrorBody> {
+    let flow = chosen_flow(name, &profile)?;
+    if flow == profile.flow {
+        return Ok(profile);
+    }
+    let other = config.with_flow(&profile.name, flow).unwrap_or(Ok(profile));
+    other.map_err(|error| {
+        let (what, next) = error.what.split_once("; ").unwrap_or((&error.what, "correct the profile"));
+        ErrorBody::new(
+            ErrorCode::InvalidRequest,
+            format!("The profile cannot be used with the flow {name}: {what}."),
+        )
+        .hint(next.to_owned())
+    })
 }
 
 fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
@@ -103,7 +128,8 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
         _ => AnswerMode::Query,
     };
     let (force, switch_user) = (request.force, request.switch_user);
-    Ok(Wish { scopes, resources, force, switch_user, original_key: None, answer })
+    let lifetime = request.lifetime();
+    Ok(Wish { scopes, resources, force, switch_user, original_key: None, answer, lifetime })
 }
 
 /// The `session_key` of `fourinsight.api` that the session is to stand for, where its own key says something else.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fourinsight_ipc::message::Lifetime;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -36,6 +37,7 @@ pub(super) struct Redemption {
     pub(super) original_key: Option<String>,
     pub(super) refresh_idle: Option<u64>,
     pub(super) keep_alive: bool,
+    pub(super) lifetime: Lifetime,
 }
 
 /// What proves that an answer is this attempt's, and what the server and the person must say to it.
@@ -153,6 +155,7 @@ impl Redemption {
             keep_alive: self.keep_alive,
             by_client_credentials: false,
             original_key: self.original_key.clone(),
+            lifetime: self.lifetime,
         }
     }
 

@@ -93,8 +93,8 @@ impl Logins {
         let turn = self.turn.lock().await;
         self.make_room(&session, 0).await?;
         let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
-        (status.warning, status.note) = (odd, note);
-        let (name, clock) = (profile.name.clone(), self.clock.clone());
+        (status.warning, status.note, status.lifetime) = (odd, note, wish.lifetime);
+        let (name, clock, help) = (profile.name.clone(), self.clock.clone(), profile.help);
         let deadline = clock.now() + attempt::LIFE;
         let (attempt, inbox) = Attempt::new(
             clock,
@@ -106,14 +106,16 @@ impl Logins {
             self.sessions.history(),
         );
         let opener =
-            Opener::found(profile.name, registration, wish.scopes, wish.resources, profile.keep_alive);
+            Opener::found(profile.name, registration, wish.scopes, wish.resources, profile.keep_alive)
+                .lasting(wish.lifetime);
         inbox.listens_nowhere();
         self.enter(&attempt);
         drop(turn);
         let mut changes = attempt.watch();
         let (exchange, sessions) = (Arc::clone(&self.exchange), Arc::clone(&self.sessions));
         let servers = Arc::clone(&self.servers);
-        tokio::spawn(Arc::clone(&attempt).open(opener, exchange, servers, sessions, wish.original_key));
+        let opening = Arc::clone(&attempt).open(opener, exchange, servers, sessions, wish.original_key, help);
+        tokio::spawn(opening);
         let ended = changes.wait_for(|status| status.state != LoginState::Pending);
         // Still pending after that: the caller goes on asking.
         let _ = tokio::time::timeout(WAIT, ended).await;

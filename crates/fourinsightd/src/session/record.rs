@@ -3,21 +3,25 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use fourinsight_ipc::message::Lifetime;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::{
+    doubt::Doubt,
     entry::Entry,
     opening::Opening,
     revoking::Revoking,
     signed_in::{Durability, Grant, Policy, SignedIn},
     state::Phase,
+    terms::Terms,
 };
 use crate::{
-    authority::{Failure, Registration, client_auth},
+    authority::{Failure, Registration, ResourceStyle, client_auth},
     clock::{Clock, Timestamp},
     login::{Opener, is_brought},
+    profile::Rotation,
     token::{AccessToken, Expiry, Person, RefreshToken, Token, TokenId, TokenKey},
 };
 
@@ -34,9 +38,15 @@ pub(crate) struct Login {
     /// The `session_key` of `fourinsight.api` that the session stands for, where its key cannot say that itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) original_key: Option<String>,
+    /// The scope that the server named at the login, where it is another than what was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) granted: Option<String>,
     /// Who signed in. It outlives the tokens, so that the next login knows whose place it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) person: Option<StoredPerson>,
+    /// How long the session lasts. What is read from the disk is there to stay.
+    #[serde(skip)]
+    pub(crate) lifetime: Lifetime,
 }
 
 impl Login {
@@ -49,6 +59,7 @@ impl Login {
     pub(crate) fn opener(&self) -> Opener {
         let (scopes, resources) = (self.scopes.clone(), self.resources.clone());
         Opener::found(self.profile.clone(), self.registration.clone(), scopes, resources, self.keep_alive)
+            .lasting(self.lifetime)
     }
 
     /// Who signed in, if that was known then.
@@ -56,8 +67,35 @@ impl Login {
         self.person.clone().map(Person::from)
     }
 
+    /// What else it can be asked for, and what that may cost.
+    pub(crate) fn terms(&self) -> Terms {
+        let Registration { dialect, rotation, .. } = &self.registration;
+        let unbounded = dialect.resource_style == ResourceStyle::Entra;
+        Terms {
+            bounded: !unbounded,
+            granted: self.granted.as_deref().map(Box::from),
+            rotation: if unbounded { Rotation::NeverRevoke } else { *rotation },
+        }
+    }
+
+    /// The scopes that were granted: as far as the server did not say so, those that were asked for. It need not say
+    /// so of the ones that only steer the login.
+    pub(crate) fn granted_scopes(&self) -> Vec<&str> {
+        let asked = self.scopes.iter().map(String::as_str);
+        let Some(granted) = &self.granted else { return asked.collect() };
+        let named = || granted.split_whitespace();
+        let kept =
+            asked.clone().filter(|scope| TokenKey::steers_login(scope) || named().any(|it| it == *scope));
+        let more = named().filter(|scope| !self.scopes.iter().any(|known| known == scope));
+        kept.chain(more).collect()
+    }
+
     pub(crate) fn policy(&self) -> Policy {
-        Policy { keep_alive: self.keep_alive, refresh_idle: self.refresh_idle.map(Duration::from_secs) }
+        Policy {
+            keep_alive: self.keep_alive,
+            refresh_idle: self.refresh_idle.map(Duration::from_secs),
+            in_memory: !self.lifetime.is_stored(),
+        }
     }
 }
 
@@ -106,6 +144,10 @@ enum Stored {
         ended: Option<Failure>,
         person: Option<StoredPerson>,
         tokens: Vec<StoredToken>,
+        #[serde(default, skip_serializing_if = "is_false")]
+        narrowed: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        doubt: Option<StoredDoubt>,
     },
     /// Signed in by client credentials: neither they nor their tokens are stored.
     ClientCredentials,
@@ -117,6 +159,13 @@ enum Stored {
         refresh_token: Option<Secret>,
         access_tokens: Vec<(Secret, Option<i64>)>,
     },
+}
+
+/// That the refresh token may be spent.
+#[derive(Serialize, Deserialize)]
+struct StoredDoubt {
+    error: String,
+    since: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -163,6 +212,9 @@ struct StoredToken {
     assumed: bool,
     renew_at: Option<i64>,
     on_demand: bool,
+    /// When it was last asked for, as far as the session knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    used_at: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -181,7 +233,7 @@ impl Stored {
         match phase {
             Phase::SignedOut => Self::SignedOut,
             Phase::Opening(_) => Self::ClientCredentials,
-            Phase::SignedIn(session) if !session.needs_disk() => Self::ClientCredentials,
+            Phase::SignedIn(session) if session.by_client_credentials() => Self::ClientCredentials,
             Phase::SignedIn(session) => {
                 let (refresh_token, ended) = match &session.grant {
                     Grant::RefreshToken { token, obtained_at, idle_end } => {
@@ -197,13 +249,19 @@ impl Stored {
                     Grant::ClientCredentials => (None, None),
                 };
                 let tokens = session.entries.iter();
-                let tokens = tokens
-                    .filter_map(|(key, entry)| Some(StoredToken::of(key, entry.token.as_ref()?, clock)));
+                let tokens = tokens.filter_map(|(key, entry)| {
+                    Some(StoredToken::of(key, entry.token.as_ref()?, entry.used_at, clock))
+                });
                 Self::SignedIn {
                     refresh_token,
                     ended,
                     person: session.person.as_ref().map(StoredPerson::from),
                     tokens: tokens.collect(),
+                    narrowed: session.narrowed,
+                    doubt: session
+                        .doubt
+                        .as_deref()
+                        .map(|doubt| StoredDoubt { error: doubt.error.clone(), since: unix(doubt.since) }),
                 }
             }
             Phase::LoginRequired { failure, since } => {
@@ -227,13 +285,14 @@ impl Stored {
         let moment = |unix| clock.from_unix(unix);
         Ok(match self {
             Self::SignedOut => Phase::SignedOut,
-            Self::SignedIn { refresh_token, ended, person, tokens } => {
+            Self::SignedIn { refresh_token, ended, person, tokens, narrowed, doubt } => {
                 let login = login.ok_or(Unreadable)?;
+                let (own, terms) = (login.own_key(), login.terms());
+                let tokens = tokens.into_iter().map(|token| token.restore(clock));
+                // Earlier versions asked the server for more than the login reaches.
                 let mut entries: BTreeMap<_, _> =
-                    tokens.into_iter().map(|token| token.restore(clock)).collect();
-                entries
-                    .entry(login.own_key())
-                    .or_insert_with(|| Box::new(Entry::restored(None, clock.now())));
+                    tokens.filter(|(key, _)| terms.beyond(&own, key).is_none()).collect();
+                entries.entry(own.clone()).or_insert_with(|| Box::new(Entry::restored(None, clock.now())));
                 Phase::SignedIn(SignedIn {
                     grant: match refresh_token {
                         Some(stored) => Grant::RefreshToken {
@@ -243,13 +302,17 @@ impl Stored {
                         },
                         None => Grant::None { ended },
                     },
-                    own: login.own_key(),
+                    own,
                     person: person.map(Person::from),
                     entries,
                     backoff: None,
                     durability: Durability::Durable,
                     policy: login.policy(),
                     last_used: Timestamp::from_millis(0),
+                    terms,
+                    narrowed,
+                    doubt: doubt
+                        .map(|doubt| Box::new(Doubt { error: doubt.error, since: moment(doubt.since) })),
                 })
             }
             Self::ClientCredentials => {
@@ -278,7 +341,7 @@ impl Stored {
 }
 
 impl StoredToken {
-    fn of(key: &TokenKey, token: &Token, clock: &Clock) -> Self {
+    fn of(key: &TokenKey, token: &Token, used_at: Timestamp, clock: &Clock) -> Self {
         Self {
             scopes: key.scopes().map(str::to_owned).collect(),
             resources: key.resources().map(str::to_owned).collect(),
@@ -291,6 +354,7 @@ impl StoredToken {
             assumed: matches!(token.expiry, Expiry::At { assumed: true, .. }),
             renew_at: token.renew_at.map(|at| clock.to_unix(at)),
             on_demand: token.on_demand,
+            used_at: (used_at > token.obtained_at).then(|| clock.to_unix(used_at)),
         }
     }
 
@@ -313,22 +377,15 @@ impl StoredToken {
             renew_at: self.renew_at.map(|at| clock.from_unix(at)),
             on_demand: self.on_demand,
         };
-        (key, Box::new(Entry::restored(Some(token), obtained_at)))
+        let used_at = self.used_at.map_or(obtained_at, |at| clock.from_unix(at));
+        (key, Box::new(Entry::restored(Some(token), used_at)))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_person_of_an_older_record_has_no_hint_and_one_of_a_newer_keeps_it() {
-        let old = r#"{"issuer":"https://id.example","subject":"42","name":null}"#;
-        let stored: StoredPerson = serde_json::from_str(old).unwrap();
-        assert_eq!(serde_json::to_string(&stored).unwrap(), old);
-        let person = Person { login_hint: Some("ada".to_owned()), ..Person::from(stored) };
-        let written = serde_json::to_string(&StoredPerson::from(&person)).unwrap();
-        let read: StoredPerson = serde_json::from_str(&written).unwrap();
-        assert_eq!(Person::from(read), person);
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! One redemption, in the order that survives a crash: write the intent, ask once, write the raw answer, and only
 //! then try to understand it. The state machine persists the outcome before anyone sees it.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use fourinsight_ipc::SessionKey;
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,12 @@ use zeroize::Zeroizing;
 use super::{record::Login, task::Environment};
 use crate::{
     authority::{
-        Failure, Outcome, Retry, Verdict, grant,
+        Failure, Outcome, Retry, Verdict,
+        grant::{self, Purpose},
         response::{self, Expected, RawAnswer},
     },
     clock::Timestamp,
+    telemetry,
     token::{Person, RefreshToken, TokenKey},
 };
 
@@ -26,26 +28,43 @@ pub(super) struct Redemption {
     pub(super) refresh_token: RefreshToken,
     pub(super) login: Arc<Login>,
     pub(super) person: Option<Person>,
+    /// Whether the server may have narrowed the grant to less than the session's own key.
+    pub(super) narrowed: bool,
 }
 
 impl Redemption {
+    /// The session as logs name it.
+    fn named(&self) -> impl fmt::Display + '_ {
+        telemetry::session(&self.session, self.login.lifetime)
+    }
+
+    /// Whether the steps of the rotation go to the disk: where nothing of the session is there, nothing of it can
+    /// outlive a crash.
+    fn is_journalled(&self) -> bool {
+        self.login.lifetime.is_stored()
+    }
+
     /// Redeems. Returns what came of it and when the request was sent.
     pub(super) async fn run(self, environment: &Environment) -> (Outcome, Timestamp) {
         let Environment { store, clock, exchange, .. } = environment;
         let intent = Intent::new(&self.key, clock.unix_now()).to_bytes();
-        if let Err(error) = store.intend(&self.session, self.generation, intent.clone()).await {
-            tracing::warn!(session = %self.session, %error, "the journal cannot take a redemption; none is started");
+        if self.is_journalled()
+            && let Err(error) = store.intend(&self.session, self.generation, intent.clone()).await
+        {
+            tracing::warn!(session = %self.named(), %error, "the journal cannot take a redemption; none is started");
             return (unsent(&error.to_string()), clock.now());
         }
         let obtained_at = clock.now();
-        let own = self.key == self.login.own_key();
-        tracing::trace!(session = %self.session, generation = self.generation, own, "redeeming the refresh token");
+        let own = self.is_own();
+        tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
+        let granted = if self.narrowed { self.login.granted_scopes() } else { vec![] };
+        let purpose = if own { Purpose::Own { granted: &granted } } else { Purpose::Other };
         let answer = match grant::refresh(
             &**exchange,
             &self.login.registration,
             &self.refresh_token,
             &self.key,
-            own,
+            purpose,
             clock.unix_now(),
         )
         .await
@@ -57,10 +76,10 @@ impl Redemption {
                 return (outcome, obtained_at);
             }
         };
-        if answer.may_grant() {
+        if self.is_journalled() && answer.may_grant() {
             let entry = journal_entry(&intent, &answer.to_bytes());
             if let Err(error) = store.answer(&self.session, self.generation, entry).await {
-                tracing::warn!(session = %self.session, %error, "the journal cannot take the answer; it is in memory only");
+                tracing::warn!(session = %self.named(), %error, "the journal cannot take the answer; it is in memory only");
             }
         }
         let outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
@@ -69,19 +88,26 @@ impl Redemption {
     }
 
     /// Where the server has surely not taken the refresh token for another one, a crash from here on leaves nothing
-    /// in doubt. After a changed person it stays in doubt until the record says that it is not to be used.
+    /// in doubt. After a changed person, or the refusal of another audience, it stays in doubt until the record says so.
     async fn settle_if_unused(&self, outcome: &Outcome, environment: &Environment) {
         let unused = match outcome {
             Outcome::Granted(_) => false,
             Outcome::Retry(retry) => !retry.ambiguous,
-            Outcome::Refused(refusal) => refusal.verdict != Verdict::PersonChanged,
+            Outcome::Refused(refusal) => {
+                let other = !self.is_own() && self.login.terms().refusal_may_spend(refusal.verdict);
+                refusal.verdict != Verdict::PersonChanged && !other
+            }
         };
-        if unused {
+        if unused && self.is_journalled() {
             let settled = environment.store.settle(&self.session, self.generation - 1).await;
             settled.unwrap_or_else(
-                |error| tracing::debug!(session = %self.session, %error, "the slot stays open"),
+                |error| tracing::debug!(session = %self.named(), %error, "the slot stays open"),
             );
         }
+    }
+
+    fn is_own(&self) -> bool {
+        self.key == self.login.own_key()
     }
 }
 

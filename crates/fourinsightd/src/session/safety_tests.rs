@@ -15,7 +15,7 @@ use crate::{
     history::History,
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{NewLogin, SignIn},
-    profile::Parameters,
+    profile::{Parameters, Rotation},
     store::{Loaded, Opened, Slot, Store},
     token::{AccessToken, Lifetime, RefreshToken, TokenId, TokenKey, TokenSet},
 };
@@ -76,13 +76,14 @@ impl World {
             original_key: None,
             profile: server.into(),
             registration: registration(server),
-            scopes: vec!["api".into()],
+            scopes: vec!["api".into(), "mail".into()],
             resources: vec![],
             tokens,
             obtained_at: self.clock.now(),
             refresh_idle: None,
             keep_alive: true,
             by_client_credentials: false,
+            lifetime: fourinsight_ipc::message::Lifetime::Stored,
         }
     }
 
@@ -111,6 +112,7 @@ fn registration(server: &str) -> Registration {
         assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
         dialect: Dialect::default(),
+        rotation: Rotation::default(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),
@@ -202,12 +204,14 @@ async fn a_write_during_a_redemption_leaves_its_mark_in_the_journal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_leaves_no_doubt_in_the_journal() {
+async fn a_refusal_leaves_no_doubt_in_the_journal_where_old_refresh_tokens_stay_good() {
     let mut world = World::new();
     let (environment, _) = world.open().await;
     let (handle, task) = prepare(SessionKey::default(), Start::SignedOut, Arc::new(environment));
     let task = tokio::spawn(task);
-    handle.sign_in(world.login("one.example", tokens("A1", "R1"))).await.unwrap();
+    let mut login = world.login("one.example", tokens("A1", "R1"));
+    login.registration.rotation = Rotation::NeverRevoke;
+    handle.sign_in(login).await.unwrap();
     let other = request(Some(TokenKey::new(["mail"], [])));
     let caller = tokio::spawn(async move { handle.token(&other).await.map(drop) });
     let (_, _, redemption) = world.asked().await;

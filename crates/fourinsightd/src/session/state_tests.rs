@@ -1,7 +1,9 @@
 //! The state machine, transition by transition.
 
 mod answers;
+mod audiences;
 mod client_credentials;
+mod ephemeral;
 mod expiry;
 mod grants;
 mod renewal;
@@ -14,6 +16,7 @@ use super::{
     schedule::{Chance, Freshness},
     signed_in::{Durability, Grant, Policy, SignedIn},
     state::{Phase, State},
+    terms::Terms,
 };
 use crate::{
     authority::{Failure, Outcome, Refusal, Retry, Verdict},
@@ -79,13 +82,14 @@ impl Machine {
             id: TokenId(0),
             policy,
             by_client_credentials: false,
+            terms: Terms::default(),
         };
         machine.event(Event::SignIn(Box::new(new)));
         machine
     }
 
     fn signed_in() -> Self {
-        let policy = Policy { keep_alive: true, refresh_idle: None };
+        let policy = Policy { keep_alive: true, refresh_idle: None, in_memory: false };
         Self::signed_in_with(tokens("A1", Some("R1"), 1000), policy)
     }
 

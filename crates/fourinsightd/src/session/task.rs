@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     future::Future,
     pin::Pin,
     sync::{
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Command, Handle, Nudge,
     event::{Effect, Event, NewGrant},
-    record::{self, Login, StoredPerson},
+    record::{Login, StoredPerson},
     redeem::Redemption,
     schedule::Chance,
     snapshot::Snapshot,
@@ -34,15 +35,18 @@ use crate::{
     login::{NewLogin, Opener},
     random,
     revocation::{self, Tokens},
-    store::{Slot, Store, StoreError},
-    token::{TokenId, TokenSet},
+    store::{Slot, Store},
+    telemetry,
+    token::{TokenId, TokenKey, TokenSet},
 };
 
+mod disk;
 mod history;
 mod opening;
 mod recovery;
 
 /// What every session's task works with.
+#[derive(Clone)]
 pub(crate) struct Environment {
     pub(crate) exchange: Arc<dyn HttpExchange>,
     /// What servers said of themselves.
@@ -200,8 +204,17 @@ impl Task {
         }
     }
 
+    /// The session as logs name it.
+    fn named(&self) -> impl fmt::Display + use<'_> {
+        telemetry::session(&self.key, self.login.as_ref().map(|login| login.lifetime).unwrap_or_default())
+    }
+
     async fn tick(&mut self) {
         let was_signed_in = matches!(self.state.phase, Phase::SignedIn(_));
+        let uses = self.publisher.borrow().uses();
+        if !uses.is_empty() {
+            self.handle(Event::Used(uses)).await;
+        }
         let last_used = Timestamp::from_millis(self.last_used.load(Ordering::Relaxed));
         self.handle(Event::Tick { last_used }).await;
         if let (true, Phase::LoginRequired { failure, .. }) = (was_signed_in, &self.state.phase) {
@@ -245,6 +258,7 @@ impl Task {
     async fn sign_in(&mut self, new: NewLogin) {
         let before = self.login.as_ref().and_then(|login| login.original_key.clone());
         let login = Login {
+            granted: granted(&new),
             original_key: new.original_key.or(before),
             profile: new.profile,
             registration: new.registration,
@@ -253,6 +267,7 @@ impl Task {
             refresh_idle: new.refresh_idle,
             keep_alive: new.keep_alive,
             person: new.tokens.person.as_ref().map(StoredPerson::from),
+            lifetime: new.lifetime,
         };
         let grant = NewGrant {
             tokens: new.tokens,
@@ -261,9 +276,10 @@ impl Task {
             id: TokenId(random::bits()),
             policy: login.policy(),
             by_client_credentials: new.by_client_credentials,
+            terms: login.terms(),
         };
         self.login = Some(Arc::new(login));
-        tracing::info!(session = %self.key, "signed in");
+        tracing::info!(session = %self.named(), "signed in");
         self.handle(Event::SignIn(Box::new(grant))).await;
     }
 
@@ -271,13 +287,16 @@ impl Task {
         self.work = None;
         match finished {
             Finished::Redeemed { action, attempt, outcome, obtained_at } => {
+                self.wipe_stale_slot().await;
                 self.answered(action, attempt, outcome, obtained_at).await;
             }
             Finished::Revoked(ended) => {
                 self.remember_revocation(&ended);
                 let response = ended.response;
+                // Before the name is forgotten that logs are not to know.
+                let named = self.named().to_string();
                 self.handle(Event::RevocationEnded).await;
-                tracing::info!(session = %self.key, revocation = ?response.revocation, "revoked and forgotten");
+                tracing::info!(session = named, revocation = ?response.revocation, "revoked and forgotten");
                 for revoker in self.revokers.drain(..) {
                     let _ = revoker.send(response.clone());
                 }
@@ -323,7 +342,7 @@ impl Task {
         self.state.handle(event, self.environment.clock.now(), Chance::from_bits(random::bits()))
     }
 
-    fn redeem(&mut self, key: crate::token::TokenKey, attempt: u64) {
+    fn redeem(&mut self, key: TokenKey, attempt: u64) {
         let (Some(login), Some(refresh_token)) = (&self.login, self.state.refresh_token()) else { return };
         let redemption = Redemption {
             session: self.key.clone(),
@@ -332,6 +351,7 @@ impl Task {
             refresh_token: refresh_token.clone(),
             login: Arc::clone(login),
             person: self.state.person().cloned(),
+            narrowed: self.state.is_narrowed(),
         };
         self.redeeming = Some(Arc::clone(login));
         let environment = Arc::clone(&self.environment);
@@ -341,43 +361,14 @@ impl Task {
         }));
     }
 
-    async fn persist(&mut self) -> Event {
-        let Environment { store, clock, .. } = &*self.environment;
-        let generation = self.state.generation;
-        let record = record::encode(&self.state.phase, self.login.as_deref(), clock);
-        match store.compare_and_put(&self.key, self.stored, generation, record).await {
-            Ok(()) => {
-                (self.stored, self.attempted) = (Some(generation), None);
-                tracing::trace!(session = %self.key, generation, "the record is durable");
-                Event::Persisted
-            }
-            Err(error) => {
-                // The store has one writer, us: what it holds instead can only be our own last attempt.
-                if matches!(error, StoreError::Conflict) {
-                    std::mem::swap(&mut self.stored, &mut self.attempted);
-                } else {
-                    self.attempted = Some(generation);
-                }
-                tracing::error!(session = %self.key, generation, %error, "the record cannot be written; it is kept in memory");
-                Event::PersistFailed
-            }
-        }
-    }
-
-    async fn settle(&mut self) {
-        if let Err(error) = self.environment.store.settle(&self.key, self.state.generation).await {
-            tracing::debug!(session = %self.key, %error, "the journal slot cannot be settled yet");
-        }
-    }
-
     fn publish(&self) {
         let last = Arc::clone(&self.publisher.borrow());
         let snapshot = Snapshot::of(&self.state, self.login.as_ref(), &self.key, Some(&last));
         match (&last.problem, &snapshot.problem) {
             (old, Some((new, _))) if !old.as_ref().is_some_and(|(old, _)| old.says_the_same(new)) => {
-                tracing::warn!(session = %self.key, error = %new.error, "{}", new.description);
+                tracing::warn!(session = %self.named(), error = %new.error, "{}", new.description);
             }
-            (Some(_), None) => tracing::info!(session = %self.key, "working again"),
+            (Some(_), None) => tracing::info!(session = %self.named(), "working again"),
             _ => {}
         }
         self.publisher.send_replace(Arc::new(snapshot));
@@ -408,15 +399,13 @@ impl Task {
                 .await;
         });
     }
+}
 
-    async fn forget(&mut self) {
-        if let Err(error) = self.environment.store.delete(&self.key).await {
-            tracing::error!(session = %self.key, %error, "the record cannot be deleted; it is marked as revoking and is deleted at the next start");
-            return;
-        }
-        self.stored = None;
-        self.login = None;
-    }
+/// The scope that the server named, where it is another than the login asked for.
+fn granted(new: &NewLogin) -> Option<String> {
+    let key = |scope: &str| TokenKey::new(scope.split_whitespace(), []);
+    let other = |named: &String| key(named) != key(&new.scopes.join(" "));
+    new.tokens.scope.clone().filter(other)
 }
 
 async fn finish(work: &mut Option<Work>) -> Finished {

@@ -1,8 +1,10 @@
 //! What differs between platforms inside the daemon: clocks, signals, readiness, single instance, hardening.
 //!
-//! `unix.rs` and `windows.rs` hold the same names; `ticker.rs` is for both.
+//! `unix.rs` and `windows.rs` hold the same names; `logout.rs` and `ticker.rs` are for both.
 
+mod logout;
 mod ticker;
+pub(crate) use logout::logged_out;
 pub(crate) use ticker::Ticker;
 
 #[cfg(unix)]

@@ -13,7 +13,7 @@ use nix::{
     sys::termios::{LocalFlags, tcgetattr},
 };
 use tokio::{
-    process::Child,
+    process::{Child, Command},
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::timeout,
 };
@@ -45,27 +45,40 @@ pub struct Screen {
 impl Home {
     /// Runs `fourinsightctl` with these arguments on a terminal.
     pub fn on_a_terminal(&self, arguments: &[&str]) -> Result<Terminal> {
-        let pair = openpty(None, None).context("there is no pseudo-terminal")?;
         let mut command = self.command(&self.programs().fourinsightctl);
-        let stream = || anyhow::Ok(Stdio::from(pair.slave.try_clone()?));
-        command.args(arguments).env("TERM", "xterm-256color");
-        command.stdin(stream()?).stdout(stream()?).stderr(stream()?);
-        let process = command.spawn()?;
-        // The screen ends with the last one who can write to it, and that is to be the command.
-        drop((command, pair.slave));
-        let keyboard = File::from(pair.master);
-        let mut end = keyboard.try_clone()?;
-        let (sender, screen) = unbounded_channel();
-        thread::spawn(move || {
-            let mut piece = [0; 4096];
-            while let Ok(length @ 1..) = end.read(&mut piece) {
-                if sender.send(piece[..length].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Terminal { process, keyboard, screen, shown: vec![], read: 0 })
+        command.args(arguments);
+        on_a_terminal(command)
     }
+
+    /// Runs a shell on a terminal that is its own, as a person has one who has logged in: the terminal controls it,
+    /// and the shell leads its session.
+    pub fn log_in_on_a_terminal(&self) -> Result<Terminal> {
+        let mut command = self.command("setsid");
+        command.args(["--ctty", "sh", "-i"]).env("PS1", "").env_remove("ENV");
+        on_a_terminal(command)
+    }
+}
+
+fn on_a_terminal(mut command: Command) -> Result<Terminal> {
+    let pair = openpty(None, None).context("there is no pseudo-terminal")?;
+    let stream = || anyhow::Ok(Stdio::from(pair.slave.try_clone()?));
+    command.env("TERM", "xterm-256color");
+    command.stdin(stream()?).stdout(stream()?).stderr(stream()?);
+    let process = command.spawn()?;
+    // The screen ends with the last one who can write to it, and that is to be the command.
+    drop((command, pair.slave));
+    let keyboard = File::from(pair.master);
+    let mut end = keyboard.try_clone()?;
+    let (sender, screen) = unbounded_channel();
+    thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(length @ 1..) = end.read(&mut piece) {
+            if sender.send(piece[..length].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    Ok(Terminal { process, keyboard, screen, shown: vec![], read: 0 })
 }
 
 impl Terminal {

@@ -32,6 +32,9 @@ pub(super) fn between(session: &SessionStatus, asked: &LoginRequest) -> Option<S
     differences.extend(listed("scope", missing.copied()));
     let missing = asked.resource.iter().filter(|resource| !session.resources.contains(resource));
     differences.extend(listed("resource", missing.map(String::as_str)));
+    if asked.ephemeral && session.lifetime.is_stored() {
+        differences.push("and stored on the disk, not in memory only".to_owned());
+    }
     (!differences.is_empty()).then(|| clean(&differences.join(", and ")).into_owned())
 }
 
@@ -46,7 +49,10 @@ fn listed<'a>(kind: &str, missing: impl Iterator<Item = &'a str>) -> Option<Stri
 
 #[cfg(test)]
 mod tests {
-    use fourinsight_ipc::{SessionKey, message::SessionState};
+    use fourinsight_ipc::{
+        SessionKey,
+        message::{Lifetime, SessionState},
+    };
 
     use super::*;
 
@@ -98,6 +104,19 @@ mod tests {
         for scope in ["api://y/.default", "api.admin"] {
             let difference = between(&session, &asked(None, Some(scope), &[]));
             assert_eq!(difference, Some(format!("without the scope {scope}")));
+        }
+    }
+
+    #[test]
+    fn a_stored_session_is_not_in_memory_only_and_the_other_way_round_nothing_was_asked() {
+        let in_memory = LoginRequest { ephemeral: true, ..LoginRequest::default() };
+        let difference = between(&session(), &in_memory);
+        assert_eq!(difference.as_deref(), Some("and stored on the disk, not in memory only"));
+        for lifetime in [Lifetime::Ephemeral, Lifetime::UntilLogout] {
+            let mut session = session();
+            session.lifetime = lifetime;
+            assert_eq!(between(&session, &in_memory), None);
+            assert_eq!(between(&session, &LoginRequest::default()), None);
         }
     }
 

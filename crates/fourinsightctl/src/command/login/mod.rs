@@ -6,23 +6,24 @@ mod countdown;
 mod device;
 mod difference;
 mod paste;
+mod profile;
 mod prompt;
 mod qr;
 mod wait;
 
 use fourinsight_client::{Error, LoginRequest, LoginState, LoginStatus, SessionState, SessionStatus};
-use fourinsight_ipc::message::Identity;
+use fourinsight_ipc::message::{Identity, Lifetime};
 
 use super::{Context, why};
 use crate::{
     cli::{self, Login},
     failure::{Exit, Failure, exit_of_login, phrase},
-    output,
+    output, package,
     render::{clean, person},
 };
 
 pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
-    let request = request(options)?;
+    let mut request = request(options)?;
     if !options.person.force
         && let Some(session) = signed_in(context, options)?
     {
@@ -32,6 +33,11 @@ pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
         if !options.person.switch_user {
             return already(context, &session);
         }
+    }
+    let chosen = profile::choose(context, options)?;
+    request.profile = chosen.profile;
+    if chosen.package {
+        request.package = package::folder().and_then(|folder| folder.into_os_string().into_string().ok());
     }
     wait::until_answered(&context.client, request, options)
         .and_then(|ended| finish(context, &ended.attempt, ended.said.as_deref()))
@@ -51,13 +57,21 @@ fn request(options: &Login) -> Result<LoginRequest, Failure> {
         original_key: None,
         client_id: options.client_id.clone(),
         client_secret,
+        ephemeral: options.lasting.ephemeral,
+        until_logout: options.lasting.until_logout,
+        ..LoginRequest::default()
     })
 }
 
 /// The session, if somebody is signed in. Starts the daemon, which may know a session from before.
 fn signed_in(context: &Context, options: &Login) -> Result<Option<SessionStatus>, Error> {
     context.client.start_daemon()?;
-    Ok(context.status(&options.key)?.filter(|session| session.state == SessionState::SignedIn))
+    // One that does not end with this login is hidden by the one that is asked for, and not in its way.
+    let counts = |session: &SessionStatus| {
+        session.state == SessionState::SignedIn
+            && (!options.lasting.until_logout || session.lifetime == Lifetime::UntilLogout)
+    };
+    Ok(context.status(&options.key)?.filter(counts))
 }
 
 fn differs(session: &SessionStatus, difference: &str) -> Failure {
@@ -72,7 +86,7 @@ fn already(context: &Context, session: &SessionStatus) -> Result<Exit, Failure> 
     if context.json {
         output::json_to_stdout(session)?;
     } else {
-        say("Already signed in", session.identity.as_ref(), session.session.as_str())?;
+        say("Already signed in", session.identity.as_ref(), session.session.as_str(), session.lifetime)?;
     }
     Ok(Exit::Done)
 }
@@ -139,18 +153,29 @@ fn failed(attempt: &LoginStatus) -> Failure {
 
 fn say_of(what: &str, attempt: &LoginStatus) -> Result<(), Failure> {
     if ["client_credentials", "certificate"].contains(&attempt.flow.as_str()) {
-        let line = format!("{what} as the client itself, session {}.\n", attempt.session);
+        let until = until(attempt.lifetime);
+        let line = format!("{what} as the client itself, session {}{until}.\n", attempt.session);
         return output::to_stdout(line.as_bytes());
     }
-    say(what, attempt.identity.as_ref(), attempt.session.as_str())
+    say(what, attempt.identity.as_ref(), attempt.session.as_str(), attempt.lifetime)
 }
 
-fn say(what: &str, identity: Option<&Identity>, key: &str) -> Result<(), Failure> {
+fn say(what: &str, identity: Option<&Identity>, key: &str, lifetime: Lifetime) -> Result<(), Failure> {
+    let until = until(lifetime);
     let line = match person(identity) {
-        Some(person) => format!("{what} as {person}, session {key}.\n"),
-        None => format!("{what}, session {key}; the server does not say as whom.\n"),
+        Some(person) => format!("{what} as {person}, session {key}{until}.\n"),
+        None => format!("{what}, session {key}{until}; the server does not say as whom.\n"),
     };
     output::to_stdout(line.as_bytes())
+}
+
+/// How long a session lasts that is in memory only.
+fn until(lifetime: Lifetime) -> &'static str {
+    match lifetime {
+        Lifetime::Stored => "",
+        Lifetime::UntilLogout => ", in memory until you log out",
+        _ => ", in memory until the daemon stops",
+    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,9 @@ fn profile() -> Profile {
         revoke_params: Parameters::new(),
         route: Route::default(),
         refresh_idle: None,
+        rotation: crate::profile::Rotation::default(),
         keep_alive: true,
+        help: None,
     }
 }
 

@@ -50,6 +50,6 @@ impl Attempt {
             let tried = tried::ended(self.clock.unix_now(), status, self.failure.get(), refused);
             self.history.add(&self.session, tried);
         });
-        tracing::info!(session = %self.session, state = ?self.status.borrow().state, "a login ended");
+        tracing::info!(session = %self.named(), state = ?self.status.borrow().state, "a login ended");
     }
 }

@@ -67,6 +67,7 @@ mod tests {
             refresh_idle: None,
             keep_alive: true,
             by_client_credentials: false,
+            lifetime: fourinsight_ipc::message::Lifetime::Stored,
         }
     }
 

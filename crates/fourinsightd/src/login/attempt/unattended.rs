@@ -22,7 +22,7 @@ impl Inbox {
 }
 
 impl Attempt {
-    /// Opens the session and signs it in.
+    /// Opens the session and signs it in. What the profile's preset says about a wrong client is said beside a refusal.
     pub(in crate::login) async fn open(
         self: Arc<Self>,
         opener: Opener,
@@ -30,11 +30,12 @@ impl Attempt {
         servers: Arc<Cache>,
         sessions: Arc<dyn SignIn>,
         original_key: Option<String>,
+        help: Option<&'static str>,
     ) {
         let _guard = self.guard();
         let login = match opener.run(&*exchange, &servers, &self.clock).await {
             Ok(login) => NewLogin { original_key, ..login },
-            Err(why) => return self.fail(failure::client_credentials(&why)),
+            Err(why) => return self.fail(failure::client_credentials(&why).with_help(help)),
         };
         if !self.commit() {
             let token = Revocable::Access(&login.tokens.access_token);

@@ -164,7 +164,7 @@ impl Machine {
 }
 
 pub(super) fn policy() -> Policy {
-    Policy { keep_alive: true, refresh_idle: None }
+    Policy { keep_alive: true, refresh_idle: None, in_memory: false }
 }
 
 fn person(subject: &str) -> Person {

@@ -25,8 +25,9 @@ fn open() -> Machine {
         own: own(),
         obtained_at: START,
         id: TokenId(0),
-        policy: Policy { keep_alive: true, refresh_idle: None },
+        policy: Policy { keep_alive: true, refresh_idle: None, in_memory: false },
         by_client_credentials: true,
+        terms: Terms::default(),
     };
     machine.event(Event::SignIn(Box::new(new)));
     machine
@@ -97,8 +98,9 @@ fn a_session_whose_record_cannot_be_written_renews_all_the_same() {
         own: own(),
         obtained_at: START,
         id: TokenId(0),
-        policy: Policy { keep_alive: true, refresh_idle: None },
+        policy: Policy { keep_alive: true, refresh_idle: None, in_memory: false },
         by_client_credentials: true,
+        terms: Terms::default(),
     };
     machine.event(Event::SignIn(Box::new(new)));
     assert!(matches!(machine.session().durability, Durability::Degraded { .. }));

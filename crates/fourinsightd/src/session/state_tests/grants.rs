@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_login_is_published_after_it_is_durable_and_redeems_nothing() {
     let mut machine = Machine::new();
-    let policy = Policy { keep_alive: true, refresh_idle: None };
+    let policy = Policy { keep_alive: true, refresh_idle: None, in_memory: false };
     let new = NewGrant {
         tokens: tokens("A1", Some("R1"), 1000),
         own: own(),
@@ -13,6 +13,7 @@ fn a_login_is_published_after_it_is_durable_and_redeems_nothing() {
         id: TokenId(0),
         policy,
         by_client_credentials: false,
+        terms: Terms::default(),
     };
     let effects = machine.state.handle(Event::SignIn(Box::new(new)), START, Chance::from_bits(0));
     assert!(matches!(effects.as_slice(), [Effect::Persist]), "{effects:?}");
@@ -28,7 +29,7 @@ fn a_refresh_answer_without_a_refresh_token_keeps_the_old_one_and_a_login_never_
     let attempt = redeemed(&machine.at(750)).expect("due");
     machine.answer(attempt, granted("A2", None));
     assert_eq!(machine.refresh_secret(), Some("R1"));
-    let policy = Policy { keep_alive: true, refresh_idle: None };
+    let policy = Policy { keep_alive: true, refresh_idle: None, in_memory: false };
     let new = NewGrant {
         tokens: tokens("B1", None, 1000),
         own: own(),
@@ -36,6 +37,7 @@ fn a_refresh_answer_without_a_refresh_token_keeps_the_old_one_and_a_login_never_
         id: TokenId(9),
         policy,
         by_client_credentials: false,
+        terms: Terms::default(),
     };
     machine.event(Event::SignIn(Box::new(new)));
     assert_eq!(machine.refresh_secret(), None);
@@ -43,10 +45,12 @@ fn a_refresh_answer_without_a_refresh_token_keeps_the_old_one_and_a_login_never_
 
 #[test]
 fn without_a_refresh_token_the_token_lives_out_and_other_audiences_need_a_person() {
-    let policy = Policy { keep_alive: true, refresh_idle: None };
+    let policy = Policy { keep_alive: true, refresh_idle: None, in_memory: false };
     let mut machine = Machine::signed_in_with(tokens("A1", None, 1000), policy);
     machine.request(&other(), None);
     assert!(machine.session().entries[&other()].refused.is_some());
+    machine.at(300);
+    assert!(!machine.session().entries.contains_key(&other()), "nobody asks for it any more");
     assert_eq!(machine.state.next_deadline(), Some(START + seconds(1000)));
     machine.at(1000);
     assert!(
@@ -77,7 +81,7 @@ fn a_failed_write_is_served_degraded_retried_every_second_and_blocks_redemptions
 fn an_answer_from_before_a_new_login_is_discarded() {
     let mut machine = Machine::signed_in();
     let attempt = redeemed(&machine.at(750)).expect("due");
-    let policy = Policy { keep_alive: true, refresh_idle: None };
+    let policy = Policy { keep_alive: true, refresh_idle: None, in_memory: false };
     let new = NewGrant {
         tokens: tokens("B1", Some("S1"), 1000),
         own: own(),
@@ -85,6 +89,7 @@ fn an_answer_from_before_a_new_login_is_discarded() {
         id: TokenId(9),
         policy,
         by_client_credentials: false,
+        terms: Terms::default(),
     };
     machine.event(Event::SignIn(Box::new(new)));
     assert_eq!(redeemed(&machine.request(&own(), Some(seconds(5000)))), None, "the old one still runs");

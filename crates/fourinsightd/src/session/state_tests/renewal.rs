@@ -58,10 +58,14 @@ fn who_asked_before_an_outcome_starts_nothing_after_it() {
 fn keep_alive_uses_the_refresh_token_before_its_idle_end() {
     let mut grant = tokens("A1", Some("R1"), 100_000);
     grant.refresh_idle = Some(1800);
-    let mut machine = Machine::signed_in_with(grant.clone(), Policy { keep_alive: true, refresh_idle: None });
+    let mut machine = Machine::signed_in_with(
+        grant.clone(),
+        Policy { keep_alive: true, refresh_idle: None, in_memory: false },
+    );
     assert_eq!(machine.state.next_deadline(), Some(START + seconds(1350)));
     assert!(redeemed(&machine.at(1350)).is_some());
-    let resting = Machine::signed_in_with(grant, Policy { keep_alive: false, refresh_idle: None });
+    let resting =
+        Machine::signed_in_with(grant, Policy { keep_alive: false, refresh_idle: None, in_memory: false });
     assert_eq!(resting.state.next_deadline(), None, "unused, and not to be kept alive");
 }
 

@@ -20,7 +20,9 @@ impl Task {
     pub(super) async fn open(&mut self, opener: Opener) -> Opened {
         let same = self.opener.as_ref() == Some(&opener);
         match &self.state.phase {
-            Phase::SignedIn(session) if session.needs_disk() || self.secret_was_brought() => {
+            Phase::SignedIn(session)
+                if !session.by_client_credentials() || self.in_memory() || self.secret_was_brought() =>
+            {
                 return Opened::Taken;
             }
             Phase::SignedIn(session) if same && session.backoff.is_none() => return Opened::Already,
@@ -60,7 +62,7 @@ impl Task {
             Err(
                 NotOpened::Undecided(Retry { failure, .. }) | NotOpened::Refused(Refusal { failure, .. }),
             ) => {
-                tracing::error!(session = %self.key, error = %failure.error,
+                tracing::error!(session = %self.named(), error = %failure.error,
                     "the session goes on as it was opened before, because its changed profile does not work: {}",
                     failure.description);
                 // Reading the configuration again tries again.

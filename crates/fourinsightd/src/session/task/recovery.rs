@@ -27,7 +27,7 @@ impl Task {
                 self.interrupted(Found::intent(&intent)).await;
             }
             Slot::Ahead { generation } => {
-                tracing::error!(session = %self.key, generation, stored, "the record was rolled back");
+                tracing::error!(session = %self.named(), generation, stored, "the record was rolled back");
                 self.state.generation = generation;
                 let description = "the stored session is older than its journal: the disk has lost a write";
                 let failure = Failure::ours("record_rolled_back", description);
@@ -49,7 +49,7 @@ impl Task {
         else {
             return self.interrupted(None).await;
         };
-        tracing::info!(session = %self.key, "taking up an answer that an earlier run received");
+        tracing::info!(session = %self.named(), "taking up an answer that an earlier run received");
         let outcome = redeem::judge(&answer, &login, self.state.person(), clock.unix_now());
         let attempt = self.state.take_up(key);
         let obtained_at = clock.from_unix(sent_at);
@@ -63,7 +63,7 @@ impl Task {
         let clock = self.environment.clock.clone();
         let recent = found.filter(|found| clock.unix_now().abs_diff(found.sent_at) <= 60);
         let until = if recent.is_some() { clock.now() } else { self.end_of_token() };
-        tracing::warn!(session = %self.key, recent = recent.is_some(), "an earlier run ended in the middle of a renewal");
+        tracing::warn!(session = %self.named(), recent = recent.is_some(), "an earlier run ended in the middle of a renewal");
         let description = "the daemon ended in the middle of a renewal; whether the refresh token still counts is not known";
         self.doubt(Failure::ours("rotation_interrupted", description), until);
         if let Some(Found { key, .. }) = recent {

@@ -1,0 +1,36 @@
+//! What the daemon says of itself.
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /v1/version`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Version {
+    /// The daemon's version.
+    pub version: String,
+    /// The API's version: `v1`.
+    pub api: String,
+}
+
+/// `GET /v1/health`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Health {
+    /// `ok`, or `degraded` when `problems` is not empty.
+    pub status: String,
+    /// The daemon's version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Where it listens.
+    pub socket: String,
+    /// The store's file.
+    pub store: String,
+    /// Where the sealing key is kept.
+    pub key: String,
+    /// The configuration file in force.
+    pub config: String,
+    /// What is wrong with the daemon as a whole, for people.
+    #[serde(default)]
+    pub problems: Vec<String>,
+}

@@ -1,0 +1,94 @@
+//! What of a session is on the disk, and what is not to be.
+
+use super::{Environment, Task};
+use crate::{
+    session::{event::Event, record},
+    store::StoreError,
+};
+
+impl Task {
+    /// Whether nothing of the session is to be on the disk.
+    pub(super) fn in_memory(&self) -> bool {
+        self.login.as_ref().is_some_and(|login| !login.lifetime.is_stored())
+    }
+
+    /// Has the disk hold what the session is now.
+    pub(super) async fn persist(&mut self) -> Event {
+        if self.in_memory() {
+            return self.wipe().await;
+        }
+        let Environment { store, clock, .. } = &*self.environment;
+        let generation = self.state.generation;
+        let record = record::encode(&self.state.phase, self.login.as_deref(), clock);
+        match store.compare_and_put(&self.key, self.stored, generation, record).await {
+            Ok(()) => {
+                (self.stored, self.attempted) = (Some(generation), None);
+                tracing::trace!(session = %self.named(), generation, "the record is durable");
+                Event::Persisted
+            }
+            Err(error) => {
+                // The store has one writer, us: what it holds instead can only be our own last attempt.
+                if matches!(error, StoreError::Conflict) {
+                    std::mem::swap(&mut self.stored, &mut self.attempted);
+                } else {
+                    self.attempted = Some(generation);
+                }
+                tracing::error!(session = %self.named(), generation, %error, "the record cannot be written; it is kept in memory");
+                Event::PersistFailed
+            }
+        }
+    }
+
+    /// Closes the journal slot of a redemption whose outcome is on the disk.
+    pub(super) async fn settle(&mut self) {
+        if let Err(error) = self.environment.store.settle(&self.key, self.state.generation).await {
+            tracing::debug!(session = %self.named(), %error, "the journal slot cannot be settled yet");
+        }
+    }
+
+    /// Deletes the record.
+    pub(super) async fn forget(&mut self) {
+        if self.in_memory() && self.holds_nothing() {
+            self.login = None;
+            return;
+        }
+        if let Err(error) = self.environment.store.delete(&self.key).await {
+            tracing::error!(session = %self.named(), %error, "the record cannot be deleted; it is marked as revoking and is deleted at the next start");
+            return;
+        }
+        self.stored = None;
+        self.login = None;
+    }
+
+    /// A redemption that began for a stored login writes its journal slot, even when it ends for one that is not to
+    /// be on the disk.
+    pub(super) async fn wipe_stale_slot(&mut self) {
+        let journalled = self.redeeming.as_ref().is_some_and(|login| login.lifetime.is_stored());
+        if journalled && self.in_memory() {
+            self.attempted = Some(self.state.generation);
+            self.wipe().await;
+        }
+    }
+
+    /// Deletes what the disk holds of the login before this one.
+    async fn wipe(&mut self) -> Event {
+        if self.holds_nothing() {
+            return Event::Persisted;
+        }
+        match self.environment.store.delete(&self.key).await {
+            Ok(()) => {
+                (self.stored, self.attempted) = (None, None);
+                Event::Persisted
+            }
+            Err(error) => {
+                tracing::error!(session = %self.named(), %error, "what the disk holds of the login before cannot be deleted");
+                Event::PersistFailed
+            }
+        }
+    }
+
+    /// Whether the disk holds nothing that this task has written or found there.
+    fn holds_nothing(&self) -> bool {
+        self.stored.is_none() && self.attempted.is_none()
+    }
+}
