@@ -5,8 +5,8 @@ use std::{fmt, io, mem, sync::Arc, time::Duration};
 use fourinsight_ipc::{
     Endpoint, LocationOptions, Locations, SessionKey,
     message::{
-        Health, LoginRequest, LoginResponse, LoginStatus, NewProfile, Preset, ProfileDetails, ProfileList,
-        Rejection, RevokeResponse, SessionAttempts, SessionStatus, Version,
+        Health, ImportRequest, ImportResponse, LoginRequest, LoginResponse, LoginStatus, NewProfile, Preset,
+        ProfileDetails, ProfileList, Rejection, RevokeResponse, SessionAttempts, SessionStatus, Version,
     },
     platform::AsyncStream,
 };
@@ -141,6 +141,12 @@ impl AsyncClient {
     /// Ends a login that nobody wants any more.
     pub async fn cancel_login(&self, id: &str) -> Result<LoginStatus, Error> {
         self.call(&calls::cancel_login(id)).await
+    }
+
+    /// Takes over a login from another tool's token cache. While it runs the cache's refresh token is sent once; the
+    /// cache may be put away once the answer says `durable`.
+    pub async fn import(&self, request: &ImportRequest) -> Result<ImportResponse, Error> {
+        self.call(&calls::import(request)).await
     }
 
     /// Revokes a session at its server, as far as the server lets, and forgets it here in every case.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use fourinsight_ipc::{
     DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, SessionKey,
     message::{
-        Health, LoginRequest, LoginResponse, LoginStatus, NewProfile, PresetList, ProfileDetails,
-        ProfileList, Rejection, RevokeResponse, SessionAttempts, SessionList, SessionStatus, TokenResponse,
-        Version,
+        Health, ImportRequest, ImportResponse, LoginRequest, LoginResponse, LoginStatus, NewProfile,
+        PresetList, ProfileDetails, ProfileList, Rejection, RevokeResponse, SessionAttempts, SessionList,
+        SessionStatus, TokenResponse, Version,
     },
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -139,6 +139,12 @@ pub(crate) fn cancel_login(id: &str) -> Request<LoginStatus> {
 /// `DELETE /v1/sessions/{key}`
 pub(crate) fn revoke(session: &SessionKey) -> Request<RevokeResponse> {
     delete(&format!("/v1/sessions/{}", session.path_segment()), AFTER_THE_SERVER)
+}
+
+/// `POST /v1/imports`
+pub(crate) fn import(request: &ImportRequest) -> Request<ImportResponse> {
+    let body = json(request, request.content.expose_secret().len());
+    Request { starts_daemon: true, ..post("/v1/imports", &body, AFTER_THE_SERVER) }
 }
 
 /// `GET /v1/profiles`

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use fourinsight_ipc::{
     Endpoint, LocationOptions, Locations, SessionKey,
     message::{
-        Health, LoginRequest, LoginResponse, LoginStatus, NewProfile, Preset, ProfileDetails, ProfileList,
-        Rejection, RevokeResponse, SessionAttempts, SessionStatus, Version,
+        Health, ImportRequest, ImportResponse, LoginRequest, LoginResponse, LoginStatus, NewProfile, Preset,
+        ProfileDetails, ProfileList, Rejection, RevokeResponse, SessionAttempts, SessionStatus, Version,
     },
 };
 use secrecy::SecretString;
@@ -131,6 +131,12 @@ impl Client {
     /// Ends a login that nobody wants any more.
     pub fn cancel_login(&self, id: &str) -> Result<LoginStatus, Error> {
         self.call(&calls::cancel_login(id))
+    }
+
+    /// Takes over a login from another tool's token cache. While it runs the cache's refresh token is sent once; the
+    /// cache may be put away once the answer says `durable`.
+    pub fn import(&self, request: &ImportRequest) -> Result<ImportResponse, Error> {
+        self.call(&calls::import(request))
     }
 
     /// Revokes a session at its server, as far as the server lets, and forgets it here in every case.

@@ -50,9 +50,10 @@ pub use fourinsight_ipc::{
     location::LocationError,
     message::{
         Action, Attempt, AttemptOutcome, Confirm, Confirmation, Durability, Expiry, Health, Identity,
-        LoginRequest, LoginResponse, LoginState, LoginStatus, NewProfile, Preset, PresetSetting, Problem,
-        ProfileDetails, ProfileList, ProfileSetting, ProfileStatus, Revocation, RevokeResponse,
-        SessionAttempts, SessionState, SessionStatus, SettingOrigin, TokenResponse, Version, Wanted,
+        ImportChoice, ImportFormat, ImportOutcome, ImportRequest, ImportResponse, LoginRequest,
+        LoginResponse, LoginState, LoginStatus, NewProfile, Preset, PresetSetting, Problem, ProfileDetails,
+        ProfileList, ProfileSetting, ProfileStatus, Revocation, RevokeResponse, SessionAttempts,
+        SessionState, SessionStatus, SettingOrigin, TokenResponse, Version, Wanted,
     },
     platform::NotTrusted,
 };

@@ -9,6 +9,7 @@ mod answer;
 mod attempt;
 mod audience;
 mod daemon;
+mod import;
 mod lifetime;
 mod profile;
 mod revocation;
@@ -17,6 +18,7 @@ pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
 pub use audience::Audience;
 pub use daemon::{Health, Version};
+pub use import::{ImportChoice, ImportFormat, ImportOutcome, ImportRequest, ImportResponse};
 pub use lifetime::Lifetime;
 pub use profile::{
     NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,

@@ -8,11 +8,13 @@ use fourinsight_ipc::{
     duration::{self, InvalidDuration},
 };
 
+mod import;
 mod lasting;
 mod login;
 mod profile;
 mod why;
 
+pub(crate) use import::{Format, Import};
 pub(crate) use lasting::Lasting;
 pub(crate) use login::Login;
 pub(crate) use profile::{Profile, ProfileAction, ProfileInit, ProfileShow};
@@ -82,6 +84,7 @@ impl Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Login(Login),
+    Import(Import),
     Token(Token),
     Status(Status),
     Why(Why),
@@ -108,10 +111,12 @@ pub(crate) struct Token {
     /// Wait at most this long for a renewal: 30s when left out, 5m at most
     #[arg(long, value_name = "DURATION", value_parser = wait)]
     pub(crate) wait: Option<Duration>,
-    /// Ask for a token of this scope; may be repeated, or hold several
+    /// Ask for a token of this scope, of those that the login was granted; may be
+    /// repeated, or hold several
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
-    /// Ask for a token for this resource (RFC 8707); may be repeated
+    /// Ask for a token for this resource (RFC 8707), of those that the login named;
+    /// may be repeated
     #[arg(long = "resource", value_name = "URI")]
     pub(crate) resources: Vec<String>,
     /// Print a whole header line: "Authorization: Bearer ..."

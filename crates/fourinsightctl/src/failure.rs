@@ -85,7 +85,12 @@ impl Failure {
 
     /// The same failure, saying whose it is: for commands that go on with other sessions.
     pub(crate) fn of_session(self, key: &SessionKey) -> Self {
-        Self { what: format!("{key}: {}", self.what), ..self }
+        self.of(key)
+    }
+
+    /// The same failure, saying what it is about.
+    pub(crate) fn of(self, whose: &dyn fmt::Display) -> Self {
+        Self { what: format!("{whose}: {}", self.what), ..self }
     }
 }
 

@@ -142,6 +142,12 @@ impl Cell {
         Self { style: colour.on_default(), ..Self::plain(text) }
     }
 
+    /// The same with more text after it.
+    pub(crate) fn followed_by(mut self, text: &str) -> Self {
+        self.text.push_str(&clean(text));
+        self
+    }
+
     fn styled(&self) -> String {
         let style = self.style;
         format!("{style}{}{style:#}", self.text)

@@ -13,7 +13,7 @@ use crate::{
     authority::issuer::PinnedIssuer,
     history::History,
     login::{Known, NewLogin, Opener, SignIn, SignedInAs},
-    session::{Environment, Handle, Opened, Shown, Snapshot, Start, prepare, record},
+    session::{Adoption, Environment, Handle, NotAdopted, Opened, Shown, Snapshot, Start, prepare, record},
     store::Loaded,
 };
 
@@ -76,6 +76,11 @@ impl Broker {
                 tracing::error!(%error, "a session's task failed");
             }
         }
+    }
+
+    /// Has a session take over a login of another tool.
+    pub(crate) async fn adopt(&self, key: &SessionKey, adoption: Adoption) -> Result<(), NotAdopted> {
+        self.session_or_new(key).adopt(adoption).await
     }
 
     fn restore(&self, loaded: Loaded, declared: &Declared) -> Result<(), String> {

@@ -14,6 +14,7 @@
 //!  limits      resource           task
 //!              │                   │  └────▶ revocation ──▶ authority
 //!              │                   └───────▶ store ──▶ the disk
+//!              ├────▶ import ──▶ broker, config, authority
 //!              └────▶ login ──▶ config, authority ──▶ profile
 //!                       ├── hands what it was granted to the broker (`login::SignIn`)
 //!                       └── `login::Opener` opens the sessions that the configuration declares
@@ -43,8 +44,7 @@
 //!
 //! # What comes later
 //!
-//! Presets (`profile/`), other tools' caches (`import/`), audiences renewed before they are asked for (`session/`),
-//! the fault harness (in `testkit`), keyrings (`store/key.rs`).
+//! The fault harness (in `testkit`), keyrings (`store/key.rs`).
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -58,6 +58,7 @@ use crate::{
     config::{ConfigError, ConfigFile},
     history::History,
     http::{HttpExchange, Network},
+    import::Imports,
     instance::Instance,
     login::{Logins, Opener},
     session::Environment,
@@ -73,6 +74,7 @@ pub mod clock;
 pub mod config;
 pub mod history;
 pub mod http;
+mod import;
 mod instance;
 pub mod login;
 mod peer;
@@ -245,6 +247,13 @@ impl Daemon {
         }
         let broker = Arc::new(broker);
         broker.open(declared(&config)).await;
+        let imports = Imports::new(
+            Arc::clone(&exchange),
+            Arc::clone(&servers),
+            clock.clone(),
+            Arc::clone(&broker),
+            Arc::clone(&config),
+        );
         let logins = Logins::new(
             exchange,
             servers,
@@ -255,6 +264,7 @@ impl Daemon {
         let api = Arc::new(Api {
             broker: Arc::clone(&broker),
             logins,
+            imports,
             until_logout: Arc::default(),
             config,
             config_path: locations.config.clone(),

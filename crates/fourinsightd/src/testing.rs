@@ -30,6 +30,7 @@ use crate::{
     config::ConfigFile,
     history::History,
     http::{BODY_LIMIT, ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
+    import::Imports,
     login::{Logins, NewLogin, SignIn},
     profile::{ClientAuth, Parameters},
     session::{Environment, Handle, NoToken, Served, Snapshot, TokenRequest},
@@ -194,6 +195,13 @@ impl World {
         fs::write(&config_path, PROFILE).unwrap();
         let config = Arc::new(ConfigFile::open(&config_path).unwrap());
         let sessions = Arc::clone(broker) as Arc<dyn SignIn>;
+        let imports = Imports::new(
+            Arc::clone(exchange),
+            Arc::default(),
+            self.clock.clone(),
+            Arc::clone(broker),
+            Arc::clone(&config),
+        );
         Arc::new(Api {
             broker: Arc::clone(broker),
             logins: Logins::new(
@@ -203,6 +211,7 @@ impl World {
                 sessions,
                 Arc::clone(&config),
             ),
+            imports,
             until_logout: Arc::default(),
             config,
             config_path,

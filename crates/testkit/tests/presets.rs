@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use fourinsight_ipc::message::{ProfileDetails, ProfileList, SettingOrigin};
 use serde_json::Value;
 use testkit::{
+    browser::Answer,
     practice::{Practice, Serving, Settings, Verdict},
     process::{Daemon, Home, Terminal},
 };
@@ -87,7 +88,8 @@ async fn the_name_of_a_preset_is_enough_for_a_first_login_and_a_wrong_answer_is_
     terminal.type_line("").unwrap();
     terminal.wait_for("error: ").await.unwrap();
     assert!(!home.config().exists());
-    terminal.wait_for("[http://id.example.com]: ").await.unwrap();
+    // Only what was refused.
+    terminal.wait_for("The issuer, such as https://id.example.com: ").await.unwrap();
     terminal.type_line(&serving.issuer).unwrap();
     sign_in(terminal, &practice).await.unwrap();
     let token = home.ctl(&["token"]).await.unwrap().success().unwrap();
@@ -121,9 +123,10 @@ async fn without_a_terminal_a_fresh_machine_is_told_the_commands_and_they_work()
     ];
     let done = home.ctl(&given).await.unwrap().success().unwrap();
     assert!(done.ends_with("\nNext: fourinsightctl login --profile work"), "{done}");
-    let login = home.begin_login(&["--profile", "work"]).await.unwrap();
-    practice.sign_in(&login.authorization_uri, "ada").await.unwrap();
-    login.finish().await.unwrap();
+    let (login, _) = home.login(&["--profile", "work"], &Answer::allow("ada")).await.unwrap();
+    login.success().unwrap();
+    let token = home.ctl(&["token"]).await.unwrap().success().unwrap();
+    assert_eq!(practice.verdict(&token), Verdict::Live);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,6 +226,27 @@ async fn the_client_secret_of_4insight_comes_from_the_callers_installed_package(
     let token = home.ctl(&["token"]).await.unwrap().success().unwrap();
     assert_eq!(practice.verdict(&token), Verdict::Live);
     assert!(!packages.join("was-run").exists(), "the package was run");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_at_4insight_needs_nothing_but_its_name_on_a_fresh_machine() {
+    let home = fresh_home().unwrap();
+    let packages = home.path().join("packages");
+    install(&packages, "s3cr3t~").unwrap();
+    let home = home.with_variable("PYTHONPATH", packages.to_str().unwrap());
+    // Nobody signs in: what begins here is the real one.
+    let login = home.begin_login(&["--profile", "4insight"]).await.unwrap();
+    assert_eq!(login.authorization_uri, "https://4insight.io/auth");
+    let written = fs::read_to_string(home.config()).unwrap();
+    assert_eq!(written, "[profiles.4insight]\npreset = \"4insight\"\n");
+    drop(login);
+    for (path, content) in home.files().unwrap().iter().filter(|(path, _)| !path.starts_with(&packages)) {
+        assert!(
+            !content.windows(7).any(|window| window == b"s3cr3t~"),
+            "the secret is in {}",
+            path.display()
+        );
+    }
 }
 
 /// A package like `fourinsight.api`, which leaves a mark when it is run.

@@ -180,10 +180,22 @@ async fn other_audiences_are_redeemed_on_demand_and_one_that_is_refused_harms_no
     let refreshes = practice.ledger().refreshes().len();
     assert_eq!(refreshes, 2);
 
-    let refused = home.ctl(&["token", "--scope", "delete"]).await.unwrap();
-    assert_eq!(refused.code, Some(2), "{refused:?}");
-    let refused = home.ctl(&["token", "--resource", "https://three.example.com/"]).await.unwrap();
-    assert_eq!(refused.code, Some(2), "{refused:?}");
+    let requests = practice.ledger().token_requests("refresh_token").len();
+    for (beyond, next) in [
+        (["token", "--scope", "delete"], "fourinsightctl login --scope SCOPES --force"),
+        (
+            ["token", "--resource", "https://three.example.com/"],
+            "fourinsightctl login --resource URI --force",
+        ),
+    ] {
+        let refused = home.ctl(&beyond).await.unwrap();
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(next), "{refused:?}");
+    }
+    let asked = practice.ledger().token_requests("refresh_token").len();
+    assert_eq!(asked, requests, "the server is not asked for what the login does not reach");
+    let status = home.ctl(&["status", "default"]).await.unwrap().success().unwrap();
+    assert!(status.contains("\nalso serves") && status.contains(two), "{status}");
     // Each is kept under its own key.
     assert_eq!(home.ctl(&["token"]).await.unwrap().success().unwrap(), own);
     assert_eq!(home.ctl(&resource).await.unwrap().success().unwrap(), for_two);

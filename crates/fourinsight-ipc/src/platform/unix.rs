@@ -27,6 +27,7 @@ mod linux;
 mod listening;
 #[cfg(target_os = "macos")]
 mod macos;
+mod own_file;
 mod terminal;
 
 #[cfg(not(target_os = "macos"))]
@@ -35,6 +36,7 @@ pub use linux::{is_over, login_session};
 pub use listening::*;
 #[cfg(target_os = "macos")]
 pub use macos::{is_over, login_session};
+pub use own_file::{open_own_file, tighten_file};
 pub use terminal::HiddenInput;
 
 /// A blocking connection to the daemon.

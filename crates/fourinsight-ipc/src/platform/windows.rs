@@ -30,12 +30,14 @@ use super::{DetachedSpawn, FirstLine, SpawnOutcome, first_line};
 use crate::{Endpoint, location::LocationError};
 
 mod desktop;
+mod own_file;
 mod pipe;
 mod process;
 mod terminal;
 mod user;
 
 pub use desktop::{is_over, login_session};
+pub use own_file::{open_own_file, tighten_file};
 pub use pipe::Stream;
 pub use process::{has_ended, stop_event, terminate};
 pub use terminal::HiddenInput;

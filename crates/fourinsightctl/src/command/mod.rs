@@ -1,6 +1,7 @@
 //! What each command does: a file each.
 
 mod completions;
+mod import;
 mod login;
 mod man;
 mod profile;
@@ -24,6 +25,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Token(options) => token::run(&Context::new(global)?, &options),
         Command::Login(options) => login::run(&Context::new(global)?, &options),
+        Command::Import(options) => import::run(&Context::new(global)?, &options),
         Command::Status(options) => status::run(&Context::new(global)?, &options),
         Command::Why(options) => why::run(&Context::new(global)?, &options),
         Command::Revoke(options) => revoke::run(&Context::new(global)?, options),

@@ -1,7 +1,9 @@
 //! `status`: who is signed in, and how the daemon is. Never a token.
 
 use anstyle::AnsiColor;
-use fourinsight_ipc::message::{Durability, Expiry, Health, Lifetime, SessionState, SessionStatus};
+use fourinsight_ipc::message::{
+    Audience, Durability, Expiry, Health, Lifetime, Problem, SessionState, SessionStatus,
+};
 
 use super::{Context, why};
 use crate::{
@@ -64,7 +66,7 @@ fn all(sessions: &[SessionStatus], now: i64) -> String {
             [
                 Cell::plain(&key(session, LONGEST_ORIGINAL)),
                 Cell::plain(&person(session.identity.as_ref()).unwrap_or_else(|| ABSENT.to_owned())),
-                state(session),
+                standing(session),
                 expires(session, now),
                 renewal(session, now, "never"),
                 problem(session, now),
@@ -76,7 +78,7 @@ fn all(sessions: &[SessionStatus], now: i64) -> String {
 
 fn one(session: &SessionStatus, now: i64) -> String {
     let text = |text: Option<&str>| Cell::plain(text.filter(|text| !text.is_empty()).unwrap_or(ABSENT));
-    labelled(&[
+    let mut rows = vec![
         ("session", Cell::plain(&key(session, usize::MAX))),
         ("signed in as", text(person(session.identity.as_ref()).as_deref())),
         ("state", state(session)),
@@ -90,7 +92,9 @@ fn one(session: &SessionStatus, now: i64) -> String {
             renewal(session, now, "never: nothing can renew this session; sign in again when it ends"),
         ),
         ("problem", problem(session, now)),
-    ])
+    ];
+    rows.extend(session.audiences.iter().map(|other| ("also serves", audience(other, now))));
+    labelled(&rows)
 }
 
 fn daemon(health: &Health) -> String {
@@ -147,6 +151,46 @@ fn lasts(lifetime: Lifetime) -> Cell {
     })
 }
 
+/// Where a session stands, and how many other scopes and resources it is asked for.
+fn standing(session: &SessionStatus) -> Cell {
+    match session.audiences.len() {
+        0 => state(session),
+        1 => state(session).followed_by(", 1 audience"),
+        several => state(session).followed_by(&format!(", {several} audiences")),
+    }
+}
+
+/// Other scopes or resources that a session is asked for, in a line.
+fn audience(other: &Audience, now: i64) -> Cell {
+    let names = other.scope.iter().chain(&other.resources).map(String::as_str).collect::<Vec<_>>().join(" ");
+    let mut parts = vec![if names.is_empty() { "no scope".to_owned() } else { names }];
+    match other.expires_at {
+        Some(at) if at <= now => parts.push(format!("expired {}", relative(at, now))),
+        Some(at) => parts.push(format!("expires {}", relative(at, now))),
+        None => {}
+    }
+    match (other.next_renewal_at, &other.problem) {
+        (Some(at), _) => parts.push(format!("renewed {}", relative(at.max(now), now))),
+        (None, None) if other.expires_at.is_some() => parts.push("renewed once it is used again".to_owned()),
+        _ => {}
+    }
+    if let Some(at) = other.last_used_at {
+        parts.push(format!("last used {}", relative(at.min(now), now)));
+    }
+    match &other.problem {
+        Some(problem) => {
+            parts.push(in_words(problem, now));
+            Cell::coloured(&parts.join(", "), AnsiColor::Red)
+        }
+        None => Cell::plain(&parts.join(", ")),
+    }
+}
+
+fn in_words(problem: &Problem, now: i64) -> String {
+    let lasting = length(u64::try_from(now.saturating_sub(problem.since)).unwrap_or_default());
+    format!("{}: {} (for {lasting})", problem.error, problem.description)
+}
+
 fn expires(session: &SessionStatus, now: i64) -> Cell {
     match (session.expires_at, session.expiry) {
         (Some(at), Expiry::Assumed) => Cell::plain(&format!("{} (assumed)", relative(at, now))),
@@ -168,8 +212,7 @@ fn renewal(session: &SessionStatus, now: i64, never: &str) -> Cell {
 fn problem(session: &SessionStatus, now: i64) -> Cell {
     let mut problems = Vec::new();
     if let Some(problem) = &session.problem {
-        let lasting = length(u64::try_from(now.saturating_sub(problem.since)).unwrap_or_default());
-        problems.push(format!("{}: {} (for {lasting})", problem.error, problem.description));
+        problems.push(in_words(problem, now));
     }
     if session.durability == Durability::Degraded {
         problems.push("not yet on the disk: a power cut now would lose the login".to_owned());

@@ -2,7 +2,7 @@
 
 use fourinsight_ipc::{
     SessionKey,
-    message::{Identity, Problem},
+    message::{Audience, Identity, Problem},
 };
 
 use super::*;
@@ -26,6 +26,7 @@ fn sessions() -> Vec<SessionStatus> {
     signed_in.resources = vec!["https://api.example.com".to_owned()];
     signed_in.expires_at = Some(NOW + 42 * 60);
     signed_in.next_renewal_at = Some(NOW + 31 * 60);
+    signed_in.audiences = audiences();
 
     let mut failing = session("batch", SessionState::SignedIn);
     failing.identity = Some(identity("svc-7", None));
@@ -49,6 +50,25 @@ fn sessions() -> Vec<SessionStatus> {
     ending.lifetime = Lifetime::Ephemeral;
 
     vec![failing, signed_in, hostile, session("new", SessionState::SigningIn), ending]
+}
+
+fn audiences() -> Vec<Audience> {
+    let mail = || vec!["https://mail.example.com".to_owned()];
+    let mut used = Audience::new(Some("mail.read".to_owned()), mail());
+    used.expires_at = Some(NOW + 50 * 60);
+    used.next_renewal_at = Some(NOW + 35 * 60);
+    used.last_used_at = Some(NOW - 12);
+    let mut resting = Audience::new(None, vec!["https://files.example.com".to_owned()]);
+    resting.expires_at = Some(NOW + 300);
+    resting.last_used_at = Some(NOW - 3600);
+    let mut refused = Audience::new(Some("mail.send\u{202e}".to_owned()), mail());
+    refused.last_used_at = Some(NOW - 20);
+    refused.problem = Some(Problem {
+        error: "consent_required".to_owned(),
+        description: "the person has not consented".to_owned(),
+        since: NOW - 20,
+    });
+    vec![used, resting, refused]
 }
 
 fn health(problems: &[&str]) -> Health {

@@ -30,8 +30,8 @@ fn without_a_terminal_the_commands_are_named_and_no_login_begins() {
             Profiles::default(),
             &["login"][..],
             "error: no profile is configured, and standard input is no terminal to ask on; run `fourinsightctl \
-             profile init NAME --preset PRESET`, then `fourinsightctl login --profile NAME`; the presets are \
-             4insight, generic\n",
+             login --profile 4insight`, or `fourinsightctl profile init NAME --preset PRESET` and then \
+             `fourinsightctl login --profile NAME`; the presets are 4insight, generic\n",
         ),
         (
             Profiles::default(),

@@ -4,6 +4,7 @@
 
 mod another_person;
 mod first_login;
+mod import;
 mod login;
 mod password;
 mod profile;

@@ -200,6 +200,11 @@ fn without_a_terminal_a_complete_profile_is_written_and_the_next_step_named() {
     let written =
         json!({ "name": "my work", "preset": "generic", "settings": settings, "make_default": true });
     assert_eq!(sent(&daemon, "POST /v1/profiles"), [written]);
+    let ended = daemon.run(&["profile", "init", "mine", "--preset=4insight"]);
+    assert!(
+        ended.stdout.starts_with("Profile mine is written to /home/ada/config.toml.\n\nnote: "),
+        "{ended:?}"
+    );
     let ended = daemon.run(&["profile", "init", "4i", "--preset=4insight", "--json"]);
     assert_eq!(ended.json()["name"], "4i");
     let ended = daemon.run(&["profile", "init", "there", "--preset=4insight"]);
@@ -225,7 +230,7 @@ fn on_a_terminal_only_what_is_missing_is_asked_until_the_daemon_takes_it() {
             ("The server's address: ", ""),
             ("This is needed.", "http://id.example.com"),
             ("The client identifier [public]: ", ""),
-            ("The server's address [http://id.example.com]: ", "https://id.example.com"),
+            ("The server's address: ", "https://id.example.com"),
         ],
     );
     assert_eq!(code, Some(0), "{shown}");

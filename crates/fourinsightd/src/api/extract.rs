@@ -15,6 +15,8 @@ use super::ApiError;
 
 /// The longest request body.
 const BODY_LIMIT: usize = 64 * 1024;
+/// The longest body that holds another tool's cache: a mebibyte, which JSON may write twice as long.
+pub(crate) const CACHE_LIMIT: usize = 2 * 1024 * 1024 + BODY_LIMIT;
 /// How long a client may take to send it.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
@@ -61,12 +63,23 @@ pub(crate) struct Body<T>(pub(crate) T);
 impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        SizedBody::<T, BODY_LIMIT>::from_request(request, state).await.map(|SizedBody(body)| Self(body))
+    }
+}
+
+/// The same with a limit of its own.
+pub(crate) struct SizedBody<T, const LIMIT: usize>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync, const LIMIT: usize> FromRequest<S> for SizedBody<T, LIMIT> {
+    type Rejection = ApiError;
+
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let too_slow = |_| ApiError::invalid("the request's body did not arrive within ten seconds");
-        let read = tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), BODY_LIMIT));
+        let read = tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), LIMIT));
         let bytes = read.await.map_err(too_slow)?.map_err(|error| {
             if error.into_inner().is::<LengthLimitError>() {
-                let description = "the request's body is longer than 64 KiB";
+                let description = format!("the request's body is longer than {} KiB", LIMIT / 1024);
                 ApiError(ErrorBody::new(ErrorCode::PayloadTooLarge, description))
             } else {
                 ApiError::invalid("the request's body did not arrive whole")

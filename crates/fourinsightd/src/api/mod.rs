@@ -13,14 +13,15 @@ use axum::{
 use fourinsight_ipc::Endpoint;
 
 use crate::{
-    broker::Broker, clock::Clock, config::ConfigFile, login::Logins, peer::Peer, store::Store,
-    until_logout::UntilLogout,
+    broker::Broker, clock::Clock, config::ConfigFile, import::Imports, login::Logins, peer::Peer,
+    store::Store, until_logout::UntilLogout,
 };
 
 mod attempts;
 mod daemon;
 mod error;
 mod extract;
+mod imports;
 mod logins;
 mod openapi;
 mod profiles;
@@ -36,6 +37,7 @@ use error::ApiError;
 pub(crate) struct Api {
     pub(crate) broker: Arc<Broker>,
     pub(crate) logins: Logins,
+    pub(crate) imports: Imports,
     pub(crate) until_logout: Arc<UntilLogout>,
     pub(crate) config: Arc<ConfigFile>,
     pub(crate) config_path: PathBuf,
@@ -57,6 +59,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/logins", post(logins::begin))
         .route("/v1/logins/{id}", get(logins::show).delete(logins::cancel))
         .route("/v1/logins/{id}/response", post(logins::respond))
+        .route("/v1/imports", post(imports::import))
         .route("/v1/profiles", get(profiles::list).post(profiles::create))
         .route("/v1/profiles/{name}", get(profiles::show))
         .route("/v1/presets", get(profiles::presets))

@@ -7,7 +7,7 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, ResponseBuilder},
 };
 
-use super::{ApiError, attempts, daemon, extract::Query, logins, profiles, sessions, token};
+use super::{ApiError, attempts, daemon, extract::Query, imports, logins, profiles, sessions, token};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,6 +23,7 @@ use super::{ApiError, attempts, daemon, extract::Query, logins, profiles, sessio
         logins::show,
         logins::respond,
         logins::cancel,
+        imports::import,
         profiles::list,
         profiles::show,
         profiles::create,

@@ -19,6 +19,7 @@ mod apart;
 mod attempts;
 mod document;
 mod errors;
+mod imports;
 mod leaks;
 mod logins;
 mod presets;

@@ -8,15 +8,15 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 /// The members of an object, unread: they borrow from the text, so nothing secret is copied.
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     members: Vec<(String, &'a RawValue)>,
     /// Something follows the object.
-    pub(super) trailing: bool,
+    pub(crate) trailing: bool,
 }
 
 impl<'a> Object<'a> {
     /// Reads an object and tolerates what follows it; anything but an object is nothing.
-    pub(super) fn read(text: &'a str) -> Option<Self> {
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
         let mut deserializer = serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}'));
         let members = Members::deserialize(&mut deserializer).ok()?.0;
         Some(Self { members, trailing: deserializer.end().is_err() })
@@ -36,48 +36,58 @@ impl<'a> Object<'a> {
     }
 
     /// Whether the object says two different things about this name.
-    pub(super) fn contradicts_itself(&self, name: &str) -> bool {
+    pub(crate) fn contradicts_itself(&self, name: &str) -> bool {
         let mut values = self.all(name);
         values.next().is_some_and(|first| values.any(|value| value != first))
     }
 
     /// Whether there is a member of this name that is not `null`.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.raw(name).is_some()
     }
 
     /// A string.
-    pub(super) fn text(&self, name: &str) -> Option<Zeroizing<String>> {
+    pub(crate) fn text(&self, name: &str) -> Option<Zeroizing<String>> {
         text_of(self.raw(name)?)
     }
 
+    /// An object within the object.
+    pub(crate) fn object(&self, name: &str) -> Option<Self> {
+        Self::read(self.raw(name)?)
+    }
+
+    /// The objects that are members, whatever their names are.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = Self> {
+        self.members.iter().filter_map(|(_, value)| Self::read(value.get()))
+    }
+
     /// A list of strings; a single string counts as a list of one.
-    pub(super) fn texts(&self, name: &str) -> Option<Vec<String>> {
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<String>> {
         let raw = self.raw(name)?;
         serde_json::from_str(raw).ok().or_else(|| Some(vec![text_of(raw)?.to_string()]))
     }
 
     /// The whole numbers of a list, as numbers or as strings that hold one; what else is in it is left out.
-    pub(super) fn numbers(&self, name: &str) -> Vec<u64> {
+    pub(crate) fn numbers(&self, name: &str) -> Vec<u64> {
         let list: Vec<&RawValue> =
             self.raw(name).and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default();
         list.iter().filter_map(|number| number.get().trim_matches('"').parse().ok()).collect()
     }
 
     /// `true` or `false`.
-    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         serde_json::from_str(self.raw(name)?).ok()
     }
 
     /// A number, or a string that holds one.
-    pub(super) fn number(&self, name: &str) -> Option<f64> {
+    pub(crate) fn number(&self, name: &str) -> Option<f64> {
         let raw = self.raw(name)?;
         if raw.starts_with('"') { parse_number(text_of(raw)?.trim()) } else { parse_number(raw) }
     }
 }
 
 /// A decimal number; too large a one is infinite, anything else is none.
-pub(super) fn parse_number(text: &str) -> Option<f64> {
+pub(crate) fn parse_number(text: &str) -> Option<f64> {
     let decimal = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     if decimal { text.parse().ok() } else { None }
 }

@@ -44,7 +44,7 @@ pub mod revoke;
 pub mod text;
 
 mod detail;
-mod json;
+pub(crate) mod json;
 mod microsoft;
 mod request;
 

@@ -25,18 +25,29 @@ impl NotAdded {
 
 /// The text with the profile added, which is sure to be a right configuration with all that was in it before.
 pub(super) fn add(path: &Path, text: &str, new: &NewProfile) -> Result<String, NotAdded> {
+    add_table(path, text, &new.name, new.make_default, || table(new))
+}
+
+/// The same for a profile whose table is ready.
+pub(super) fn add_table(
+    path: &Path,
+    text: &str,
+    name: &str,
+    make_default: bool,
+    table: impl FnOnce() -> Result<Table, NotAdded>,
+) -> Result<String, NotAdded> {
     let before = Config::parse(path, text).map_err(|error| wrong_before(&error))?;
-    if before.profiles.contains_key(&new.name) {
+    if before.profiles.contains_key(name) {
         return Err(NotAdded::new(
             "there is a profile of this name already",
             "choose another name, or edit the file",
         ));
     }
-    let written = with_profile(text, &new.name, table(new)?)?;
+    let written = with_profile(text, name, table()?)?;
     // The only profile was the default one by being alone.
     let names_default = Document::parse(text).is_ok_and(|document| document.contains_key(DEFAULT));
-    let default = match (new.make_default, names_default) {
-        (true, _) => Some(new.name.as_str()),
+    let default = match (make_default, names_default) {
+        (true, _) => Some(name),
         (false, false) => before.default_profile.as_deref(),
         (false, true) => None,
     };

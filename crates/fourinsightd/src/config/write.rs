@@ -7,6 +7,7 @@ use std::{
 };
 
 use fourinsight_ipc::{message::NewProfile, platform};
+use toml_edit::Table;
 
 use super::{Config, ConfigFile, NotAdded, new_profile};
 
@@ -16,19 +17,38 @@ const MOST_CHANGES: u32 = 5;
 impl ConfigFile {
     /// Adds a profile to the file, and reads it again. Of several at once each sees what the one before has written.
     pub fn add_profile(&self, new: &NewProfile) -> Result<Arc<Config>, NotAdded> {
+        self.write(|text| new_profile::add(&self.path, text, new))
+    }
+
+    /// Adds a profile whose table is ready.
+    pub(crate) fn add_table(&self, name: &str, table: &Table) -> Result<Arc<Config>, NotAdded> {
+        self.write(|text| new_profile::add_table(&self.path, text, name, false, || Ok(table.clone())))
+    }
+
+    /// Whether [`add_table`](Self::add_table) would add it, as the file is now.
+    pub(crate) fn would_add_table(&self, name: &str, table: &Table) -> Result<(), NotAdded> {
+        let before = read(&self.path).map_err(|error| unwritable(&error))?.unwrap_or_default();
+        let text = text_of(&before)?;
+        new_profile::add_table(&self.path, text, name, false, || Ok(table.clone())).map(drop)
+    }
+
+    fn write(&self, change: impl Fn(&str) -> Result<String, NotAdded>) -> Result<Arc<Config>, NotAdded> {
         let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let target = followed(&self.path).map_err(|error| unwritable(&error))?;
         for _ in 0..MOST_CHANGES {
             let before = read(&target).map_err(|error| unwritable(&error))?;
-            let text = std::str::from_utf8(before.as_deref().unwrap_or_default())
-                .map_err(|_| NotAdded::new("the configuration is not UTF-8 text", "save it as UTF-8"))?;
-            let after = new_profile::add(&self.path, text, new)?;
+            let after = change(text_of(before.as_deref().unwrap_or_default())?)?;
             if replace(&target, before.as_deref(), after.as_bytes()).map_err(|error| unwritable(&error))? {
                 return self.reload().map_err(|error| NotAdded::new(error.what, "correct the configuration"));
             }
         }
         Err(NotAdded::new("the file is being changed by somebody else", "try again"))
     }
+}
+
+fn text_of(bytes: &[u8]) -> Result<&str, NotAdded> {
+    std::str::from_utf8(bytes)
+        .map_err(|_| NotAdded::new("the configuration is not UTF-8 text", "save it as UTF-8"))
 }
 
 fn unwritable(error: &io::Error) -> NotAdded {

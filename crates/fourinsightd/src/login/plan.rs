@@ -67,7 +67,9 @@ impl Logins {
                 error(&format!("The configuration has an error: {what}")).hint(next)
             }
             None if config.profiles.is_empty() => error("The configuration has no profile to sign in with.")
-                .hint(format!("write a [profiles.NAME] table with issuer and client_id into {file}")),
+                .hint(format!(
+                    "run `fourinsightctl profile init`, or write a [profiles.NAME] table into {file}"
+                )),
             None if named => error("The configuration has no profile of that name.")
                 .hint(format!("use one of these: {}", one_of())),
             None => error("No profile was named, and the configuration has no default_profile.").hint(

@@ -18,3 +18,27 @@ pub struct PackageValue {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::SecretSource;
+
+    #[test]
+    fn a_record_holds_only_where_the_value_is() {
+        let value = PackageValue {
+            package: "fourinsight.api".to_owned(),
+            file: "_constants.json".to_owned(),
+            key: "USER_CLIENT_SECRET".to_owned(),
+            folder: None,
+        };
+        let sources = vec![SecretSource::Env("X".to_owned()), SecretSource::Package(value)];
+        let found = SecretSource::FirstOf(sources).installed_at("/venv/fourinsight/api".as_ref());
+        let written = serde_json::to_string(&found).unwrap();
+        let expected = r#"{"first_of":[{"env":"X"},{"package":{"package":"fourinsight.api","file":"_constants.json","key":"USER_CLIENT_SECRET","folder":"/venv/fourinsight/api"}}]}"#;
+        assert_eq!(written, expected);
+        assert_eq!(serde_json::from_str::<SecretSource>(&written).unwrap(), found);
+        let file = SecretSource::File("/s".into());
+        assert_eq!(file.clone().installed_at("/x".as_ref()), file);
+    }
+}

@@ -1,6 +1,9 @@
 //! What a session must assume after its server refused another audience: that the refresh token is spent. Pure.
 
-use super::signed_in::{Grant, SignedIn};
+use super::{
+    event::Effect,
+    signed_in::{Durability, Grant, SignedIn},
+};
 use crate::{
     authority::{Failure, Verdict},
     clock::Timestamp,
@@ -30,6 +33,12 @@ impl SignedIn {
             self.entry(own, now).request(None, now);
         }
         true
+    }
+
+    /// The journal says only that the refresh token was sent; what came of it goes into the record.
+    pub(super) fn persist_doubt(&mut self) -> Vec<Effect> {
+        self.durability = Durability::Writing { degraded_since: None };
+        vec![Effect::Persist]
     }
 
     /// Until when a refresh token in doubt is left alone: a strict server would end the living access token too.

@@ -7,7 +7,7 @@ use crate::{
     authority::Outcome,
     clock::Timestamp,
     login::NotOpened,
-    token::{TokenId, TokenKey, TokenSet},
+    token::{RefreshToken, TokenId, TokenKey, TokenSet},
 };
 
 /// What a new login brings.
@@ -23,6 +23,15 @@ pub(crate) struct NewGrant {
     pub(crate) terms: Terms,
 }
 
+/// A refresh token that another tool obtained.
+#[derive(Debug)]
+pub(crate) struct NewRefreshToken {
+    pub(crate) token: RefreshToken,
+    pub(crate) own: TokenKey,
+    pub(crate) policy: Policy,
+    pub(crate) terms: Terms,
+}
+
 /// What happens to a session.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -32,6 +41,10 @@ pub(crate) enum Event {
     NotOpened(NotOpened),
     /// A login succeeded.
     SignIn(Box<NewGrant>),
+    /// A login of another tool is taken over; redeeming its refresh token is to prove it.
+    Adopt(Box<NewRefreshToken>),
+    /// It could not be proven.
+    Abandon,
     /// Time has passed. `last_used` is when a token was last handed out.
     Tick { last_used: Timestamp },
     /// Tokens of other keys than the session's own were handed out without asking it, each last at its time.

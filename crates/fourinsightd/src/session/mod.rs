@@ -8,6 +8,7 @@
 //! | [`state`] | the state machine (pure) |
 //! | [`event`] | what happens to it, and what it wants done (pure) |
 //! | [`opening`], [`signed_in`], [`entry`], [`revoking`] | its data (pure) |
+//! | [`adoption`] | a login taken over from another tool (pure) |
 //! | [`terms`], [`doubt`] | what one login can be asked for, and what asking may cost (pure) |
 //! | [`plan`] | what it redeems next, renews and forgets (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
@@ -35,6 +36,7 @@ use crate::{
     token::{TokenId, TokenKey},
 };
 
+mod adoption;
 mod doubt;
 mod entry;
 mod event;
@@ -61,7 +63,7 @@ mod terms;
 
 pub use served::Served;
 pub(crate) use snapshot::{Shown, Snapshot, View};
-pub(crate) use task::{Environment, Start, prepare};
+pub(crate) use task::{Adoption, Environment, NotAdopted, Start, prepare};
 pub use terms::Beyond;
 
 use entry::Refused;
@@ -118,6 +120,11 @@ pub(crate) enum Command {
     SignIn {
         login: Box<NewLogin>,
         done: oneshot::Sender<()>,
+    },
+    /// A login of another tool is taken over.
+    Adopt {
+        adoption: Box<Adoption>,
+        done: oneshot::Sender<Result<(), NotAdopted>>,
     },
     /// The configuration says that the daemon opens this session.
     Open {
@@ -210,6 +217,12 @@ impl Handle {
     /// Takes a new login. Returns once its record is on the disk, or is known not to get there for now.
     pub async fn sign_in(&self, login: NewLogin) -> Result<(), ErrorBody> {
         self.ask(|done| Command::SignIn { login: Box::new(login), done }).await.ok_or_else(stopping)
+    }
+
+    /// Takes over a login of another tool. Returns once the server has renewed it, or has not.
+    pub(crate) async fn adopt(&self, adoption: Adoption) -> Result<(), NotAdopted> {
+        let adopted = self.ask(|done| Command::Adopt { adoption: Box::new(adoption), done }).await;
+        adopted.unwrap_or(Err(NotAdopted::Interrupted))
     }
 
     /// Revokes the session: tells the server, then forgets it.

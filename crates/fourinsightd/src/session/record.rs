@@ -44,6 +44,9 @@ pub(crate) struct Login {
     /// Who signed in. It outlives the tokens, so that the next login knows whose place it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) person: Option<StoredPerson>,
+    /// Names the refresh token of another tool's cache that the login was taken over with, and does not reveal it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) imported: Option<String>,
     /// How long the session lasts. What is read from the disk is there to stay.
     #[serde(skip)]
     pub(crate) lifetime: Lifetime,
@@ -60,6 +63,17 @@ impl Login {
         let (scopes, resources) = (self.scopes.clone(), self.resources.clone());
         Opener::found(self.profile.clone(), self.registration.clone(), scopes, resources, self.keep_alive)
             .lasting(self.lifetime)
+    }
+
+    /// The scope that the server named, where it is another than the login asked for.
+    pub(crate) fn granted_otherwise(asked: &[String], named: Option<&String>) -> Option<String> {
+        let key = |scope: &str| TokenKey::new(scope.split_whitespace(), []);
+        named.filter(|named| key(named) != key(&asked.join(" "))).cloned()
+    }
+
+    /// Whether it was taken over from another tool, and no server has said yet whose it is.
+    pub(crate) fn is_unproven(&self) -> bool {
+        self.imported.is_some() && self.person.is_none()
     }
 
     /// Who signed in, if that was known then.

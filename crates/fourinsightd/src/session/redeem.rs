@@ -12,6 +12,7 @@ use crate::{
     authority::{
         Failure, Outcome, Retry, Verdict,
         grant::{self, Purpose},
+        id_token,
         response::{self, Expected, RawAnswer},
     },
     clock::Timestamp,
@@ -82,7 +83,18 @@ impl Redemption {
                 tracing::warn!(session = %self.named(), %error, "the journal cannot take the answer; it is in memory only");
             }
         }
-        let outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
+        let mut outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
+        if let Outcome::Retry(retry) = &mut outcome {
+            retry.ambiguous |= self.error_may_spend(answer.status);
+        }
+        if let Outcome::Granted(tokens) = &mut outcome
+            && own
+            && tokens.person.is_none()
+            && self.login.is_unproven()
+        {
+            let registration = &self.login.registration;
+            tokens.person = id_token::userinfo(&**exchange, registration, &tokens.access_token, None).await;
+        }
         self.settle_if_unused(&outcome, environment).await;
         (outcome, obtained_at)
     }
@@ -104,6 +116,13 @@ impl Redemption {
                 |error| tracing::debug!(session = %self.named(), %error, "the slot stays open"),
             );
         }
+    }
+
+    /// Whether an unclear error for another audience may have cost the refresh token. Who asks too often is told so
+    /// before anything else is looked at.
+    fn error_may_spend(&self, status: u16) -> bool {
+        let refused = (400..500).contains(&status) && status != 429;
+        refused && !self.is_own() && self.login.terms().refusal_may_spend(Verdict::InteractionRequired)
     }
 
     fn is_own(&self) -> bool {

@@ -114,6 +114,11 @@ impl State {
         matches!(&self.phase, Phase::SignedIn(session) if session.by_client_credentials())
     }
 
+    /// Whether a refusal may have cost the refresh token.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        matches!(&self.phase, Phase::SignedIn(SignedIn { doubt: Some(_), .. }))
+    }
+
     /// Whether the server may have narrowed the grant to less than the session's own key.
     pub(crate) fn is_narrowed(&self) -> bool {
         matches!(&self.phase, Phase::SignedIn(SignedIn { narrowed: true, .. }))
@@ -154,6 +159,8 @@ impl State {
             }
             Event::NotOpened(why) => self.not_opened(why, now, chance),
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
+            Event::Adopt(new) => self.adopt(*new, now),
+            Event::Abandon => self.abandon(),
             Event::Tick { last_used } => self.tick(last_used, now),
             Event::Used(uses) => {
                 if let Phase::SignedIn(session) = &mut self.phase {
@@ -279,7 +286,7 @@ impl State {
     }
 
     /// A new record: everything in flight for an older one is void from here on.
-    fn write(&mut self) -> Vec<Effect> {
+    pub(super) fn write(&mut self) -> Vec<Effect> {
         self.generation += 1;
         if let Phase::SignedIn(session) = &mut self.phase {
             session.durability = Durability::Writing { degraded_since: None };

@@ -33,17 +33,20 @@ use crate::{
     history::History,
     http::HttpExchange,
     login::{NewLogin, Opener},
-    random,
-    revocation::{self, Tokens},
+    random, revocation,
     store::{Slot, Store},
     telemetry,
-    token::{TokenId, TokenKey, TokenSet},
+    token::{TokenId, TokenKey},
 };
 
+mod adoption;
 mod disk;
 mod history;
 mod opening;
 mod recovery;
+mod telling;
+
+pub(crate) use adoption::{Adoption, NotAdopted};
 
 /// What every session's task works with.
 #[derive(Clone)]
@@ -132,6 +135,7 @@ pub(crate) fn prepare(
         work: None,
         opener,
         opening: None,
+        adopting: None,
         redeeming: None,
         revokers: Vec::new(),
         deferred: VecDeque::new(),
@@ -155,6 +159,8 @@ struct Task {
     /// What opens the session without a person.
     opener: Option<Opener>,
     opening: Option<opening::Opening>,
+    /// Who waits for the proof of a login that is taken over.
+    adopting: Option<adoption::Waiting>,
     /// Whose refresh token was redeemed last: a new login, perhaps at another server, may have come meanwhile.
     redeeming: Option<Arc<Login>>,
     /// Who waits for the end of a revocation.
@@ -240,6 +246,7 @@ impl Task {
             }
             Command::SignIn { login, done } => {
                 (self.opener, self.opening) = (None, None);
+                self.interrupt_adoption();
                 self.sign_in(*login).await;
                 let _ = done.send(());
             }
@@ -247,8 +254,10 @@ impl Task {
                 let opened = self.open(*opener).await;
                 let _ = done.send(opened);
             }
+            Command::Adopt { adoption, done } => self.adopt(*adoption, done).await,
             Command::Revoke { done } => {
                 (self.opener, self.opening) = (None, None);
+                self.interrupt_adoption();
                 self.revokers.push(done);
                 self.handle(Event::Revoke).await;
             }
@@ -258,7 +267,7 @@ impl Task {
     async fn sign_in(&mut self, new: NewLogin) {
         let before = self.login.as_ref().and_then(|login| login.original_key.clone());
         let login = Login {
-            granted: granted(&new),
+            granted: Login::granted_otherwise(&new.scopes, new.tokens.scope.as_ref()),
             original_key: new.original_key.or(before),
             profile: new.profile,
             registration: new.registration,
@@ -267,6 +276,7 @@ impl Task {
             refresh_idle: new.refresh_idle,
             keep_alive: new.keep_alive,
             person: new.tokens.person.as_ref().map(StoredPerson::from),
+            imported: None,
             lifetime: new.lifetime,
         };
         let grant = NewGrant {
@@ -322,6 +332,11 @@ impl Task {
                 Effect::Persist => {
                     let event = self.persist().await;
                     unsettled |= matches!(event, Event::Persisted);
+                    if unsettled && !redeeming && self.stored.is_some() && self.state.is_in_doubt() {
+                        // The record says more than the slot, which would have a start ask the server again.
+                        self.settle().await;
+                        unsettled = false;
+                    }
                     // What follows from the write comes before what was planned after it.
                     for effect in self.react(event).into_iter().rev() {
                         effects.push_front(effect);
@@ -373,39 +388,6 @@ impl Task {
         }
         self.publisher.send_replace(Arc::new(snapshot));
     }
-
-    fn revoke(&mut self) {
-        let Phase::Revoking(revoking) = &self.state.phase else { return };
-        let tokens = Tokens::of(revoking.refresh_token.as_ref(), &revoking.access_tokens);
-        let (session, login) = (self.key.clone(), self.login.clone());
-        let environment = Arc::clone(&self.environment);
-        self.work = Some(Box::pin(async move {
-            let registration = login.as_ref().map(|login| &login.registration);
-            Finished::Revoked(
-                revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
-                    .await,
-            )
-        }));
-    }
-
-    /// Best effort, apart from the session's own conversation. The tokens go back to the server that issued them.
-    fn discard(&self, tokens: TokenSet) {
-        let Some(login) = self.redeeming.clone().or_else(|| self.login.clone()) else { return };
-        let (session, environment) = (self.key.clone(), Arc::clone(&self.environment));
-        tokio::spawn(async move {
-            let tokens = Tokens::of_answer(tokens, environment.clock.now());
-            let registration = Some(&login.registration);
-            revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
-                .await;
-        });
-    }
-}
-
-/// The scope that the server named, where it is another than the login asked for.
-fn granted(new: &NewLogin) -> Option<String> {
-    let key = |scope: &str| TokenKey::new(scope.split_whitespace(), []);
-    let other = |named: &String| key(named) != key(&new.scopes.join(" "));
-    new.tokens.scope.clone().filter(other)
 }
 
 async fn finish(work: &mut Option<Work>) -> Finished {

@@ -61,13 +61,15 @@ impl Home {
 
 fn on_a_terminal(mut command: Command) -> Result<Terminal> {
     let pair = openpty(None, None).context("there is no pseudo-terminal")?;
-    let stream = || anyhow::Ok(Stdio::from(pair.slave.try_clone()?));
+    // Only copies are not handed on to every process that is started: a daemon would keep the screen open.
+    let (keyboard, screen) = (File::from(pair.master.try_clone()?), pair.slave.try_clone()?);
+    drop(pair);
+    let stream = || anyhow::Ok(Stdio::from(screen.try_clone()?));
     command.env("TERM", "xterm-256color");
     command.stdin(stream()?).stdout(stream()?).stderr(stream()?);
     let process = command.spawn()?;
     // The screen ends with the last one who can write to it, and that is to be the command.
-    drop((command, pair.slave));
-    let keyboard = File::from(pair.master);
+    drop((command, screen));
     let mut end = keyboard.try_clone()?;
     let (sender, screen) = unbounded_channel();
     thread::spawn(move || {

@@ -14,7 +14,7 @@ mod wait;
 use fourinsight_client::{Error, LoginRequest, LoginState, LoginStatus, SessionState, SessionStatus};
 use fourinsight_ipc::message::{Identity, Lifetime};
 
-use super::{Context, why};
+use super::{Context, import, why};
 use crate::{
     cli::{self, Login},
     failure::{Exit, Failure, exit_of_login, phrase},
@@ -38,6 +38,12 @@ pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
     request.profile = chosen.profile;
     if chosen.package {
         request.package = package::folder().and_then(|folder| folder.into_os_string().into_string().ok());
+    }
+    if !options.person.force
+        && let Some(profile) = &request.profile
+        && import::offer(context, &options.key, profile, request.package.as_deref())?
+    {
+        return Ok(Exit::Done);
     }
     wait::until_answered(&context.client, request, options)
         .and_then(|ended| finish(context, &ended.attempt, ended.said.as_deref()))

@@ -138,14 +138,25 @@ fn one_of(list: &ProfileList) -> Result<&ProfileStatus, Failure> {
     Ok(&list.profiles[pick("Which one is it to be?", &choices)?])
 }
 
+/// Names the commands: those of the presets that need nothing, and those for all the others.
 fn unconfigured(presets: &[Preset]) -> Failure {
     let names: Vec<&str> = presets.iter().map(|preset| preset.name.as_str()).collect();
+    let needs_nothing = |preset: &&Preset| {
+        let settings = BTreeMap::new();
+        Draft { name: &preset.name, preset, flow: None, settings, make_default: false }.needed().is_empty()
+    };
+    let at_once: Vec<String> = presets
+        .iter()
+        .filter(needs_nothing)
+        .map(|preset| format!("`fourinsightctl login --profile {}`, or ", argument(&preset.name)))
+        .collect();
     Failure::new(
         Exit::Usage,
         "no profile is configured, and standard input is no terminal to ask on",
         format!(
-            "run `fourinsightctl profile init NAME --preset PRESET`, then `fourinsightctl login --profile NAME`; the \
-             presets are {}",
+            "run {}`fourinsightctl profile init NAME --preset PRESET` and then `fourinsightctl login --profile NAME`; \
+             the presets are {}",
+            clean(&at_once.concat()),
             clean(&names.join(", "))
         ),
     )

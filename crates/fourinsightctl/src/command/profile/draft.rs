@@ -33,24 +33,23 @@ impl Draft<'_> {
     /// Has the daemon write it, after a person was asked for what is missing; where nobody can be asked, that is an
     /// error. An answer that the daemon refuses is asked for again.
     pub(in crate::command) fn write(mut self, context: &Context) -> Result<ProfileDetails, Failure> {
-        let missing = self.missing();
         if !is_answered_by_a_person() {
-            let needed: Vec<&PresetSetting> =
-                missing.into_iter().filter(|setting| setting.required && setting.default.is_none()).collect();
+            let needed = self.needed();
             return if needed.is_empty() {
                 Ok(context.client.new_profile(&self.request())?)
             } else {
                 Err(self.incomplete(&needed))
             };
         }
+        let missing = self.missing();
         if let Some(help) = self.preset.help.as_ref().filter(|_| !missing.is_empty()) {
             output::line_to_stderr(&format!("note: {}", clean(help.trim())));
         }
         let mut open = missing.clone();
         loop {
             for setting in open {
-                let before = self.settings.remove(&setting.name);
-                if let Some(answer) = question::setting(setting, before.as_deref(), &mut question::line)? {
+                self.settings.remove(&setting.name);
+                if let Some(answer) = question::setting(setting, &mut question::line)? {
                     self.settings.insert(setting.name.clone(), answer);
                 }
             }
@@ -82,6 +81,13 @@ impl<'a> Draft<'a> {
             |setting: &&PresetSetting| setting.flows.is_empty() || setting.flows.iter().any(|of| of == flow);
         let is_new = |setting: &&PresetSetting| !self.settings.contains_key(&setting.name);
         self.preset.settings.iter().filter(belongs).filter(is_new).collect()
+    }
+
+    /// Those of them without which it cannot be.
+    pub(in crate::command) fn needed(&self) -> Vec<&'a PresetSetting> {
+        let mut missing = self.missing();
+        missing.retain(|setting| setting.required && setting.default.is_none());
+        missing
     }
 
     fn request(&self) -> NewProfile {

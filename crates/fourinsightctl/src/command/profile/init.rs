@@ -53,11 +53,11 @@ fn written(details: &ProfileDetails, before: &ProfileList) -> String {
     let from_file = details.settings.iter().filter(|setting| setting.from == SettingOrigin::File);
     let rows: Vec<(&str, Cell)> =
         from_file.map(|setting| (setting.name.as_str(), Cell::plain(&setting.value))).collect();
+    let settings = if rows.is_empty() { ".\n".to_owned() } else { format!(":\n\n{}", labelled(&rows)) };
     format!(
-        "Profile {} is written to {}:\n\n{}{}\nNext: fourinsightctl login --profile {}\n",
+        "Profile {} is written to {}{settings}{}\nNext: fourinsightctl login --profile {}\n",
         clean(&details.name),
         clean(&before.path),
-        labelled(&rows),
         notes(&details.notes),
         clean(&argument(&details.name)),
     )

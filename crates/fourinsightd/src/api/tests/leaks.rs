@@ -81,7 +81,8 @@ impl Program {
     /// A login, refreshes for every reason that there is, another audience, and a revocation: the request that the
     /// browser makes, and those that the daemon makes.
     async fn whole_life(&self) -> Vec<String> {
-        let begun = self.call("POST", "/v1/logins", Some(json!({ "profile": "work" }))).await;
+        let login = json!({ "profile": "work", "resource": ["https://api.example/"] });
+        let begun = self.call("POST", "/v1/logins", Some(login)).await;
         let uri = Url::parse(begun.body["authorization_uri"].as_str().unwrap()).unwrap();
         let callback = self.caller.world.practice.sign_in(uri.as_str(), "ada").await.unwrap();
         let login = format!("/v1/logins/{}", begun.body["id"].as_str().unwrap());

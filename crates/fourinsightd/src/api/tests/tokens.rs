@@ -105,7 +105,7 @@ async fn wait_and_min_validity_are_honoured() {
 
 #[tokio::test(start_paused = true)]
 async fn other_audiences_are_asked_for_by_scope_and_resource() {
-    let caller = Caller::signed_in().await;
+    let caller = signed_in_for(&["https://mail.test/"]).await;
     let reply = caller.get(&format!("{TOKEN}?scope=read&resource=https%3A%2F%2Fmail.test%2F")).await;
     assert_eq!((reply.status, &reply.body["scope"]), (200, &json!("read")));
     let access_token = reply.body["access_token"].as_str().unwrap();
@@ -118,11 +118,86 @@ async fn other_audiences_are_asked_for_by_scope_and_resource() {
     assert_eq!(caller.world.refreshes(), 1);
 }
 
+/// A caller of a session that signed in for these resources.
+async fn signed_in_for(resources: &[&str]) -> Caller {
+    let world = World::new().await;
+    let login = world.login("ada", &SCOPES, resources).await;
+    world.sign_in_with("default", login).await;
+    Caller::of(world)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_login_does_not_reach_is_told_by_what_it_does_and_never_echoed() {
+    let many: Vec<_> = (0..10).map(|number| format!("https://api-{number}.test/")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (resources, audience, error, told, next) in [
+        (
+            &[][..],
+            "resource=https://s3cr3t.test/",
+            "invalid_target",
+            "named no resource",
+            "--resource URI --force",
+        ),
+        (
+            &many[..1],
+            "resource=https://s3cr3t.test/",
+            "invalid_target",
+            "https://api-0.test/",
+            "--resource URI --force",
+        ),
+        (
+            &many,
+            "resource=https://s3cr3t.test/",
+            "invalid_target",
+            "https://api-7.test/ and 2 more",
+            "--resource",
+        ),
+        (&[], "scope=s3cr3t", "invalid_scope", "api, read", "--scope SCOPES --force"),
+    ] {
+        let caller = signed_in_for(resources).await;
+        let reply = caller.get(&format!("{TOKEN}?{audience}")).await;
+        reply.is_error(400, error);
+        let (description, hint) =
+            (reply.body["error_description"].to_string(), reply.body["hint"].to_string());
+        assert!(description.contains(told), "{description}");
+        assert!(hint.contains(&format!("`fourinsightctl login {next}")), "{hint}");
+        assert!(!reply.body.to_string().contains("s3cr3t"), "{}", reply.body);
+        assert_eq!(caller.world.refreshes(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_lists_what_else_a_session_is_asked_for() {
+    let caller = signed_in_for(&["https://mail.test/", "https://files.test/"]).await;
+    let status = "/v1/sessions/default";
+    assert_eq!(caller.get(status).await.body.get("audiences"), None);
+    let mail = format!("{TOKEN}?scope=read&resource=https://mail.test/");
+    assert_eq!(caller.get(&mail).await.status, 200);
+    caller.world.script([Answer::error(400, "consent_required")]);
+    caller.get(&format!("{TOKEN}?resource=https://files.test/")).await.is_error(409, "interaction_required");
+    let unused = json!({
+        "scope": "read", "resources": ["https://mail.test/"], "expires_at": 1_700_003_600, "next_renewal_at": null,
+        "last_used_at": 1_700_000_000, "problem": null,
+    });
+    let shown = caller.get(status).await.body["audiences"].clone();
+    assert_eq!((&shown[1], shown.as_array().unwrap().len()), (&unused, 2));
+    assert_eq!(shown[0]["resources"], json!(["https://files.test/"]));
+    assert_eq!(shown[0]["problem"]["error"], "consent_required");
+    pass(60).await;
+    caller.get(&mail).await;
+    let used = caller.get(status).await.body["audiences"][1].clone();
+    assert_eq!(used["last_used_at"], 1_700_000_060);
+    assert!(
+        used["next_renewal_at"].as_i64().is_some_and(|at| (1_700_002_500..1_700_002_800).contains(&at)),
+        "{used}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refused_audience_has_a_code_of_its_own() {
-    let caller = Caller::signed_in().await;
+    let caller = signed_in_for(&["https://a.test/", "https://b.test/"]).await;
     for (audience, answer, status, error) in [
-        ("scope=write", Answer::genuine(), 400, "invalid_scope"),
+        ("scope=read", Answer::error(400, "invalid_scope"), 400, "invalid_scope"),
         ("resource=https://a.test/", Answer::error(400, "invalid_target"), 400, "invalid_target"),
         ("resource=https://b.test/", Answer::error(400, "invalid_grant"), 409, "interaction_required"),
     ] {

@@ -41,7 +41,7 @@ pub(super) enum Unreadable {
     TooSlow,
     #[error("it is not installed")]
     NotInstalled,
-    #[error("others than you can write to its file or folder")]
+    #[error("its file or folder is not yours or root's, or others can write to it")]
     Shared,
     #[error("its file does not say what is looked for")]
     NoMember,

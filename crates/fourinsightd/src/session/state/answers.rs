@@ -7,7 +7,7 @@ use crate::{
         entry::Refused,
         event::{Arrival, Effect},
         schedule,
-        signed_in::{Durability, Grant},
+        signed_in::Grant,
     },
     token::TokenKey,
 };
@@ -38,8 +38,11 @@ impl State {
                     if session.needs_disk() { self.write() } else { vec![Effect::Publish] }
                 }
                 Outcome::Retry(retry) => {
+                    let doubted = running.key != session.own
+                        && retry.ambiguous
+                        && session.doubt_after(Verdict::InteractionRequired, &retry.failure, arrival.now);
                     session.pause(&running.key, retry, arrival);
-                    vec![Effect::Publish]
+                    if doubted { session.persist_doubt() } else { vec![Effect::Publish] }
                 }
                 Outcome::Refused(refusal) => self.refused(&running.key, refusal, arrival),
             },
@@ -85,10 +88,8 @@ impl State {
                     until: now + Self::REFUSAL_FLOOR,
                 };
                 session.entry(key.clone(), now).refuse(refused);
-                // The journal says only that the refresh token was sent; what came of it goes into the record.
                 if doubted {
-                    session.durability = Durability::Writing { degraded_since: None };
-                    return vec![Effect::Persist];
+                    return session.persist_doubt();
                 }
             }
         }

@@ -48,7 +48,9 @@ impl Task {
         obtained_at: Timestamp,
     ) {
         self.remember_redemption(action, &outcome);
+        let proof = self.proof(&outcome);
         self.handle(Event::Answered { attempt, outcome, obtained_at, id: TokenId(random::bits()) }).await;
+        self.proven(proof).await;
     }
 
     fn remember_redemption(&self, action: Action, outcome: &Outcome) {

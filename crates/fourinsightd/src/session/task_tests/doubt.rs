@@ -113,6 +113,27 @@ async fn where_old_refresh_tokens_stay_good_a_refusal_is_only_that() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_that_decides_nothing_is_no_better() {
+    for (status, shown, doubted) in [
+        (400, "invalid_request", true),
+        (403, "", true),
+        (503, "temporarily_unavailable", true),
+        (429, "slow_down", false),
+        (401, "invalid_client", false),
+    ] {
+        let world = at_a_server_that(Rotation::Strict).await;
+        world.script([if shown.is_empty() { Answer::status(status) } else { Answer::error(status, shown) }]);
+        assert!(world.ask(&audience(&["read"], &[MAIL])).await.is_err(), "{shown}");
+        pass(1200).await;
+        drop(world.ask(&audience(&["read"], &[MAIL])).await);
+        pass(60).await;
+        assert_eq!(world.refreshes() == 1, doubted, "{shown}");
+        pass(2 * HOUR).await;
+        assert_eq!(world.verdict(&world.token().await.unwrap()), Verdict::Live, "{shown}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn killed_before_the_refusal_is_in_the_record_the_journal_tells_of_it() {
     let world = at_a_server_that(Rotation::Strict).await;
     let own = world.token().await.unwrap();

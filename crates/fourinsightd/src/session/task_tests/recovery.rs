@@ -148,6 +148,11 @@ async fn killed_while_another_audience_was_fetched_the_own_token_goes_on() {
     assert!(world.session().at_once(Some(&read), None).is_some());
     assert!(world.session().at_once(None, None).is_some());
     assert_eq!(world.refreshes(), 1);
+    // The refresh token that came with the other audience's token is the one that the own key goes on with.
+    pass(2 * HOUR).await;
+    assert_eq!(world.verdict(&world.token().await.unwrap()), Verdict::Live);
+    let ledger = world.practice.ledger();
+    assert_eq!((ledger.reuse_events().len(), ledger.most_redemptions()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,313 @@
+//! A credential mapping of Cognite's Python SDK, as YAML or JSON: not a login but the way to one, so it becomes a
+//! profile. Secrets are referenced, never copied: the mapping names a variable, or it is not taken.
+
+use fourinsight_ipc::{ErrorBody, ErrorCode};
+use toml_edit::{Array, InlineTable, Item, Table, value};
+use url::Url;
+
+use super::yaml::{self, Value};
+
+/// A profile, as it is written.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    /// The keys of its table.
+    pub(super) table: Table,
+    /// What a person should know about it.
+    pub(super) notes: Vec<String>,
+}
+
+/// The kinds of mapping, of which the SDK takes exactly one.
+const KINDS: [&str; 5] = ["token", "client_credentials", "interactive", "device_code", "client_certificate"];
+
+/// Reads a mapping, also within the `credentials` of a whole client configuration.
+pub(crate) fn read(content: &str) -> Result<Mapping, ErrorBody> {
+    let document = yaml::read(content).map_err(|wrong| {
+        error(format!("The file cannot be read: {wrong}.")).hint("name the file with the credential mapping")
+    })?;
+    let client = document.member("client").unwrap_or(&document);
+    let mapping = client.member("credentials").unwrap_or(client);
+    let kinds: Vec<_> = mapping.members().iter().filter(|(key, _)| KINDS.contains(&key.as_str())).collect();
+    let [(kind, fields)] = kinds[..] else {
+        let what = if kinds.is_empty() {
+            "The file has no credential mapping"
+        } else {
+            "The file has several credential mappings"
+        };
+        return Err(error(format!("{what}: it must have exactly one of {}.", KINDS.join(", ")))
+            .hint("name the file that Cognite's SDK loads its credentials from"));
+    };
+    let fields = Fields(fields);
+    match kind.as_str() {
+        "client_credentials" => client_credentials(&fields),
+        "interactive" => interactive(&fields),
+        "device_code" => device_code(&fields),
+        "client_certificate" => Err(error(
+            "The mapping holds a thumbprint and a key instead of a certificate, from which no profile can be made.",
+        )
+        .hint(
+            "put certificate and key into two files, and write the profile with `fourinsightctl profile init NAME \
+             --preset cognite` and the flow certificate",
+        )),
+        _ => Err(error("A fixed token cannot renew itself, so there is nothing to take over.").hint(
+            "write a profile with `fourinsightctl profile init NAME --preset cognite`, then sign in",
+        )),
+    }
+}
+
+fn client_credentials(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
+    let token_url = fields.required("token_url")?;
+    let secret = fields.secret("client_secret")?;
+    let scopes = fields.scopes()?;
+    let more =
+        fields.more(&["token_url", "client_id", "client_secret", "scopes", "token_expiry_leeway_seconds"])?;
+    let place = Place::of(&token_url, "/oauth2/v2.0/token", &scopes, None);
+    let mut table = Table::new();
+    if let Some(place) = place {
+        place.begin(&mut table, "client_credentials");
+    } else {
+        table.insert("flow", value("client_credentials"));
+        table.insert("token_endpoint", value(token_url));
+        table.insert("client_auth", value("post"));
+        table.insert("scopes", list(&scopes));
+    }
+    table.insert("client_id", value(fields.required("client_id")?));
+    table.insert("client_secret", Item::Value(secret.reference().into()));
+    if !more.is_empty() {
+        table.insert("code_params", parameters(&more));
+    }
+    let note =
+        format!("the daemon reads the client secret from the variable {} of its own environment", secret.0);
+    Ok(Mapping { table, notes: vec![note] })
+}
+
+fn interactive(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
+    let authority = fields.required("authority_url")?;
+    let scopes = fields.scopes()?;
+    let port = fields.optional("redirect_port")?.unwrap_or_else(|| USUAL_PORT.to_owned());
+    if port.parse::<u16>().is_err() {
+        return Err(error("redirect_port in the mapping is no port.").hint("correct it, then import again"));
+    }
+    let place = Place::of(&authority, "", &scopes, None);
+    let mut table = Table::new();
+    let redirect_uri = value(format!("http://localhost:{port}"));
+    if let Some(place) = place {
+        place.begin(&mut table, "browser");
+        if port != USUAL_PORT {
+            table.insert("redirect_uri", redirect_uri);
+        }
+    } else {
+        table.insert("issuer", value(authority));
+        table.insert("redirect_uri", redirect_uri);
+        table.insert("scopes", list(&for_people(scopes)));
+    }
+    table.insert("client_id", value(fields.required("client_id")?));
+    Ok(Mapping { table, notes: cache_note(fields) })
+}
+
+fn device_code(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
+    let (authority, discovery) = (fields.optional("authority_url")?, fields.optional("oauth_discovery_url")?);
+    let ((Some(issuer), None) | (None, Some(issuer))) = (authority, discovery) else {
+        return Err(error("The mapping must have exactly one of authority_url and oauth_discovery_url.")
+            .hint("correct it, then import again"));
+    };
+    let cluster = fields.optional("cdf_cluster")?;
+    let scopes = fields.scopes()?;
+    let own = ["authority_url", "oauth_discovery_url", "cdf_cluster", "client_id", "scopes"];
+    let about_the_cache =
+        ["token_cache_path", "clear_cache", "mem_cache_only", "token_expiry_leeway_seconds"];
+    let more = fields.more(&[&own[..], &about_the_cache[..]].concat())?;
+    let place = Place::of(&issuer, "", &scopes, cluster.as_deref());
+    let mut table = Table::new();
+    if let Some(place) = place {
+        place.begin(&mut table, "device");
+        if !scopes.is_empty() {
+            table.insert("scopes", list(&for_people(scopes)));
+        }
+    } else {
+        let of_cluster = |cluster: String| {
+            let scope = |name| format!("https://{cluster}.cognitedata.com/{name}");
+            vec![scope("IDENTITY"), scope("user_impersonation")]
+        };
+        let scopes = if scopes.is_empty() { cluster.map(of_cluster).unwrap_or_default() } else { scopes };
+        table.insert("flow", value("device"));
+        table.insert("issuer", value(issuer));
+        table.insert("scopes", list(&for_people(scopes)));
+    }
+    table.insert("client_id", value(fields.required("client_id")?));
+    if !more.is_empty() {
+        // The SDK sends them with the request for a code and with each poll.
+        table.insert("device_params", parameters(&more));
+        table.insert("device_poll_params", parameters(&more));
+    }
+    Ok(Mapping { table, notes: cache_note(fields) })
+}
+
+/// The port that Cognite's samples register.
+const USUAL_PORT: &str = "53000";
+
+/// A tenant of Entra's and a cluster of Cognite's, which the preset `cognite` is for.
+struct Place {
+    tenant: String,
+    cluster: String,
+}
+
+impl Place {
+    fn of(url: &str, rest: &str, scopes: &[String], cluster: Option<&str>) -> Option<Self> {
+        let url = Url::parse(url).ok()?;
+        let is_entra = url.scheme() == "https"
+            && url.host_str() == Some("login.microsoftonline.com")
+            && (url.port(), url.query(), url.fragment()) == (None, None, None);
+        let path = url.path().trim_matches('/').strip_suffix(rest.trim_matches('/'))?.trim_end_matches('/');
+        let tenant = path.strip_suffix("/v2.0").unwrap_or(path);
+        let cluster = match (cluster, scopes) {
+            (Some(cluster), _) => cluster,
+            (None, [scope]) => scope.strip_prefix("https://")?.strip_suffix(".cognitedata.com/.default")?,
+            _ => return None,
+        };
+        let plain = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+        };
+        (is_entra && plain(tenant) && plain(cluster) && !cluster.contains('.'))
+            .then(|| Self { tenant: tenant.to_owned(), cluster: cluster.to_owned() })
+    }
+
+    fn begin(self, table: &mut Table, flow: &str) {
+        table.insert("preset", value("cognite"));
+        if flow != "browser" {
+            table.insert("flow", value(flow));
+        }
+        table.insert("tenant", value(self.tenant));
+        table.insert("cluster", value(self.cluster));
+    }
+}
+
+/// The fields of a mapping.
+struct Fields<'a>(&'a Value);
+
+impl Fields<'_> {
+    fn required(&self, name: &str) -> Result<String, ErrorBody> {
+        self.optional(name)?.ok_or_else(|| {
+            error(format!("The mapping has no {name}.")).hint(format!("add {name} to it, then import again"))
+        })
+    }
+
+    fn optional(&self, name: &str) -> Result<Option<String>, ErrorBody> {
+        match self.0.member(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Text(text)) if variable(text).is_none() && !text.contains("${") => {
+                plain(name, text).map(Some)
+            }
+            Some(Value::Text(_)) => Err(error(format!("{name} in the mapping is a variable, not a value."))
+                .hint(format!("write {name} itself in its place: only a secret is read from a variable"))),
+            Some(_) => Err(wrong(name)),
+        }
+    }
+
+    /// A secret, of which only the variable is taken that holds it.
+    fn secret(&self, name: &str) -> Result<Variable, ErrorBody> {
+        match self.0.member(name).and_then(Value::text) {
+            Some(text) => match variable(text) {
+                Some(variable) => Ok(Variable(variable.to_owned())),
+                None => Err(error(format!(
+                    "The mapping holds the {name} itself, which a configuration never does. Nothing was written."
+                ))
+                .hint(format!(
+                    "write ${{NAME}} in its place and set the variable NAME for the daemon, then import again; or put \
+                     it into a file of your own and write the profile with {name} = {{ file = \"PATH\" }}"
+                ))),
+            },
+            None => Err(error(format!("The mapping has no {name}.")).hint(format!("add {name} = ${{NAME}} to it"))),
+        }
+    }
+
+    fn scopes(&self) -> Result<Vec<String>, ErrorBody> {
+        let texts = match self.0.member("scopes") {
+            None | Some(Value::Null) => return Ok(Vec::new()),
+            Some(Value::Text(text)) => vec![text.as_str()],
+            Some(Value::List(list)) => {
+                list.iter().map(Value::text).collect::<Option<Vec<_>>>().ok_or_else(|| wrong("scopes"))?
+            }
+            Some(Value::Map(_)) => return Err(wrong("scopes")),
+        };
+        let words = texts.iter().flat_map(|text| text.split_ascii_whitespace());
+        words.map(|scope| plain("scopes", scope)).collect()
+    }
+
+    /// What the SDK passes on to the server beside its own fields.
+    fn more(&self, own: &[&str]) -> Result<Vec<(String, String)>, ErrorBody> {
+        let more = self.0.members().iter().filter(|(name, _)| !own.contains(&name.as_str()));
+        more.map(|(name, value)| {
+            let is_name = name.len() <= 64
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+            let is_secret =
+                ["secret", "password", "assertion", "token"].iter().any(|word| name.contains(word));
+            match value.text() {
+                Some(text) if is_name && !is_secret && variable(text).is_none() => {
+                    Ok((name.clone(), plain("a parameter", text)?))
+                }
+                _ => Err(error("The mapping has a field that cannot become a parameter of the profile.")
+                    .hint("leave it out, import again, and write it into the profile by hand")),
+            }
+        })
+        .collect()
+    }
+}
+
+/// The name of a variable of the daemon's environment.
+struct Variable(String);
+
+impl Variable {
+    fn reference(&self) -> InlineTable {
+        [("env", self.0.as_str())].into_iter().collect()
+    }
+}
+
+/// The variable that a text stands for, as Python's `string.Template` has it.
+fn variable(text: &str) -> Option<&str> {
+    let name = text.strip_prefix('$')?;
+    let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
+    let right = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
+    right.then_some(name)
+}
+
+/// A value as it may stand in a configuration; what is wrong with it is found there.
+fn plain(name: &str, text: &str) -> Result<String, ErrorBody> {
+    let right =
+        !text.is_empty() && text.len() <= 2048 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if right { Ok(text.to_owned()) } else { Err(wrong(name)) }
+}
+
+/// MSAL adds them by itself.
+fn for_people(mut scopes: Vec<String>) -> Vec<String> {
+    for scope in ["openid", "profile", "offline_access"] {
+        if !scopes.iter().any(|known| known == scope) {
+            scopes.push(scope.to_owned());
+        }
+    }
+    scopes
+}
+
+fn cache_note(fields: &Fields<'_>) -> Vec<String> {
+    let note = "the SDK's own token cache may hold a login for this client: `fourinsightctl import msal FILE` takes it over";
+    if fields.0.member("token_cache_path").is_some() { vec![note.to_owned()] } else { Vec::new() }
+}
+
+fn list(texts: &[String]) -> Item {
+    value(texts.iter().map(String::as_str).collect::<Array>())
+}
+
+fn parameters(pairs: &[(String, String)]) -> Item {
+    value(pairs.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect::<InlineTable>())
+}
+
+fn wrong(name: &str) -> ErrorBody {
+    error(format!("{name} in the mapping is not what it should be.")).hint("correct it, then import again")
+}
+
+fn error(what: impl Into<String>) -> ErrorBody {
+    ErrorBody::new(ErrorCode::InvalidRequest, what)
+}
+
+#[cfg(test)]
+mod tests;

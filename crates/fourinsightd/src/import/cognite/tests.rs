@@ -1,0 +1,147 @@
+//! Each kind of mapping, as the SDK's documentation and samples write it, and what becomes of it.
+
+use super::*;
+
+fn table(content: &str) -> String {
+    read(content).unwrap_or_else(|error| panic!("{content}: {error:?}")).table.to_string()
+}
+
+#[test]
+fn client_credentials_at_entra_become_three_lines_of_the_preset() {
+    let written = table(
+        "client_credentials:\n  token_url: https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token\n  \
+         client_id: abc\n  client_secret: ${COGNITE_SECRET}\n  scopes: [\"https://westeurope-1.cognitedata.com/.default\"]\n",
+    );
+    assert_eq!(
+        written,
+        "preset = \"cognite\"\nflow = \"client_credentials\"\ntenant = \"contoso.example\"\ncluster = \"westeurope-1\"\n\
+         client_id = \"abc\"\nclient_secret = { env = \"COGNITE_SECRET\" }\n"
+    );
+}
+
+#[test]
+fn client_credentials_elsewhere_keep_their_endpoint_and_what_is_sent_beside() {
+    let written = table(
+        r#"{"client_credentials": {"token_url": "https://id.example/token", "client_id": "abc",
+            "client_secret": "$SECRET", "scopes": "a b", "audience": "https://api.example", "token_expiry_leeway_seconds": 30}}"#,
+    );
+    assert_eq!(
+        written,
+        "flow = \"client_credentials\"\ntoken_endpoint = \"https://id.example/token\"\nclient_auth = \"post\"\n\
+         scopes = [\"a\", \"b\"]\nclient_id = \"abc\"\nclient_secret = { env = \"SECRET\" }\n\
+         code_params = { audience = \"https://api.example\" }\n"
+    );
+}
+
+#[test]
+fn an_interactive_mapping_keeps_its_port_and_is_found_in_a_whole_configuration() {
+    let scope = "https://api.cognitedata.com/.default";
+    let entra = "https://login.microsoftonline.com/8a7b6c5d-0123-4567-89ab-0123456789ab";
+    let document = |authority: &str, port: &str| {
+        format!(
+            "client:\n  project: p\n  credentials:\n    interactive:\n      authority_url: {authority}\n      \
+             client_id: abc\n      scopes:\n      - {scope}\n      redirect_port: {port}\n"
+        )
+    };
+    let preset =
+        "preset = \"cognite\"\ntenant = \"8a7b6c5d-0123-4567-89ab-0123456789ab\"\ncluster = \"api\"\n";
+    assert_eq!(table(&document(entra, "53000")), format!("{preset}client_id = \"abc\"\n"));
+    assert_eq!(
+        table(&document(&format!("{entra}/v2.0/"), "4000")),
+        format!("{preset}redirect_uri = \"http://localhost:4000\"\nclient_id = \"abc\"\n")
+    );
+    assert_eq!(
+        table(&document("https://adfs.example/adfs", "53000")),
+        format!(
+            "issuer = \"https://adfs.example/adfs\"\nredirect_uri = \"http://localhost:53000\"\n\
+             scopes = [\"{scope}\", \"openid\", \"profile\", \"offline_access\"]\nclient_id = \"abc\"\n"
+        )
+    );
+}
+
+#[test]
+fn a_device_mapping_keeps_its_cluster_or_its_extra_parameters() {
+    let entra = table(
+        "device_code:\n  authority_url: https://login.microsoftonline.com/contoso.example\n  cdf_cluster: api\n  client_id: abc\n",
+    );
+    assert_eq!(
+        entra,
+        "preset = \"cognite\"\nflow = \"device\"\ntenant = \"contoso.example\"\ncluster = \"api\"\nclient_id = \"abc\"\n"
+    );
+    let auth0 = table(
+        "device_code: {oauth_discovery_url: \"https://x.auth0.example\", client_id: abc, scopes: [a], audience: urn:api, mem_cache_only: true}",
+    );
+    assert_eq!(
+        auth0,
+        "flow = \"device\"\nissuer = \"https://x.auth0.example\"\n\
+         scopes = [\"a\", \"openid\", \"profile\", \"offline_access\"]\nclient_id = \"abc\"\n\
+         device_params = { audience = \"urn:api\" }\ndevice_poll_params = { audience = \"urn:api\" }\n"
+    );
+}
+
+#[test]
+fn what_no_profile_can_be_made_of_says_what_to_do_and_repeats_nothing() {
+    let credentials =
+        |more: &str| format!("client_credentials:\n  token_url: https://id.example/token\n{more}");
+    for (content, says) in [
+        ("token: c4nary".to_owned(), "cannot renew itself"),
+        ("token: {token: c4nary}".to_owned(), "cannot renew itself"),
+        ("client_certificate: {certificate: c4nary}".to_owned(), "thumbprint"),
+        (credentials("  client_id: abc\n  client_secret: c4nary\n"), "never does"),
+        (credentials("  client_id: abc\n  client_secret: \"${c4nary\"\n"), "never does"),
+        (credentials("  client_id: abc\n"), "no client_secret"),
+        (credentials("  client_secret: ${X}\n"), "no client_id"),
+        (
+            credentials("  client_id: ${c4nary}\n  client_secret: ${X}\n"),
+            "client_id in the mapping is a variable",
+        ),
+        (credentials("  client_id: [c4nary]\n  client_secret: ${X}\n"), "client_id in the mapping is not"),
+        (credentials("  client_id: abc\n  client_secret: ${X}\n  scopes: {a: c4nary}\n"), "scopes"),
+        (
+            credentials("  client_id: abc\n  client_secret: ${X}\n  my_secret: c4nary\n"),
+            "cannot become a parameter",
+        ),
+        (
+            credentials("  client_id: abc\n  client_secret: ${X}\n  audience: [c4nary]\n"),
+            "cannot become a parameter",
+        ),
+        ("interactive: {client_id: abc}".to_owned(), "no authority_url"),
+        (
+            "interactive: {authority_url: https://x, client_id: abc, redirect_port: c4nary}".to_owned(),
+            "redirect_port",
+        ),
+        ("device_code: {client_id: c4nary}".to_owned(), "exactly one of authority_url"),
+        ("token: c4nary\ninteractive: {}".to_owned(), "several"),
+        ("c4nary: 1".to_owned(), "exactly one of token"),
+        ("- c4nary".to_owned(), "exactly one of token"),
+        ("c4nary".to_owned(), "exactly one of token"),
+        (String::new(), "empty"),
+        ("interactive: &a {authority_url: c4nary}\n".to_owned(), "anchors"),
+        ("interactive: {authority_url: c4nary".to_owned(), "valid YAML"),
+    ] {
+        let error = read(&content).expect_err(&content);
+        assert!(error.error_description.contains(says), "{content}: {}", error.error_description);
+        assert!(error.hint.is_some() && !format!("{error:?}").contains("c4nary"), "{error:?}");
+    }
+}
+
+#[test]
+fn only_entra_and_cognite_by_their_full_names_are_the_presets() {
+    let cognite = ["https://api.cognitedata.com/.default".to_owned()];
+    for (url, scopes, is_preset) in [
+        ("https://login.microsoftonline.com/t.example", &cognite[..], true),
+        ("https://login.microsoftonline.com.evil.example/t.example", &cognite, false),
+        ("http://login.microsoftonline.com/t.example", &cognite, false),
+        ("https://login.microsoftonline.com/t.example/adfs", &cognite, false),
+        ("https://login.microsoftonline.com/", &cognite, false),
+        (
+            "https://login.microsoftonline.com/t.example",
+            &["https://a.b.cognitedata.com/.default".to_owned()],
+            false,
+        ),
+        ("https://login.microsoftonline.com/t.example", &["https://api.example/.default".to_owned()], false),
+        ("https://login.microsoftonline.com/t.example", &[], false),
+    ] {
+        assert_eq!(Place::of(url, "", scopes, None).is_some(), is_preset, "{url} {scopes:?}");
+    }
+}
