@@ -6,7 +6,6 @@ use clap::{Args, Parser, Subcommand};
 use fourinsight_ipc::{
     LocationOptions, MAX_WAIT_SECONDS, SessionKey,
     duration::{self, InvalidDuration},
-    key::InvalidSessionKey,
 };
 
 mod import;
@@ -202,8 +201,11 @@ pub(crate) fn join_scopes(scopes: &[String]) -> Option<String> {
     if words.is_empty() { None } else { Some(words.join(" ")) }
 }
 
-fn session_key(text: &str) -> Result<SessionKey, InvalidSessionKey> {
-    SessionKey::new(text)
+/// Of a wrong key nothing is repeated: it may be an address or a token that was pasted in the wrong place.
+fn session_key(text: &str) -> Result<SessionKey, String> {
+    SessionKey::new(text).map_err(|error| {
+        format!("{error}; one of fourinsight.api has another KEY here, which `fourinsightctl status` shows beside it")
+    })
 }
 
 fn wait(text: &str) -> Result<Duration, String> {

@@ -127,6 +127,7 @@ impl World {
             panic!("the practice server refused a login")
         };
         NewLogin {
+            original_key: None,
             profile: "work".to_owned(),
             registration,
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     authority::Failure,
+    broker::others_of,
     clock::{Clock, Timestamp},
     peer::Peer,
     session::{Handle, Shown, Snapshot, View},
@@ -80,7 +81,11 @@ pub(super) async fn revoke(
 ) -> Result<Json<RevokeResponse>, ApiError> {
     Query::read(uri.query(), &[])?;
     let session = api.session(&peer, &key).filter(|session| session.snapshot().shown != Shown::SignedOut);
-    Ok(Json(session.ok_or_else(|| unknown(&key))?.revoke().await?))
+    let session = session.ok_or_else(|| unknown(&key))?;
+    // Asked first: afterwards nobody knows who it was.
+    let others = others_of(&session, api.sessions(&peer));
+    let revoked = session.revoke().await?;
+    Ok(Json(RevokeResponse { others, ..revoked }))
 }
 
 pub(super) fn unknown(key: &SessionKey) -> ApiError {
@@ -110,6 +115,7 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     let mut status = SessionStatus::new(session.key.clone(), state);
     status.profile.clone_from(&snapshot.profile);
     if let Some(login) = &snapshot.login {
+        status.original_key.clone_from(&login.original_key);
         status.resources.clone_from(&login.resources);
         status.requested_scope = Some(login.scopes.join(" ")).filter(|scope| !scope.is_empty());
         let granted = snapshot.own_token().and_then(|served| served.token.scope.clone());

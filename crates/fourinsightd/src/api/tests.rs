@@ -15,6 +15,7 @@ use tower::Service;
 use super::{Api, router};
 use crate::testing::World;
 
+mod apart;
 mod attempts;
 mod document;
 mod errors;

@@ -3,7 +3,9 @@
 use super::*;
 use crate::{
     authority::{ResourceStyle, allowed::AllowedEndpoint},
-    profile::{Assertion, ClientAuth, Endpoints, Flow, PerRequest, ResponseMode, Rotation, SecretSource},
+    profile::{
+        Assertion, ClientAuth, Endpoints, Flow, Parameters, PerRequest, ResponseMode, Rotation, SecretSource,
+    },
 };
 
 mod presets;
@@ -109,6 +111,9 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((profile.flow, profile.keep_alive, profile.refresh_idle), (Flow::Browser, true, None));
     assert_eq!((profile.rotation, &profile.force_params), (Rotation::Unknown, &None));
     assert!(profile.client_secret.is_none() && profile.scopes.is_empty() && profile.resources.is_empty());
+    assert_eq!(profile.force_params, None);
+    let nothing = parse(&with("force_params = {}")).unwrap().profiles.remove("work").unwrap();
+    assert_eq!(nothing.force_params, Some(Parameters::new()));
 }
 
 #[test]

@@ -164,6 +164,7 @@ impl Imports {
             refresh_idle: profile.refresh_idle,
             keep_alive: profile.keep_alive,
             refresh_token: login.refresh_token.clone(),
+            original_key: request.original_key.clone().filter(|original| original != session.as_str()),
             fingerprint,
         };
         let adopted = self.broker.adopt(&session, adoption).await;

@@ -8,7 +8,7 @@ use fourinsight_ipc::{SessionKey, message::LoginStatus};
 use secrecy::SecretString;
 
 use super::{
-    Logins, NewLogin, Plan,
+    Logins, NewLogin, Plan, again,
     attempt::{Attempt, Inbox},
     authorize,
     awaits::Awaits,
@@ -60,10 +60,14 @@ impl Logins {
         let _turn = self.turn.lock().await;
         self.make_room(&session, 0).await?;
         let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
+        let page = Some(authorization.verification_uri.as_str());
+        let unforced = again::unforced(&profile, &registration, &wish, page);
         status.verification_uri = Some(authorization.verification_uri);
         status.verification_uri_complete = authorization.verification_uri_complete;
         status.user_code = Some(authorization.user_code);
-        (status.warning, status.note, status.lifetime) = (odd, note, wish.lifetime);
+        let warnings = [unforced, odd].into_iter().flatten();
+        status.warning = warnings.reduce(|one, other| one + " " + &other);
+        (status.note, status.lifetime) = (note, wish.lifetime);
         let polls = Polls {
             clock: self.clock.clone(),
             device_code: authorization.device_code,

@@ -108,6 +108,7 @@ impl Opener {
             tracing::warn!(profile = self.profile, warning, "the server's answer to a login is odd");
         }
         Ok(NewLogin {
+            original_key: None,
             profile: self.profile.clone(),
             registration,
             scopes: self.scopes.clone(),

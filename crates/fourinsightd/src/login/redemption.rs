@@ -35,6 +35,9 @@ pub(super) struct Redemption {
     pub(super) resources: Vec<String>,
     /// What is wanted of this login beyond that. How the person signed in is for the API to judge that wants it.
     pub(super) step_up: Option<StepUp>,
+    /// Another person than the session had is welcome.
+    pub(super) switch_user: bool,
+    pub(super) original_key: Option<String>,
     pub(super) refresh_idle: Option<u64>,
     pub(super) keep_alive: bool,
     pub(super) lifetime: Lifetime,
@@ -161,6 +164,7 @@ impl Redemption {
             refresh_idle: self.refresh_idle,
             keep_alive: self.keep_alive,
             by_client_credentials: false,
+            original_key: self.original_key.clone(),
             lifetime: self.lifetime,
         }
     }

@@ -30,6 +30,7 @@ use crate::{
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse},
 };
 
+mod again;
 mod another_person;
 mod answers;
 mod by_hand;

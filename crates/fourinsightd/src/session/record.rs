@@ -35,6 +35,9 @@ pub(crate) struct Login {
     #[serde(default)]
     pub(crate) refresh_idle: Option<u64>,
     pub(crate) keep_alive: bool,
+    /// The `session_key` of `fourinsight.api` that the session stands for, where its key cannot say that itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) original_key: Option<String>,
     /// The scope that the server named at the login, where it is another than what was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) granted: Option<String>,
@@ -195,19 +198,21 @@ pub(crate) struct StoredPerson {
     issuer: String,
     subject: String,
     name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    login_hint: Option<String>,
 }
 
 impl From<&Person> for StoredPerson {
     fn from(person: &Person) -> Self {
-        let Person { issuer, subject, name } = person.clone();
-        Self { issuer, subject, name }
+        let Person { issuer, subject, name, login_hint } = person.clone();
+        Self { issuer, subject, name, login_hint }
     }
 }
 
 impl From<StoredPerson> for Person {
     fn from(stored: StoredPerson) -> Self {
-        let StoredPerson { issuer, subject, name } = stored;
-        Self { issuer, subject, name }
+        let StoredPerson { issuer, subject, name, login_hint } = stored;
+        Self { issuer, subject, name, login_hint }
     }
 }
 

@@ -73,6 +73,7 @@ impl World {
 
     fn login(&self, server: &str, tokens: TokenSet) -> NewLogin {
         NewLogin {
+            original_key: None,
             profile: server.into(),
             registration: registration(server),
             scopes: vec!["api".into(), "mail".into()],

@@ -275,8 +275,10 @@ impl Task {
     }
 
     async fn sign_in(&mut self, new: NewLogin) {
+        let before = self.login.as_ref().and_then(|login| login.original_key.clone());
         let login = Login {
             granted: Login::granted_otherwise(&new.scopes, new.tokens.scope.as_ref()),
+            original_key: new.original_key.or(before),
             profile: new.profile,
             registration: new.registration,
             scopes: new.scopes,

@@ -24,18 +24,23 @@ use crate::{
 
 pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
     let mut request = request(options)?;
-    if !options.force
+    if !options.person.force
         && let Some(session) = signed_in(context, options)?
         && !wants_person(&session)
     {
-        return already(context, &session, &request);
+        if let Some(difference) = difference::between(&session, &request) {
+            return Err(differs(&session, &difference));
+        }
+        if !options.person.switch_user {
+            return already(context, &session);
+        }
     }
     let chosen = profile::choose(context, options)?;
     request.profile = chosen.profile;
     if chosen.package {
         request.package = package::folder().and_then(|folder| folder.into_os_string().into_string().ok());
     }
-    if !options.force
+    if !options.person.force
         && let Some(profile) = &request.profile
         && import::offer(context, &options.key, profile, request.package.as_deref())
     {
@@ -54,7 +59,9 @@ fn request(options: &Login) -> Result<LoginRequest, Failure> {
         flow: options.flow.clone(),
         scope: cli::join_scopes(&options.scopes),
         resource: options.resources.clone(),
-        force: options.force,
+        force: options.person.force,
+        switch_user: options.person.switch_user,
+        original_key: None,
         client_id: options.client_id.clone(),
         client_secret,
         ephemeral: options.lasting.ephemeral,
@@ -89,14 +96,15 @@ fn signed_in(context: &Context, options: &Login) -> Result<Option<SessionStatus>
     Ok(context.status(&options.key)?.filter(counts))
 }
 
-fn already(context: &Context, session: &SessionStatus, request: &LoginRequest) -> Result<Exit, Failure> {
-    if let Some(difference) = difference::between(session, request) {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("session {} is signed in {difference}", session.session),
-            "sign in under another KEY beside it, or replace it with --force",
-        ));
-    }
+fn differs(session: &SessionStatus, difference: &str) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        format!("session {} is signed in {difference}", session.session),
+        "sign in under another KEY beside it, or replace it with --force",
+    )
+}
+
+fn already(context: &Context, session: &SessionStatus) -> Result<Exit, Failure> {
     if context.json {
         output::json_to_stdout(session)?;
     } else {

@@ -123,3 +123,14 @@ async fn at_entra_no_login_has_bounds_and_no_refresh_token_is_spent() {
     login.registration.rotation = Rotation::Strict;
     assert_eq!(login.terms(), Terms { rotation: Rotation::NeverRevoke, ..Terms::default() });
 }
+
+#[test]
+fn a_person_of_an_older_record_has_no_hint_and_one_of_a_newer_keeps_it() {
+    let old = r#"{"issuer":"https://id.example","subject":"42","name":null}"#;
+    let stored: StoredPerson = serde_json::from_str(old).unwrap();
+    assert_eq!(serde_json::to_string(&stored).unwrap(), old);
+    let person = Person { login_hint: Some("ada".to_owned()), ..Person::from(stored) };
+    let written = serde_json::to_string(&StoredPerson::from(&person)).unwrap();
+    let read: StoredPerson = serde_json::from_str(&written).unwrap();
+    assert_eq!(Person::from(read), person);
+}
