@@ -24,7 +24,7 @@ pub struct Ledger {
 }
 
 /// One request at the token endpoint.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct TokenRequest {
     /// When it arrived, in Unix milliseconds.
     pub arrived_at: i64,
