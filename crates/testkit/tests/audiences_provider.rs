@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::Stdio,
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
