@@ -1,0 +1,166 @@
+//! One login at a server with Entra's habits: a token for each API, one API that lacks a consent or a proof and leaves
+//! the others alone, and an API that demands newer tokens of everyone at once.
+
+use std::{process::Stdio, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use testkit::{
+    practice::{Settings, Transport, Verdict, ledger::Entry},
+    process::{Output, TIME_LIMIT},
+    world::World,
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout},
+    time::timeout,
+};
+
+const OTHER: &str = "https://other.example/.default";
+const GUARDED: &str = "https://guarded.example/.default";
+const UNCONSENTED: &str = "https://unconsented.example/.default";
+
+/// A life that the daemon outlives many times in a test.
+const SHORT: Duration = Duration::from_secs(4);
+const CALLERS: usize = 12;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_lacks_consent_or_proof_leaves_the_others_alone_also_after_a_restart() {
+    let settings = Settings { access_token_life: SHORT, ..Settings::entra() };
+    let mut world = World::over(Transport::Plain, settings, "").await.unwrap();
+    world.sign_in().await.unwrap();
+    for _ in 0..2 {
+        for scope in [GUARDED, UNCONSENTED] {
+            let refused = token(&world, scope).await.unwrap();
+            assert_eq!((refused.code, refused.stdout.as_str()), (Some(3), ""), "{refused:?}");
+            let path = format!("/v1/sessions/default/token?scope={scope}");
+            let answer = world.home.get(&path).await.unwrap();
+            let body: Value = answer.json().unwrap();
+            assert_eq!((answer.status, &body["error"]), (409, &"interaction_required".into()), "{body}");
+        }
+        let before = living(&world, OTHER).await.unwrap();
+        assert_eq!(world.practice.access_token(&before).unwrap().audience, ["https://other.example"]);
+        world.keeps_refreshing(world.practice.ledger().refreshes().len() + 2).await.unwrap();
+        world.living_token().await.unwrap();
+        let expired = async || match world.practice.verdict(&before) {
+            Verdict::Expired => Ok(Some(())),
+            _ => Ok(None),
+        };
+        testkit::wait::until("the token's end", TIME_LIMIT, expired).await.unwrap();
+        assert_ne!(living(&world, OTHER).await.unwrap(), before);
+        assert_eq!(world.home.ctl(&["status", "default"]).await.unwrap().code, Some(0));
+        world = world.restart().await.unwrap();
+    }
+    // What was refused is asked for again after a minute at the earliest, unless the daemon has started anew.
+    for scope in [GUARDED, UNCONSENTED] {
+        let asked = asked_for(&world, scope);
+        assert!((1..=2).contains(&asked.len()), "asked {} times for {scope}", asked.len());
+        assert!(asked.iter().all(|request| request.status == Some(400)));
+    }
+    world.has_no_leak().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consent_comes_with_a_login_that_asks_for_the_api() {
+    let world = World::over(Transport::Plain, Settings::entra(), "").await.unwrap();
+    world.sign_in().await.unwrap();
+    assert_eq!(token(&world, UNCONSENTED).await.unwrap().code, Some(3));
+    let login = world.home.begin_login(&["--force", "--scope", UNCONSENTED]).await.unwrap();
+    let callback = world.practice.sign_in(&login.authorization_uri, "ada").await.unwrap();
+    testkit::http::Request::get(callback).send().await.unwrap();
+    login.finish().await.unwrap().success().unwrap();
+    let token = living(&world, UNCONSENTED).await.unwrap();
+    assert_eq!(world.practice.access_token(&token).unwrap().audience, ["https://unconsented.example"]);
+    living(&world, OTHER).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_demands_newer_tokens_of_everyone_costs_one_renewal() {
+    let lines = "client_capabilities = [\"cp1\"]";
+    let world = World::over(Transport::Plain, Settings::entra(), lines).await.unwrap();
+    world.sign_in().await.unwrap();
+    for (round, scope) in [None, Some(OTHER)].into_iter().enumerate() {
+        let mut callers = Vec::new();
+        for _ in 0..CALLERS {
+            callers.push(Caller::start(&world, scope).unwrap());
+        }
+        let mut first = Vec::new();
+        for caller in &mut callers {
+            first.push(caller.next().await.unwrap());
+        }
+        assert!(first.iter().all(|said| said["status"] == 200), "{first:?}");
+        let old = &first[0]["token_id"];
+        assert!(first.iter().all(|said| said["token_id"] == *old), "{first:?}");
+
+        let before = world.requests("refresh_token").len();
+        world.practice.end_sessions();
+        for caller in &mut callers {
+            caller.go().await.unwrap();
+        }
+        for caller in &mut callers {
+            let said = caller.next().await.unwrap();
+            assert_eq!((&said["status"], &said["status_after"]), (&401.into(), &200.into()), "{said}");
+            assert_ne!(said["token_id"], *old);
+        }
+        let renewals = world.requests("refresh_token").split_off(before);
+        assert_eq!(renewals.len(), 1, "round {round}: {renewals:?}");
+        let claims: Value = serde_json::from_str(renewals[0].form.get("claims").unwrap()).unwrap();
+        let access_token = &claims["access_token"];
+        assert!(access_token["nbf"]["value"].is_string(), "{claims}");
+        assert_eq!(access_token["xms_cc"]["values"], serde_json::json!(["cp1"]), "{claims}");
+    }
+    world.has_no_leak().unwrap();
+}
+
+async fn token(world: &World, scope: &str) -> Result<Output> {
+    world.home.ctl(&["token", "--scope", scope]).await
+}
+
+/// A token for this scope, which is to live.
+async fn living(world: &World, scope: &str) -> Result<String> {
+    let token = token(world, scope).await?.success()?;
+    ensure!(world.practice.verdict(&token) == Verdict::Live, "the token is dead");
+    Ok(token)
+}
+
+/// The refreshes that asked for this scope.
+fn asked_for(world: &World, scope: &str) -> Vec<Entry> {
+    let names = |request: &Entry| request.form.get("scope").is_some_and(|text| text.contains(scope));
+    world.requests("refresh_token").into_iter().filter(names).collect()
+}
+
+/// A process that calls the API. It is killed when dropped.
+struct Caller {
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    _process: Child,
+}
+
+impl Caller {
+    fn start(world: &World, scope: Option<&str>) -> Result<Self> {
+        let mut process = world
+            .home
+            .command(env!("CARGO_BIN_EXE_api-client"))
+            .arg(format!("{}/api/hello", world.serving.origin))
+            .args(scope)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        let output = process.stdout.take().context("no standard output")?;
+        let input = process.stdin.take().context("no standard input")?;
+        Ok(Self { input, output: BufReader::new(output).lines(), _process: process })
+    }
+
+    /// Has it call again.
+    async fn go(&mut self) -> Result<()> {
+        Ok(self.input.write_all(b"\n").await?)
+    }
+
+    /// What it says next.
+    async fn next(&mut self) -> Result<Value> {
+        let line =
+            timeout(TIME_LIMIT, self.output.next_line()).await.context("a caller does not answer")??;
+        Ok(serde_json::from_str(&line.context("a caller has ended")?)?)
+    }
+}
