@@ -5,8 +5,8 @@ use std::{fmt, io, mem, sync::Arc, time::Duration};
 use fourinsight_ipc::{
     Endpoint, LocationOptions, Locations, SessionKey,
     message::{
-        Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionAttempts,
-        SessionStatus, Version,
+        Health, LoginRequest, LoginResponse, LoginStatus, NewProfile, Preset, ProfileDetails, ProfileList,
+        Rejection, RevokeResponse, SessionAttempts, SessionStatus, Version,
     },
     platform::AsyncStream,
 };
@@ -146,6 +146,26 @@ impl AsyncClient {
     /// Revokes a session at its server, as far as the server lets, and forgets it here in every case.
     pub async fn revoke(&self, key: &SessionKey) -> Result<RevokeResponse, Error> {
         self.call(&calls::revoke(key)).await
+    }
+
+    /// The profiles of the configuration.
+    pub async fn profiles(&self) -> Result<ProfileList, Error> {
+        self.call(&calls::profiles()).await
+    }
+
+    /// What a profile says, and who says so: the file, or its preset.
+    pub async fn profile(&self, name: &str) -> Result<ProfileDetails, Error> {
+        self.call(&calls::profile(name)).await
+    }
+
+    /// Writes a new profile into the configuration file.
+    pub async fn new_profile(&self, profile: &NewProfile) -> Result<ProfileDetails, Error> {
+        self.call(&calls::new_profile(profile)).await
+    }
+
+    /// What a new profile can begin with.
+    pub async fn presets(&self) -> Result<Vec<Preset>, Error> {
+        self.call(&calls::presets()).await.map(|list| list.presets)
     }
 
     fn of(target: Target, autostart: bool) -> Self {

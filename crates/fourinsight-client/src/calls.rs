@@ -5,8 +5,9 @@ use std::time::Duration;
 use fourinsight_ipc::{
     DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, SessionKey,
     message::{
-        Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionAttempts,
-        SessionList, SessionStatus, TokenResponse, Version,
+        Health, LoginRequest, LoginResponse, LoginStatus, NewProfile, PresetList, ProfileDetails,
+        ProfileList, Rejection, RevokeResponse, SessionAttempts, SessionList, SessionStatus, TokenResponse,
+        Version,
     },
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -140,6 +141,27 @@ pub(crate) fn revoke(session: &SessionKey) -> Request<RevokeResponse> {
     delete(&format!("/v1/sessions/{}", session.path_segment()), AFTER_THE_SERVER)
 }
 
+/// `GET /v1/profiles`
+pub(crate) fn profiles() -> Request<ProfileList> {
+    Request { starts_daemon: true, ..get("/v1/profiles", PROMPT) }
+}
+
+/// `GET /v1/profiles/{name}`
+pub(crate) fn profile(name: &str) -> Request<ProfileDetails> {
+    let path = format!("/v1/profiles/{}", utf8_percent_encode(name, RESERVED));
+    Request { starts_daemon: true, ..get(&path, PROMPT) }
+}
+
+/// `POST /v1/profiles`
+pub(crate) fn new_profile(profile: &NewProfile) -> Request<ProfileDetails> {
+    Request { starts_daemon: true, ..post("/v1/profiles", &json(profile, 0), PROMPT) }
+}
+
+/// `GET /v1/presets`
+pub(crate) fn presets() -> Request<PresetList> {
+    Request { starts_daemon: true, ..get("/v1/presets", PROMPT) }
+}
+
 fn get<A: DeserializeOwned>(path: &str, limit: Duration) -> Request<A> {
     Request { repeatable: true, ..request("GET", path, None, limit) }
 }
@@ -253,6 +275,12 @@ mod tests {
     }
 
     #[test]
+    fn a_profiles_name_cannot_leave_its_segment() {
+        let request = profile("../my work?");
+        assert!(sent(&request).starts_with("GET /v1/profiles/..%2Fmy%20work%3F HTTP/1.1\r\n"));
+    }
+
+    #[test]
     fn what_changes_something_is_never_repeatable() {
         let key = SessionKey::default();
         let rejection = Rejection { token_id: "7".into(), www_authenticate: None };
@@ -261,5 +289,6 @@ mod tests {
         assert!(!cancel_login("x").repeatable);
         assert!(!revoke(&key).repeatable);
         assert!(login("x", Duration::ZERO).repeatable);
+        assert!(!new_profile(&NewProfile::default()).repeatable && profiles().repeatable);
     }
 }

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use fourinsight_ipc::{
     Endpoint, LocationOptions, Locations, SessionKey,
     message::{
-        Health, LoginRequest, LoginResponse, LoginStatus, Rejection, RevokeResponse, SessionAttempts,
-        SessionStatus, Version,
+        Health, LoginRequest, LoginResponse, LoginStatus, NewProfile, Preset, ProfileDetails, ProfileList,
+        Rejection, RevokeResponse, SessionAttempts, SessionStatus, Version,
     },
 };
 use secrecy::SecretString;
@@ -136,6 +136,26 @@ impl Client {
     /// Revokes a session at its server, as far as the server lets, and forgets it here in every case.
     pub fn revoke(&self, key: &SessionKey) -> Result<RevokeResponse, Error> {
         self.call(&calls::revoke(key))
+    }
+
+    /// The profiles of the configuration.
+    pub fn profiles(&self) -> Result<ProfileList, Error> {
+        self.call(&calls::profiles())
+    }
+
+    /// What a profile says, and who says so: the file, or its preset.
+    pub fn profile(&self, name: &str) -> Result<ProfileDetails, Error> {
+        self.call(&calls::profile(name))
+    }
+
+    /// Writes a new profile into the configuration file.
+    pub fn new_profile(&self, profile: &NewProfile) -> Result<ProfileDetails, Error> {
+        self.call(&calls::new_profile(profile))
+    }
+
+    /// What a new profile can begin with.
+    pub fn presets(&self) -> Result<Vec<Preset>, Error> {
+        self.call(&calls::presets()).map(|list| list.presets)
     }
 
     fn of(target: Target, autostart: bool) -> Self {

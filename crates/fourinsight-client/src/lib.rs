@@ -50,8 +50,9 @@ pub use fourinsight_ipc::{
     location::LocationError,
     message::{
         Action, Attempt, AttemptOutcome, Confirm, Confirmation, Durability, Expiry, Health, Identity,
-        LoginRequest, LoginResponse, LoginState, LoginStatus, Problem, Revocation, RevokeResponse,
-        SessionAttempts, SessionState, SessionStatus, TokenResponse, Version, Wanted,
+        LoginRequest, LoginResponse, LoginState, LoginStatus, NewProfile, Preset, PresetSetting, Problem,
+        ProfileDetails, ProfileList, ProfileSetting, ProfileStatus, Revocation, RevokeResponse,
+        SessionAttempts, SessionState, SessionStatus, SettingOrigin, TokenResponse, Version, Wanted,
     },
     platform::NotTrusted,
 };

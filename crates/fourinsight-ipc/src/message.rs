@@ -7,9 +7,16 @@ use crate::{ErrorBody, SessionKey};
 
 mod answer;
 mod attempt;
+mod audience;
+mod profile;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
+pub use audience::Audience;
+pub use profile::{
+    NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,
+    ProfileStatus, SettingOrigin,
+};
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -89,6 +96,9 @@ pub struct SessionStatus {
     /// How many times this session's grant has changed: one for the login, one more for each rotation.
     #[serde(default)]
     pub generation: u64,
+    /// The other scopes and resources that its tokens are asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<Audience>,
 }
 
 impl SessionStatus {
@@ -109,6 +119,7 @@ impl SessionStatus {
             problem: None,
             durability: Durability::Durable,
             generation: 0,
+            audiences: Vec::new(),
         }
     }
 }
@@ -229,6 +240,9 @@ pub struct LoginRequest {
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "expose_if_any")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub client_secret: Option<SecretString>,
+    /// Where `fourinsight.api` is installed for the caller: a preset may read its client secret from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
 }
 
 /// A login attempt: `POST /v1/logins`, `GET /v1/logins/{id}`.

@@ -15,7 +15,9 @@ use crate::profile::Profile;
 
 mod assertion;
 mod client_auth;
+mod parameters;
 mod profile;
+mod rotation;
 mod secret;
 mod sessions;
 mod table;

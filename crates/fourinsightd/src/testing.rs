@@ -334,6 +334,7 @@ pub(crate) fn registration() -> Registration {
         assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
         dialect: Dialect::default(),
+        rotation: crate::profile::Rotation::default(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),

@@ -59,13 +59,14 @@ impl TokenKey {
         resources: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         Self {
-            scopes: scopes
-                .into_iter()
-                .filter(|scope| !Self::LOGIN_SCOPES.contains(scope))
-                .map(Box::from)
-                .collect(),
+            scopes: scopes.into_iter().filter(|scope| !Self::steers_login(scope)).map(Box::from).collect(),
             resources: resources.into_iter().map(Box::from).collect(),
         }
+    }
+
+    /// Whether a scope steers the login rather than the audience.
+    pub fn steers_login(scope: &str) -> bool {
+        Self::LOGIN_SCOPES.contains(&scope)
     }
 
     /// The scopes, in order.

@@ -7,8 +7,8 @@ use axum::{
 use fourinsight_ipc::{ErrorBody, ErrorCode, SessionKey};
 
 use crate::{
-    authority::{Failure, Verdict},
-    session::NoToken,
+    authority::{Failure, Verdict, text},
+    session::{Beyond, NoToken},
 };
 
 /// An error on its way out.
@@ -49,6 +49,7 @@ impl ApiError {
                     _ => "ask for a scope and a resource that this login was granted".to_owned(),
                 })
             }
+            NoToken::Beyond(beyond) => out_of_reach(&beyond, session),
             NoToken::Unavailable { failure, retry_after } => {
                 let why =
                     failure.as_ref().map_or_else(|| "no token could be fetched in time".to_owned(), in_words);
@@ -91,6 +92,46 @@ pub(super) fn login_command(session: &SessionKey) -> String {
         format!("fourinsightctl login '{session}'")
     } else {
         format!("fourinsightctl login {session}")
+    }
+}
+
+/// What a login cannot serve, in terms of what it can: never in the words of the request.
+fn out_of_reach(beyond: &Beyond, session: &SessionKey) -> ErrorBody {
+    let login = login_command(session);
+    match beyond {
+        Beyond::Resource(named) if named.is_empty() => {
+            ErrorBody::new(ErrorCode::InvalidTarget, "the login of this session named no resource")
+                .hint(format!("`{login} --resource URI --force` signs in anew for a resource"))
+        }
+        Beyond::Resource(named) => {
+            let words = format!(
+                "the login of this session did not name that resource; it can be asked for {}",
+                some(named)
+            );
+            ErrorBody::new(ErrorCode::InvalidTarget, words).hint(format!(
+                "`{login} --resource URI --force` signs in anew for one more; repeat --resource for each that is \
+                 not in the profile"
+            ))
+        }
+        Beyond::Scope(granted) => {
+            let words = format!(
+                "the login of this session was not granted that scope; it can be asked for {}",
+                some(granted)
+            );
+            ErrorBody::new(ErrorCode::InvalidScope, words).hint(format!(
+                "`{login} --scope SCOPES --force` signs in anew; name all the scopes that it shall have"
+            ))
+        }
+    }
+}
+
+/// The first few of a list, in words.
+fn some(list: &[String]) -> String {
+    const FEW: usize = 8;
+    let shown = list.iter().take(FEW).map(|item| text::clean(item)).collect::<Vec<_>>().join(", ");
+    match list.len().saturating_sub(FEW) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

@@ -6,8 +6,8 @@ use axum::{Json, extract::State, http::Uri};
 use fourinsight_ipc::{
     ErrorBody, SessionKey,
     message::{
-        Durability, Expiry as ShownExpiry, Identity, Problem, RevokeResponse, SessionList, SessionState,
-        SessionStatus,
+        Audience, Durability, Expiry as ShownExpiry, Identity, Problem, RevokeResponse, SessionList,
+        SessionState, SessionStatus,
     },
 };
 
@@ -17,9 +17,10 @@ use super::{
     extract::{Key, Query},
 };
 use crate::{
-    clock::Clock,
-    session::{Handle, Shown, Snapshot},
-    token::Expiry,
+    authority::Failure,
+    clock::{Clock, Timestamp},
+    session::{Handle, Shown, Snapshot, View},
+    token::{Expiry, TokenKey},
 };
 
 /// Lists every session.
@@ -112,14 +113,34 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     (status.expires_at, status.expiry) = expiry(&snapshot, clock);
     status.next_renewal_at = snapshot.next_renewal.map(|at| clock.to_unix(at).max(clock.unix_now()));
     status.renewable = !snapshot.ends;
-    status.problem = snapshot.problem.as_ref().map(|(failure, since)| Problem {
-        error: failure.error.clone(),
-        description: failure.description.clone(),
-        since: clock.to_unix(*since),
-    });
+    status.problem = snapshot.problem.as_ref().map(|(failure, since)| problem(failure, *since, clock));
+    let others = snapshot.others();
+    status.audiences = others.map(|(key, view)| audience(key, view, &snapshot, clock)).collect();
     status.durability = if snapshot.degraded { Durability::Degraded } else { Durability::Durable };
     status.generation = snapshot.generation;
     Some(status)
+}
+
+fn audience(key: &TokenKey, view: &View, snapshot: &Snapshot, clock: &Clock) -> Audience {
+    let scope = key.scopes().collect::<Vec<_>>().join(" ");
+    let resources = key.resources().map(str::to_owned).collect();
+    let mut audience = Audience::new(Some(scope).filter(|scope| !scope.is_empty()), resources);
+    let end = view.token.as_ref().and_then(|served| served.token.expiry.end());
+    audience.expires_at = end.map(|at| clock.to_unix(at));
+    audience.next_renewal_at =
+        snapshot.next_renewal_of(view).map(|at| clock.to_unix(at).max(clock.unix_now()));
+    audience.last_used_at = Some(clock.to_unix(view.used_at()));
+    let refused = view.refused.as_ref();
+    audience.problem = refused.map(|refused| problem(&refused.failure, refused.since, clock));
+    audience
+}
+
+fn problem(failure: &Failure, since: Timestamp, clock: &Clock) -> Problem {
+    Problem {
+        error: failure.error.clone(),
+        description: failure.description.clone(),
+        since: clock.to_unix(since),
+    }
 }
 
 fn expiry(snapshot: &Snapshot, clock: &Clock) -> (Option<i64>, ShownExpiry) {

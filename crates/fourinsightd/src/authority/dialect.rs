@@ -43,6 +43,18 @@ pub struct Dialect {
     pub by_device: bool,
 }
 
+/// Which of a session's tokens a refresh is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose<'a> {
+    /// The one of what the login asked for.
+    Own {
+        /// The scopes to name, where the server may grant fewer when none are named.
+        granted: &'a [&'a str],
+    },
+    /// Another one.
+    Other,
+}
+
 /// Whether the server is Microsoft Entra, by its token endpoint or because the profile says so.
 pub fn is_entra(registration: &Registration) -> bool {
     registration.dialect.resource_style == ResourceStyle::Entra
@@ -120,10 +132,14 @@ impl Dialect {
         }
     }
 
-    /// What a refresh asks for; nothing in particular for the session's own key, unless the dialect wants it named.
-    pub(crate) fn for_refresh(self, key: &TokenKey, own: bool) -> Wanted {
+    /// What a refresh asks for; nothing in particular for the session's own key, unless the dialect wants it named or
+    /// an earlier refresh has narrowed what the server grants when nothing is.
+    pub(crate) fn for_refresh(self, key: &TokenKey, purpose: Purpose<'_>) -> Wanted {
         if self.resource_style != ResourceStyle::Entra {
-            return if own { Wanted::default() } else { self.for_client(key.scopes(), key.resources()) };
+            return match purpose {
+                Purpose::Own { granted } => self.for_client(granted.iter().copied(), []),
+                Purpose::Other => self.for_client(key.scopes(), key.resources()),
+            };
         }
         let mut wanted = self.for_client(key.scopes(), key.resources());
         if wanted.scopes.is_empty() {
@@ -223,12 +239,28 @@ mod tests {
             (entra(true), "", "api://y", false, "api://y/.default"),
         ] {
             let key = TokenKey::new(scopes.split_whitespace(), resources.split_whitespace());
-            let wanted = dialect.for_refresh(&key, own);
+            let purpose = if own { Purpose::Own { granted: &[] } } else { Purpose::Other };
+            let wanted = dialect.for_refresh(&key, purpose);
             assert_eq!(wanted.scopes.join(" "), asked, "{scopes} {resources}");
             let resources = wanted.resources.iter().map(|(_, resource)| resource.as_str());
             let named = dialect == Dialect::default() && !own;
             assert_eq!(resources.collect::<Vec<_>>(), if named { vec![API] } else { vec![] });
         }
+    }
+
+    #[test]
+    fn after_a_narrowed_refresh_the_own_one_names_what_was_granted() {
+        let key = TokenKey::new(["a", "b"], [API]);
+        let purpose = Purpose::Own { granted: &["openid", "b", "a"] };
+        for resource_style in [ResourceStyle::Rfc8707, ResourceStyle::Audience] {
+            let wanted = Dialect { resource_style, by_device: false }.for_refresh(&key, purpose);
+            assert_eq!((wanted.scopes.join(" ").as_str(), wanted.resources), ("openid b a", vec![]));
+        }
+        // Entra is told each time.
+        assert_eq!(
+            entra(false).for_refresh(&key, purpose),
+            entra(false).for_refresh(&key, Purpose::Own { granted: &[] })
+        );
     }
 
     #[test]

@@ -123,6 +123,7 @@ fn prepare(profile: &Profile, found: Found) -> Result<Discovered, Failure> {
         assertion: profile.assertion.clone(),
         client_auth: client_auth::of_profile(profile, &metadata.client_auth),
         dialect,
+        rotation: profile.rotation,
         authorize_params: profile.authorize_params.clone(),
         code_params: profile.code_params.clone(),
         device_params: profile.device_params.clone(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use super::dialect::Purpose;
 use super::{
     Failure, Registration, Retry,
     request::{self, Form},
@@ -86,8 +87,8 @@ pub async fn redeem_password(
         .map(RawAnswer::from)
 }
 
-/// Exchanges a refresh token for the access token of a key (RFC 6749 section 6). `own` says that it is the key of what
-/// the login asked for, which most servers need not be told.
+/// Exchanges a refresh token for the access token of a key (RFC 6749 section 6). `purpose` says whether it is the key of
+/// what the login asked for, which most servers need not be told.
 ///
 /// An error means that there was no response, or that the request could not be made.
 pub async fn refresh(
@@ -95,7 +96,7 @@ pub async fn refresh(
     registration: &Registration,
     refresh_token: &RefreshToken,
     key: &TokenKey,
-    own: bool,
+    purpose: Purpose<'_>,
     unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
@@ -104,8 +105,8 @@ pub async fn refresh(
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.refresh_params;
     // What the profile itself says about the session's own refresh goes before what the dialect would say.
-    if !(own && extra.contains_key("scope")) {
-        registration.dialect.for_refresh(key, own).push_to(&mut form);
+    if !(matches!(purpose, Purpose::Own { .. }) && extra.contains_key("scope")) {
+        registration.dialect.for_refresh(key, purpose).push_to(&mut form);
     }
     request::post(exchange, registration, RequestKind::Refresh, endpoint, form, extra, unix_now)
         .await

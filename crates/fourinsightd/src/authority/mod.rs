@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     http::{ExchangeError, Route},
-    profile::{Assertion, Parameters, PerRequest, SecretSource, one_or_each},
+    profile::{Assertion, Parameters, PerRequest, Rotation, SecretSource, one_or_each},
     token::TokenSet,
 };
 
@@ -97,6 +97,9 @@ pub struct Registration {
     /// How it wants to be spoken to.
     #[serde(default)]
     pub dialect: Dialect,
+    /// What it does with refresh tokens that it has replaced.
+    #[serde(default)]
+    pub rotation: Rotation,
     /// Added to the authorization request.
     #[serde(default)]
     pub authorize_params: Parameters,

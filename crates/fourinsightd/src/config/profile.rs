@@ -2,14 +2,14 @@
 
 use url::Url;
 
-use super::{ConfigError, assertion, client_auth, secret, table::Table};
+use super::{ConfigError, assertion, client_auth, parameters, rotation, secret, table::Table};
 use crate::{
     authority::{ResourceStyle, allowed::AllowedEndpoint, discovery::is_endpoint},
     http::{Route, is_loopback},
-    profile::{Endpoints, Flow, Parameters, Profile, REDIRECT_URI, ResponseMode, is_resource},
+    profile::{Endpoints, Flow, Profile, REDIRECT_URI, ResponseMode, is_resource},
 };
 
-const KEYS: [&str; 27] = [
+const KEYS: [&str; 22] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -27,30 +27,26 @@ const KEYS: [&str; 27] = [
     "response_mode",
     "allowed_token_endpoints",
     "allow_legacy",
-    "authorize_params",
-    "code_params",
-    "refresh_params",
-    "device_params",
-    "device_poll_params",
-    "revoke_params",
     "tls_ca_file",
     "proxy",
     "refresh_idle",
+    "rotation",
     "keep_alive",
 ];
 
 /// Keys that later versions bring.
-const LATER_KEYS: [&str; 2] = ["preset", "rotation"];
+const LATER_KEYS: [&str; 1] = ["preset"];
 
 pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError> {
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
         return Err(table.error("", "a profile's name is 1 to 128 visible characters; rename it"));
     }
-    table.check_keys(&[&KEYS[..], &assertion::KEYS].concat(), &LATER_KEYS)?;
+    table.check_keys(&[&KEYS[..], &parameters::KEYS, &assertion::KEYS].concat(), &LATER_KEYS)?;
     let issuer = issuer(table)?;
     let endpoints = endpoints(table)?;
     let allow_legacy = table.flag("allow_legacy")?.unwrap_or(false);
     let flow = flow(table, allow_legacy)?;
+    let params = parameters::read(table)?;
     let profile = Profile {
         name: name.to_owned(),
         issuer,
@@ -67,22 +63,16 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
         response_mode: response_mode(table)?,
         allowed_token_endpoints: allowed_token_endpoints(table)?,
         allow_legacy,
-        authorize_params: parameters(table, "authorize_params", &AUTHORIZE_PARAMETERS)?,
-        code_params: parameters(
-            table,
-            "code_params",
-            &["grant_type", "code", "redirect_uri", "code_verifier"],
-        )?,
-        device_params: parameters(table, "device_params", &["client_id", "scope", "resource"])?,
-        device_poll_params: parameters(
-            table,
-            "device_poll_params",
-            &["grant_type", "device_code", "client_id", "resource"],
-        )?,
-        refresh_params: parameters(table, "refresh_params", &["grant_type", "refresh_token"])?,
-        revoke_params: parameters(table, "revoke_params", &["token"])?,
+        authorize_params: params.authorize,
+        force_params: params.force,
+        code_params: params.code,
+        device_params: params.device,
+        device_poll_params: params.device_poll,
+        refresh_params: params.refresh,
+        revoke_params: params.revoke,
         route: route(table)?,
         refresh_idle: refresh_idle(table)?,
+        rotation: rotation::read(table)?,
         keep_alive: table.flag("keep_alive")?.unwrap_or(true),
     };
     check_endpoints(table, &profile)?;
@@ -243,39 +233,6 @@ fn redirect_uri(table: &Table<'_>, flow: Flow) -> Result<String, ConfigError> {
         Some(_) => Ok(text),
         None => Err(table
             .error(KEY, "redirect_uri must be an absolute URI without user name or fragment; correct it")),
-    }
-}
-
-/// What the daemon itself says in an authorization request.
-const AUTHORIZE_PARAMETERS: [&str; 9] = [
-    "response_type",
-    "client_id",
-    "redirect_uri",
-    "scope",
-    "resource",
-    "state",
-    "nonce",
-    "code_challenge",
-    "code_challenge_method",
-];
-
-fn parameters(table: &Table<'_>, key: &str, own: &[&str]) -> Result<Parameters, ConfigError> {
-    let parameters = table.text_table(key)?.unwrap_or_default();
-    if parameters.contains_key("client_secret") {
-        let what =
-            format!("{key} must not hold a client secret; use client_secret with file, env or command");
-        return Err(table.error(key, &what));
-    }
-    if ["client_assertion", "client_assertion_type"].iter().any(|name| parameters.contains_key(*name)) {
-        let what = format!("{key} must not hold a client assertion; use client_assertion or client_key");
-        return Err(table.error(key, &what));
-    }
-    match own.iter().find(|name| parameters.contains_key(**name)) {
-        Some(name) => {
-            let what = format!("{key} must not set {name}: the daemon does; remove it");
-            Err(table.error(key, &what))
-        }
-        None => Ok(parameters),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     authority::{ResourceStyle, allowed::AllowedEndpoint},
-    profile::{Assertion, ClientAuth, Endpoints, Flow, PerRequest, ResponseMode, SecretSource},
+    profile::{Assertion, ClientAuth, Endpoints, Flow, PerRequest, ResponseMode, Rotation, SecretSource},
 };
 
 const PATH: &str = "/etc/fourinsight/config.toml";
@@ -36,6 +36,7 @@ revocation_endpoint = "http://127.0.0.1:8080/revoke"
 userinfo_endpoint = "https://id.example.com/userinfo"
 device_authorization_endpoint = "https://id.example.com/device"
 authorize_params = { prompt = "consent" }
+force_params = { prompt = "select_account" }
 code_params = { a = "1" }
 refresh_params = { scope = "b" }
 revoke_params = { c = "3" }
@@ -44,6 +45,7 @@ device_poll_params = { e = "5" }
 tls_ca_file = "/etc/ssl/corp.pem"
 proxy = "http://proxy:3128"
 refresh_idle = "7d"
+rotation = { grace = "30s" }
 keep_alive = false
 "#,
     ))
@@ -78,6 +80,7 @@ keep_alive = false
         ],
         allow_legacy: true,
         authorize_params: text("prompt", "consent"),
+        force_params: Some(text("prompt", "select_account")),
         code_params: text("a", "1"),
         device_params: text("d", "4"),
         device_poll_params: text("e", "5"),
@@ -88,6 +91,7 @@ keep_alive = false
             proxy: Some("http://proxy:3128".into()),
         },
         refresh_idle: Some(604_800),
+        rotation: Rotation::Grace(30),
         keep_alive: false,
     };
     assert_eq!(config.profiles["work"], expected);
@@ -99,6 +103,7 @@ fn what_is_left_out_has_its_default() {
     let profile = parse(&with("")).unwrap().profiles.remove("work").unwrap();
     assert_eq!(profile.redirect_uri, "http://127.0.0.1:0/callback");
     assert_eq!((profile.flow, profile.keep_alive, profile.refresh_idle), (Flow::Browser, true, None));
+    assert_eq!((profile.rotation, &profile.force_params), (Rotation::Unknown, &None));
     assert!(profile.client_secret.is_none() && profile.scopes.is_empty() && profile.resources.is_empty());
 }
 
@@ -209,7 +214,11 @@ fn errors_name_the_line_and_what_to_do() {
         ("client_auth = { cod = \"post\" }", "unknown key `cod`; the nearest known key is `code`"),
         ("client_auth = { code = \"s3cr3t\" }", "client_auth is one of"),
         ("client_auth = { code = 1 }", "code must be a string"),
-        ("rotation = { grace = \"30s\" }", "rotation is not supported by this version yet"),
+        ("rotation = \"s3cr3t\"", "rotation must be one of \"unknown\", \"none\""),
+        ("rotation = 1", "rotation must be one of"),
+        ("rotation = { grace = \"0s\" }", "or { grace = \"30s\" }"),
+        ("rotation = { grace = \"30s\", s3 = \"x\" }", "unknown key `s3`"),
+        ("force_params = { state = \"s3cr3t\" }", "must not set state"),
         ("preset = \"s3cr3t\"", "preset is not supported by this version yet"),
         ("resource_style = \"s3cr3t\"", "resource_style must be \"rfc8707\", \"entra\" or \"audience\""),
         ("scopes = 1", "scopes must be a list of strings, or one string"),

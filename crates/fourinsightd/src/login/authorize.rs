@@ -190,6 +190,7 @@ pub(super) mod tests {
             assertion: crate::profile::Assertion::default(),
             client_auth: ClientAuth::None.into(),
             dialect: Dialect::default(),
+            rotation: crate::profile::Rotation::default(),
             authorize_params: [("audience".to_owned(), "a&b".to_owned())].into(),
             code_params: Parameters::new(),
             device_params: Parameters::new(),

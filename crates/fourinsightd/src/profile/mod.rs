@@ -13,11 +13,13 @@ use crate::{
 mod assertion;
 mod brought;
 mod client_auth;
+mod rotation;
 
 pub use assertion::{Assertion, AssertionAlgorithm, AssertionAudience};
 pub use brought::Brought;
 pub(crate) use client_auth::one_or_each;
 pub use client_auth::{ClientAuth, PerRequest, RequestKind};
+pub use rotation::Rotation;
 
 /// A profile of the configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,9 @@ pub struct Profile {
     pub allow_legacy: bool,
     /// Added to the authorization request.
     pub authorize_params: Parameters,
+    /// Added to the authorization request of a login that must really ask; `prompt=login` where absent. Empty: the
+    /// server understands no such wish.
+    pub force_params: Option<Parameters>,
     /// Added to the code's exchange.
     pub code_params: Parameters,
     /// Added to the device authorization request.
@@ -68,6 +73,8 @@ pub struct Profile {
     pub route: Route,
     /// How long the server keeps an unused refresh token, in seconds.
     pub refresh_idle: Option<u64>,
+    /// What the server does with refresh tokens that it has replaced.
+    pub rotation: Rotation,
     /// Whether the session is renewed though nobody asks for its token.
     pub keep_alive: bool,
 }

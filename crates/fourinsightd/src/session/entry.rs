@@ -16,7 +16,7 @@ pub(crate) struct Entry {
     pub(crate) outcomes: u64,
     /// Why this key has no token though the session has.
     pub(crate) refused: Option<Refused>,
-    /// When somebody last asked the session to fetch it.
+    /// When somebody last asked for it.
     pub(crate) used_at: Timestamp,
     requested: Option<Request>,
     /// The API refused the last token.
@@ -24,6 +24,8 @@ pub(crate) struct Entry {
     /// The present token replaced one that an API had refused.
     after_rejection: bool,
     not_before: Option<Timestamp>,
+    /// Nobody has asked for the token for so long that it is not renewed.
+    idle: bool,
 }
 
 /// A refusal that concerns this key only.
@@ -47,6 +49,9 @@ impl Entry {
     /// How soon an API that refuses every token is given the next one.
     const REJECTION_FLOOR: Duration = Duration::from_secs(30);
 
+    /// How long whoever asked may still be waiting for what came of it.
+    const LONGEST_WAIT: Duration = Duration::from_mins(5);
+
     pub(super) fn new(used_at: Timestamp) -> Self {
         Self {
             token: None,
@@ -57,6 +62,7 @@ impl Entry {
             rejected: false,
             after_rejection: false,
             not_before: None,
+            idle: false,
         }
     }
 
@@ -71,6 +77,44 @@ impl Entry {
 
     pub(super) fn is_refused(&self, now: Timestamp) -> bool {
         self.refused.as_ref().is_some_and(|refused| refused.until > now)
+    }
+
+    /// When the token is to be renewed though nobody waits for it: where somebody has asked for it since it arrived, and
+    /// no person must answer first.
+    pub(super) fn renewal(&self) -> Option<Timestamp> {
+        let renew_at = self.token.as_ref()?.renew_at?;
+        let wanted = self.is_used() && !self.idle && self.refused.is_none();
+        wanted.then(|| self.not_before.map_or(renew_at, |earliest| renew_at.max(earliest)))
+    }
+
+    /// Looks whether the token is wanted now that its renewal is due, or has been in vain for long.
+    pub(super) fn look(&mut self, now: Timestamp) {
+        let Some(token) = &self.token else { return };
+        let due = token.renew_at.is_some_and(|at| at <= now);
+        let dead = token.expiry.end().is_some_and(|end| end <= now);
+        let abandoned = dead && self.used_at + Self::LONGEST_WAIT <= now;
+        self.idle = (due && !self.is_used()) || abandoned;
+    }
+
+    /// When to look whether the token is wanted: by then it may have been asked for without a word to the session.
+    pub(super) fn look_at(&self) -> Option<Timestamp> {
+        let renew_at = self.token.as_ref()?.renew_at?;
+        (!self.idle && !self.is_used() && self.requested.is_none()).then_some(renew_at)
+    }
+
+    /// When there is no reason left to remember it; `None` while its token is to be fetched or renewed.
+    pub(super) fn forget_at(&self) -> Option<Timestamp> {
+        if self.requested.is_some() || self.renewal().is_some() {
+            return None;
+        }
+        let asked = self.used_at + Self::LONGEST_WAIT;
+        let stands = self.refused.as_ref().map_or(asked, |refused| refused.until);
+        let end = self.token.as_ref().map_or(Some(asked), |token| token.expiry.end())?;
+        Some(asked.max(stands).max(end))
+    }
+
+    fn is_used(&self) -> bool {
+        self.token.as_ref().is_some_and(|token| self.used_at > token.obtained_at)
     }
 
     /// When a redemption was asked for and may start.
@@ -109,6 +153,12 @@ impl Entry {
     pub(super) fn settle(&mut self) {
         self.requested = None;
         self.outcomes += 1;
+    }
+
+    /// A redemption ended and decided nothing: the others go first.
+    pub(super) fn pause(&mut self, now: Timestamp) {
+        self.not_before = Some(now);
+        self.settle();
     }
 
     pub(super) fn refuse(&mut self, refused: Refused) {

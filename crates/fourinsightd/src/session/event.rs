@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{schedule::Chance, signed_in::Policy};
+use super::{schedule::Chance, signed_in::Policy, terms::Terms};
 use crate::{
     authority::Outcome,
     clock::Timestamp,
@@ -20,6 +20,7 @@ pub(crate) struct NewGrant {
     pub(crate) policy: Policy,
     /// The client signed in as itself, and can do so again.
     pub(crate) by_client_credentials: bool,
+    pub(crate) terms: Terms,
 }
 
 /// What happens to a session.
@@ -33,6 +34,8 @@ pub(crate) enum Event {
     SignIn(Box<NewGrant>),
     /// Time has passed. `last_used` is when a token was last handed out.
     Tick { last_used: Timestamp },
+    /// Tokens of other keys than the session's own were handed out without asking it, each last at its time.
+    Used(Vec<(TokenId, Timestamp)>),
     /// Somebody wants a better token than the one there was when so many attempts for its key had ended.
     Requested { key: TokenKey, min_validity: Option<Duration>, outcomes: u64 },
     /// An API refused a token.

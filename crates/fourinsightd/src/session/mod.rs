@@ -8,6 +8,8 @@
 //! | [`state`] | the state machine (pure) |
 //! | [`event`] | what happens to it, and what it wants done (pure) |
 //! | [`opening`], [`signed_in`], [`entry`], [`revoking`] | its data (pure) |
+//! | [`terms`], [`doubt`] | what one login can be asked for, and what asking may cost (pure) |
+//! | [`plan`] | what it redeems next, renews and forgets (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
 //! | [`task`] | carries out what the state machine says |
 //! | [`redeem`] | one redemption, in the order that survives a crash |
@@ -33,9 +35,11 @@ use crate::{
     token::{TokenId, TokenKey},
 };
 
+mod doubt;
 mod entry;
 mod event;
 mod opening;
+mod plan;
 pub(crate) mod record;
 mod redeem;
 mod revoking;
@@ -53,13 +57,15 @@ mod state_tests;
 mod task;
 #[cfg(test)]
 mod task_tests;
+mod terms;
 
 pub use served::Served;
-pub(crate) use snapshot::{Shown, Snapshot};
+pub(crate) use snapshot::{Shown, Snapshot, View};
 pub(crate) use task::{Environment, Start, prepare};
+pub use terms::Beyond;
 
+use entry::Refused;
 use schedule::Freshness;
-use snapshot::View;
 
 /// What everyone but the task holds of a session. Cheap to clone.
 #[derive(Clone)]
@@ -89,6 +95,8 @@ pub enum NoToken {
     LoginRequired(Option<Failure>),
     /// This audience is refused; the others still work.
     Refused(Verdict, Failure),
+    /// The login cannot serve this, whoever is asked: the server was not.
+    Beyond(Beyond),
     /// Not now.
     Unavailable {
         /// What keeps the session from renewing, if anything is known.
@@ -144,7 +152,7 @@ impl Handle {
     pub fn at_once(&self, key: Option<&TokenKey>, min_validity: Option<Duration>) -> Option<Arc<Served>> {
         let now = self.clock.now();
         let snapshot = self.snapshots.borrow();
-        match self.judge(&snapshot, key, min_validity, now) {
+        match self.judge(&snapshot, key, min_validity, now, now) {
             Judgement::Serve(token) => Some(token),
             Judgement::Wait { .. } | Judgement::Answer(_) => None,
         }
@@ -152,12 +160,13 @@ impl Handle {
 
     /// The token of a request, waiting for a renewal where that is needed.
     pub async fn token(&self, request: &TokenRequest) -> Result<Arc<Served>, NoToken> {
-        let deadline = self.clock.now() + request.wait;
+        let asked_at = self.clock.now();
+        let deadline = asked_at + request.wait;
         self.until_opened(request.wait, deadline).await;
         let mut snapshots = self.snapshots.clone();
         let key = request.key.as_ref();
         let first = Arc::clone(&snapshots.borrow_and_update());
-        match self.judge(&first, key, request.min_validity, self.clock.now()) {
+        match self.judge(&first, key, request.min_validity, asked_at, self.clock.now()) {
             Judgement::Serve(token) => return Ok(token),
             Judgement::Answer(answer) => return answer,
             Judgement::Wait { retry_at } if retry_at.is_some_and(|at| at > deadline) => {
@@ -174,7 +183,7 @@ impl Handle {
             let _ = self.commands.send(Command::Request(Box::new(nudge))).await;
             while snapshots.changed().await.is_ok() {
                 let snapshot = Arc::clone(&snapshots.borrow_and_update());
-                match self.judge(&snapshot, key, request.min_validity, self.clock.now()) {
+                match self.judge(&snapshot, key, request.min_validity, asked_at, self.clock.now()) {
                     Judgement::Serve(token) => return Ok(token),
                     Judgement::Answer(answer) => return answer,
                     Judgement::Wait { .. }
@@ -239,6 +248,7 @@ impl Handle {
         snapshot: &Snapshot,
         key: Option<&TokenKey>,
         min_validity: Option<Duration>,
+        asked_at: Timestamp,
         now: Timestamp,
     ) -> Judgement {
         match &snapshot.shown {
@@ -257,15 +267,17 @@ impl Handle {
                 return Judgement::Answer(Err(NoToken::LoginRequired(None)));
             }
         }
-        let Some(view) = snapshot.view(key) else { return Judgement::Wait { retry_at: snapshot.retry_at } };
-        let Some(token) = &view.token else { return Self::without_token(snapshot, view, now) };
+        let Some(view) = snapshot.view(key) else { return Self::without_token(snapshot, key, None) };
+        let Some(token) = &view.token else {
+            return Self::without_token(snapshot, key, view.refused_at(now));
+        };
         if !token.token.is_bearer() {
             return Judgement::Answer(Err(NoToken::NotBearer));
         }
         match token.freshness(now, min_validity) {
-            Freshness::Fresh => self.serve(token, now),
+            Freshness::Fresh => self.serve(token, key.map(|_| asked_at), now),
             Freshness::Due => {
-                if snapshot.retry_at.is_none() {
+                if snapshot.retry_at(key).is_none() {
                     let key = key.unwrap_or(&snapshot.own).clone();
                     // A full channel means that the task is about to look anyway.
                     let _ = self.commands.try_send(Command::Request(Box::new(Nudge {
@@ -274,27 +286,33 @@ impl Handle {
                         outcomes: view.outcomes,
                     })));
                 }
-                self.serve(token, now)
+                self.serve(token, key.map(|_| asked_at), now)
             }
             // Nothing better comes soon: a living token now beats the same token later.
-            Freshness::Short if Self::waits_in_vain(snapshot, view, now) => self.serve(token, now),
+            Freshness::Short if Self::waits_in_vain(snapshot, key, view, now) => {
+                self.serve(token, key.map(|_| asked_at), now)
+            }
             Freshness::Short => Judgement::Wait { retry_at: None },
-            Freshness::Expired => Self::without_token(snapshot, view, now),
+            Freshness::Expired => Self::without_token(snapshot, key, view.refused_at(now)),
         }
     }
 
-    fn without_token(snapshot: &Snapshot, view: &View, now: Timestamp) -> Judgement {
-        match view.refused_at(now) {
+    fn without_token(snapshot: &Snapshot, key: Option<&TokenKey>, refused: Option<&Refused>) -> Judgement {
+        if let Some(beyond) = snapshot.beyond(key) {
+            return Judgement::Answer(Err(NoToken::Beyond(beyond)));
+        }
+        match refused {
             Some(refused) => {
                 Judgement::Answer(Err(NoToken::Refused(refused.verdict, refused.failure.clone())))
             }
-            None => Judgement::Wait { retry_at: snapshot.retry_at },
+            None => Judgement::Wait { retry_at: snapshot.retry_at(key) },
         }
     }
 
     /// Whether no renewal starts now, whoever waits for one.
-    fn waits_in_vain(snapshot: &Snapshot, view: &View, now: Timestamp) -> bool {
-        !snapshot.renewable || snapshot.retry_at.is_some_and(|at| at > now) || view.refused_at(now).is_some()
+    fn waits_in_vain(snapshot: &Snapshot, key: Option<&TokenKey>, view: &View, now: Timestamp) -> bool {
+        let paused = snapshot.retry_at(key).is_some_and(|at| at > now);
+        !snapshot.renewable || paused || view.refused_at(now).is_some()
     }
 
     /// The answer when waiting is over: the living token, or why there is none.
@@ -309,13 +327,18 @@ impl Handle {
             }
             None => Err(NoToken::Unavailable {
                 failure: snapshot.problem.as_ref().map(|(failure, _)| failure.clone()),
-                retry_after: snapshot.retry_at.map(|at| at.since(now)),
+                retry_after: snapshot.retry_at(key).map(|at| at.since(now)),
             }),
         }
     }
 
-    fn serve(&self, token: &Arc<Served>, now: Timestamp) -> Judgement {
+    /// What was asked for before it arrived counts as asked for once, not as being used.
+    /// The session's own key needs no such count of its own.
+    fn serve(&self, token: &Arc<Served>, asked_at: Option<Timestamp>, now: Timestamp) -> Judgement {
         self.last_used.store(now.as_millis(), Ordering::Relaxed);
+        if let Some(asked_at) = asked_at {
+            token.use_at(asked_at);
+        }
         Judgement::Serve(Arc::clone(token))
     }
 }

@@ -8,16 +8,19 @@ use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::{
+    doubt::Doubt,
     entry::Entry,
     opening::Opening,
     revoking::Revoking,
     signed_in::{Durability, Grant, Policy, SignedIn},
     state::Phase,
+    terms::Terms,
 };
 use crate::{
-    authority::{Failure, Registration, client_auth},
+    authority::{Failure, Registration, ResourceStyle, client_auth},
     clock::{Clock, Timestamp},
     login::{Opener, is_brought},
+    profile::Rotation,
     token::{AccessToken, Expiry, Person, RefreshToken, Token, TokenId, TokenKey},
 };
 
@@ -31,6 +34,9 @@ pub(crate) struct Login {
     #[serde(default)]
     pub(crate) refresh_idle: Option<u64>,
     pub(crate) keep_alive: bool,
+    /// The scope that the server named at the login, where it is another than what was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) granted: Option<String>,
     /// Who signed in. It outlives the tokens, so that the next login knows whose place it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) person: Option<StoredPerson>,
@@ -51,6 +57,29 @@ impl Login {
     /// Who signed in, if that was known then.
     pub(crate) fn person(&self) -> Option<Person> {
         self.person.clone().map(Person::from)
+    }
+
+    /// What else it can be asked for, and what that may cost.
+    pub(crate) fn terms(&self) -> Terms {
+        let Registration { dialect, rotation, .. } = &self.registration;
+        let unbounded = dialect.resource_style == ResourceStyle::Entra;
+        Terms {
+            bounded: !unbounded,
+            granted: self.granted.as_deref().map(Box::from),
+            rotation: if unbounded { Rotation::NeverRevoke } else { *rotation },
+        }
+    }
+
+    /// The scopes that were granted: as far as the server did not say so, those that were asked for. It need not say
+    /// so of the ones that only steer the login.
+    pub(crate) fn granted_scopes(&self) -> Vec<&str> {
+        let asked = self.scopes.iter().map(String::as_str);
+        let Some(granted) = &self.granted else { return asked.collect() };
+        let named = || granted.split_whitespace();
+        let kept =
+            asked.clone().filter(|scope| TokenKey::steers_login(scope) || named().any(|it| it == *scope));
+        let more = named().filter(|scope| !self.scopes.iter().any(|known| known == scope));
+        kept.chain(more).collect()
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -103,6 +132,10 @@ enum Stored {
         ended: Option<Failure>,
         person: Option<StoredPerson>,
         tokens: Vec<StoredToken>,
+        #[serde(default, skip_serializing_if = "is_false")]
+        narrowed: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        doubt: Option<StoredDoubt>,
     },
     /// Signed in by client credentials: neither they nor their tokens are stored.
     ClientCredentials,
@@ -114,6 +147,13 @@ enum Stored {
         refresh_token: Option<Secret>,
         access_tokens: Vec<(Secret, Option<i64>)>,
     },
+}
+
+/// That the refresh token may be spent.
+#[derive(Serialize, Deserialize)]
+struct StoredDoubt {
+    error: String,
+    since: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -158,6 +198,9 @@ struct StoredToken {
     assumed: bool,
     renew_at: Option<i64>,
     on_demand: bool,
+    /// When it was last asked for, as far as the session knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    used_at: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -192,13 +235,19 @@ impl Stored {
                     Grant::ClientCredentials => (None, None),
                 };
                 let tokens = session.entries.iter();
-                let tokens = tokens
-                    .filter_map(|(key, entry)| Some(StoredToken::of(key, entry.token.as_ref()?, clock)));
+                let tokens = tokens.filter_map(|(key, entry)| {
+                    Some(StoredToken::of(key, entry.token.as_ref()?, entry.used_at, clock))
+                });
                 Self::SignedIn {
                     refresh_token,
                     ended,
                     person: session.person.as_ref().map(StoredPerson::from),
                     tokens: tokens.collect(),
+                    narrowed: session.narrowed,
+                    doubt: session
+                        .doubt
+                        .as_deref()
+                        .map(|doubt| StoredDoubt { error: doubt.error.clone(), since: unix(doubt.since) }),
                 }
             }
             Phase::LoginRequired { failure, since } => {
@@ -222,13 +271,14 @@ impl Stored {
         let moment = |unix| clock.from_unix(unix);
         Ok(match self {
             Self::SignedOut => Phase::SignedOut,
-            Self::SignedIn { refresh_token, ended, person, tokens } => {
+            Self::SignedIn { refresh_token, ended, person, tokens, narrowed, doubt } => {
                 let login = login.ok_or(Unreadable)?;
+                let (own, terms) = (login.own_key(), login.terms());
+                let tokens = tokens.into_iter().map(|token| token.restore(clock));
+                // Earlier versions asked the server for more than the login reaches.
                 let mut entries: BTreeMap<_, _> =
-                    tokens.into_iter().map(|token| token.restore(clock)).collect();
-                entries
-                    .entry(login.own_key())
-                    .or_insert_with(|| Box::new(Entry::restored(None, clock.now())));
+                    tokens.filter(|(key, _)| terms.beyond(&own, key).is_none()).collect();
+                entries.entry(own.clone()).or_insert_with(|| Box::new(Entry::restored(None, clock.now())));
                 Phase::SignedIn(SignedIn {
                     grant: match refresh_token {
                         Some(stored) => Grant::RefreshToken {
@@ -238,13 +288,17 @@ impl Stored {
                         },
                         None => Grant::None { ended },
                     },
-                    own: login.own_key(),
+                    own,
                     person: person.map(Person::from),
                     entries,
                     backoff: None,
                     durability: Durability::Durable,
                     policy: login.policy(),
                     last_used: Timestamp::from_millis(0),
+                    terms,
+                    narrowed,
+                    doubt: doubt
+                        .map(|doubt| Box::new(Doubt { error: doubt.error, since: moment(doubt.since) })),
                 })
             }
             Self::ClientCredentials => {
@@ -273,7 +327,7 @@ impl Stored {
 }
 
 impl StoredToken {
-    fn of(key: &TokenKey, token: &Token, clock: &Clock) -> Self {
+    fn of(key: &TokenKey, token: &Token, used_at: Timestamp, clock: &Clock) -> Self {
         Self {
             scopes: key.scopes().map(str::to_owned).collect(),
             resources: key.resources().map(str::to_owned).collect(),
@@ -286,6 +340,7 @@ impl StoredToken {
             assumed: matches!(token.expiry, Expiry::At { assumed: true, .. }),
             renew_at: token.renew_at.map(|at| clock.to_unix(at)),
             on_demand: token.on_demand,
+            used_at: (used_at > token.obtained_at).then(|| clock.to_unix(used_at)),
         }
     }
 
@@ -308,6 +363,12 @@ impl StoredToken {
             renew_at: self.renew_at.map(|at| clock.from_unix(at)),
             on_demand: self.on_demand,
         };
-        (key, Box::new(Entry::restored(Some(token), obtained_at)))
+        let used_at = self.used_at.map_or(obtained_at, |at| clock.from_unix(at));
+        (key, Box::new(Entry::restored(Some(token), used_at)))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }

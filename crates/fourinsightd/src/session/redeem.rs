@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use super::{record::Login, task::Environment};
 use crate::{
     authority::{
-        Failure, Outcome, Retry, Verdict, grant,
+        Failure, Outcome, Retry, Verdict,
+        grant::{self, Purpose},
         response::{self, Expected, RawAnswer},
     },
     clock::Timestamp,
@@ -26,6 +27,8 @@ pub(super) struct Redemption {
     pub(super) refresh_token: RefreshToken,
     pub(super) login: Arc<Login>,
     pub(super) person: Option<Person>,
+    /// Whether the server may have narrowed the grant to less than the session's own key.
+    pub(super) narrowed: bool,
 }
 
 impl Redemption {
@@ -38,14 +41,16 @@ impl Redemption {
             return (unsent(&error.to_string()), clock.now());
         }
         let obtained_at = clock.now();
-        let own = self.key == self.login.own_key();
+        let own = self.is_own();
         tracing::trace!(session = %self.session, generation = self.generation, own, "redeeming the refresh token");
+        let granted = if self.narrowed { self.login.granted_scopes() } else { vec![] };
+        let purpose = if own { Purpose::Own { granted: &granted } } else { Purpose::Other };
         let answer = match grant::refresh(
             &**exchange,
             &self.login.registration,
             &self.refresh_token,
             &self.key,
-            own,
+            purpose,
             clock.unix_now(),
         )
         .await
@@ -69,12 +74,15 @@ impl Redemption {
     }
 
     /// Where the server has surely not taken the refresh token for another one, a crash from here on leaves nothing
-    /// in doubt. After a changed person it stays in doubt until the record says that it is not to be used.
+    /// in doubt. After a changed person, or the refusal of another audience, it stays in doubt until the record says so.
     async fn settle_if_unused(&self, outcome: &Outcome, environment: &Environment) {
         let unused = match outcome {
             Outcome::Granted(_) => false,
             Outcome::Retry(retry) => !retry.ambiguous,
-            Outcome::Refused(refusal) => refusal.verdict != Verdict::PersonChanged,
+            Outcome::Refused(refusal) => {
+                let other = !self.is_own() && self.login.terms().refusal_may_spend(refusal.verdict);
+                refusal.verdict != Verdict::PersonChanged && !other
+            }
         };
         if unused {
             let settled = environment.store.settle(&self.session, self.generation - 1).await;
@@ -82,6 +90,10 @@ impl Redemption {
                 |error| tracing::debug!(session = %self.session, %error, "the slot stays open"),
             );
         }
+    }
+
+    fn is_own(&self) -> bool {
+        self.key == self.login.own_key()
     }
 }
 

@@ -1,7 +1,11 @@
 //! An access token as it goes out: the JSON of RFC 6749 section 5.1, prepared once when the token is published, so
 //! that a request only fills in how long it still lives.
 
-use std::{fmt, io::Write};
+use std::{
+    fmt,
+    io::Write,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use bytes::Bytes;
 use fourinsight_ipc::SessionKey;
@@ -17,6 +21,9 @@ use crate::{
 /// A token ready to be served. Its memory is wiped when the last holder drops it.
 pub struct Served {
     pub(crate) token: Token,
+    /// When it was last asked for, in the clock's milliseconds. Kept here, so that handing out the token of another
+    /// audience takes no lock and no word to the session.
+    used_at: AtomicU64,
     head: Zeroizing<Vec<u8>>,
     tail: Vec<u8>,
 }
@@ -33,7 +40,17 @@ impl Served {
             rest["scope"] = json!(scope);
         }
         let tail = rest.to_string().replacen('{', ",", 1).into_bytes();
-        Self { token, head, tail }
+        Self { token, used_at: AtomicU64::new(0), head, tail }
+    }
+
+    /// Somebody who asked at this moment gets it.
+    pub(super) fn use_at(&self, moment: Timestamp) {
+        self.used_at.fetch_max(moment.as_millis(), Ordering::Relaxed);
+    }
+
+    /// When it was last asked for; long ago when it never was.
+    pub(super) fn used_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.used_at.load(Ordering::Relaxed))
     }
 
     /// Judges the token at the moment of a request.

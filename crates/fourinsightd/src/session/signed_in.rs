@@ -2,7 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{entry::Entry, event::Arrival, schedule};
+use super::{
+    doubt::Doubt,
+    entry::Entry,
+    event::Arrival,
+    schedule,
+    terms::{Beyond, Terms},
+};
 use crate::{
     authority::{Failure, Retry},
     clock::Timestamp,
@@ -22,6 +28,11 @@ pub(crate) struct SignedIn {
     pub(crate) durability: Durability,
     pub(crate) policy: Policy,
     pub(crate) last_used: Timestamp,
+    pub(crate) terms: Terms,
+    /// A refresh named its scopes: a server that narrows the grant by that widens it again only when told to.
+    pub(crate) narrowed: bool,
+    /// Whether the refresh token may be spent.
+    pub(crate) doubt: Option<Box<Doubt>>,
 }
 
 /// What renews the access tokens.
@@ -71,6 +82,8 @@ pub(crate) enum Durability {
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     pub(crate) until: Timestamp,
+    /// For the session's own key it ends earlier when another audience is all that is known to fail.
+    pub(crate) own_until: Timestamp,
     pub(crate) failures: u32,
     pub(crate) failure: Failure,
     pub(crate) since: Timestamp,
@@ -80,7 +93,7 @@ impl SignedIn {
     /// The most audiences a session holds tokens for.
     pub(crate) const MOST_KEYS: usize = 64;
 
-    pub(super) fn new(own: TokenKey, policy: Policy, now: Timestamp) -> Self {
+    pub(super) fn new(own: TokenKey, policy: Policy, terms: Terms, now: Timestamp) -> Self {
         Self {
             grant: Grant::None { ended: None },
             own,
@@ -90,6 +103,9 @@ impl SignedIn {
             durability: Durability::Durable,
             policy,
             last_used: now,
+            terms,
+            narrowed: false,
+            doubt: None,
         }
     }
 
@@ -109,6 +125,12 @@ impl SignedIn {
         self.entries.get(&self.own)?.token.as_ref()
     }
 
+    /// What of a key this login cannot serve, whoever is asked. Only a refresh token is held to its login.
+    pub(super) fn beyond(&self, key: &TokenKey) -> Option<Beyond> {
+        let Grant::RefreshToken { .. } = self.grant else { return None };
+        self.terms.beyond(&self.own, key)
+    }
+
     /// The entry of a key; a new one may cost the least recently used its place.
     pub(super) fn entry(&mut self, key: TokenKey, now: Timestamp) -> &mut Entry {
         if !self.entries.contains_key(&key) && self.entries.len() >= Self::MOST_KEYS {
@@ -116,9 +138,7 @@ impl SignedIn {
             let least = least.min_by_key(|(_, entry)| entry.used_at).map(|(other, _)| other.clone());
             least.map(|least| self.entries.remove(&least));
         }
-        let entry = self.entries.entry(key).or_insert_with(|| Box::new(Entry::new(now)));
-        entry.used_at = now;
-        entry
+        self.entries.entry(key).or_insert_with(|| Box::new(Entry::new(now)))
     }
 
     /// Takes what a server granted for a key.
@@ -159,39 +179,30 @@ impl SignedIn {
         };
         self.person = self.person.take().or(tokens.person);
         self.backoff = self.backoff.take().filter(|_| life.is_some_and(|life| life.is_zero()));
+        self.narrowed |= *key != self.own && key.scopes().next().is_some();
+        self.doubt = None;
         self.entry(key.clone(), now).take(token);
         if life.is_some_and(|life| life.is_zero()) && renewable {
             let failure = Failure::ours(
                 "expired_on_arrival",
                 "the server issues access tokens that have already expired",
             );
-            self.back_off(Retry { after: None, ambiguous: false, failure }, arrival);
+            self.back_off(key, Retry { after: None, ambiguous: false, failure }, arrival);
         }
     }
 
     /// An attempt for a key decided nothing.
     pub(super) fn pause(&mut self, key: &TokenKey, retry: Retry, arrival: Arrival) {
-        self.back_off(retry, arrival);
-        self.entry(key.clone(), arrival.now).settle();
+        self.back_off(key, retry, arrival);
+        self.entry(key.clone(), arrival.now).pause(arrival.now);
     }
 
     /// An attempt for a key shows that nothing will work before `until`.
     pub(super) fn pause_until(&mut self, key: &TokenKey, until: Timestamp, failure: Failure, now: Timestamp) {
         let (failures, since) =
             self.backoff.take().map_or((0, now), |backoff| (backoff.failures, backoff.since));
-        self.backoff = Some(Backoff { until, failures: failures + 1, failure, since });
-        self.entry(key.clone(), now).settle();
-    }
-
-    /// What to redeem next, and when: first what somebody waits for, then the session's own key.
-    pub(super) fn next_redemption(&self) -> Option<(Timestamp, &TokenKey)> {
-        if !self.renewable() {
-            return None;
-        }
-        let wanted = self.entries.iter().filter_map(|(key, entry)| Some((entry.wanted_at()?, key)));
-        let due = self.own_renewal().map(|at| (at, &self.own));
-        let (at, key) = wanted.chain(due).min_by_key(|(at, _)| *at)?;
-        Some((self.backoff.as_ref().map_or(at, |backoff| at.max(backoff.until)), key))
+        self.backoff = Some(Backoff { until, own_until: until, failures: failures + 1, failure, since });
+        self.entry(key.clone(), now).pause(now);
     }
 
     /// When a session that nothing can renew needs its person again.
@@ -219,12 +230,6 @@ impl SignedIn {
         }
     }
 
-    /// When the session's own token will be renewed.
-    pub(crate) fn next_own_renewal(&self) -> Option<Timestamp> {
-        let at = self.own_renewal()?;
-        Some(self.backoff.as_ref().map_or(at, |backoff| at.max(backoff.until)))
-    }
-
     /// What is wrong, and since when.
     pub(crate) fn problem(&self) -> Option<(Failure, Timestamp)> {
         let degraded = match self.durability {
@@ -249,34 +254,24 @@ impl SignedIn {
             }
             _ => None,
         };
-        unsaved.or_else(paused).or_else(refused).or_else(ended)
+        unsaved.or_else(paused).or_else(|| self.why_it_is_held()).or_else(refused).or_else(ended)
     }
 
-    /// When the session's own key is to be redeemed though nobody waits for it.
-    fn own_renewal(&self) -> Option<Timestamp> {
-        let keep_alive = match &self.grant {
-            Grant::RefreshToken { obtained_at, idle_end: Some(end), .. } if self.policy.keep_alive => {
-                Some(schedule::keep_alive(*end, *obtained_at))
-            }
-            Grant::RefreshToken { .. } | Grant::ClientCredentials => None,
-            Grant::None { .. } => return None,
-        };
-        let needs_person = self.entries.get(&self.own).is_some_and(|entry| entry.refused.is_some());
-        self.own_due().into_iter().chain(keep_alive).min().filter(|_| !needs_person)
-    }
-
-    fn own_due(&self) -> Option<Timestamp> {
-        let Some(entry) = self.entries.get(&self.own) else { return Some(Timestamp::from_millis(0)) };
-        let Some(token) = &entry.token else {
-            return Some(entry.not_before().unwrap_or(Timestamp::from_millis(0)));
-        };
-        token.renew_at.filter(|_| self.policy.keep_alive || self.last_used > token.obtained_at)
-    }
-
-    fn back_off(&mut self, retry: Retry, arrival: Arrival) {
+    fn back_off(&mut self, key: &TokenKey, retry: Retry, arrival: Arrival) {
         let (failures, since) =
             self.backoff.take().map_or((1, arrival.now), |backoff| (backoff.failures + 1, backoff.since));
-        let until = arrival.now + schedule::backoff(failures, retry.after, arrival.chance);
-        self.backoff = Some(Backoff { until, failures, failure: retry.failure, since });
+        let pause = schedule::backoff(failures, retry.after, arrival.chance);
+        let own_pause = if *key == self.own || retry.after.is_some() {
+            pause
+        } else {
+            pause.min(schedule::backoff(1, None, arrival.chance))
+        };
+        self.backoff = Some(Backoff {
+            until: arrival.now + pause,
+            own_until: arrival.now + own_pause,
+            failures,
+            failure: retry.failure,
+            since,
+        });
     }
 }

@@ -8,13 +8,14 @@ use super::{
     entry::Refused,
     record::Login,
     served::Served,
-    signed_in::{Durability, SignedIn},
+    signed_in::{Durability, Grant, SignedIn},
     state::{Phase, State},
+    terms::{Beyond, Terms},
 };
 use crate::{
     authority::Failure,
     clock::Timestamp,
-    token::{Expiry, Person, TokenKey},
+    token::{Expiry, Person, TokenId, TokenKey},
 };
 
 /// One moment of a session.
@@ -34,8 +35,12 @@ pub(crate) struct Snapshot {
     pub(crate) renewable: bool,
     /// Whether it is signed in by an access token alone, which nothing can renew.
     pub(crate) ends: bool,
-    /// Until when a failure keeps the session from trying again.
+    /// Until when a failure keeps the session from trying again, and its own key if it is signed in.
     pub(crate) retry_at: Option<Timestamp>,
+    /// The same for its other keys.
+    others_retry_at: Option<Timestamp>,
+    /// What it cannot be asked for, where that is known.
+    terms: Terms,
     /// What is wrong, and since when.
     pub(crate) problem: Option<(Failure, Timestamp)>,
     pub(crate) degraded: bool,
@@ -57,9 +62,15 @@ pub(crate) struct View {
     pub(crate) token: Option<Arc<Served>>,
     pub(crate) outcomes: u64,
     pub(crate) refused: Option<Refused>,
+    used_at: Timestamp,
 }
 
 impl View {
+    /// When it was last asked for.
+    pub(crate) fn used_at(&self) -> Timestamp {
+        self.token.as_ref().map_or(self.used_at, |token| self.used_at.max(token.used_at()))
+    }
+
     /// Why this audience gets no new token for now.
     pub(crate) fn refused_at(&self, now: Timestamp) -> Option<&Refused> {
         self.refused.as_ref().filter(|refused| refused.until > now)
@@ -73,6 +84,34 @@ impl Snapshot {
             None => self.views.first().map(|(_, view)| view),
             Some(key) => self.views.iter().find(|(other, _)| other == key).map(|(_, view)| view),
         }
+    }
+
+    /// The other audiences.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (&TokenKey, &View)> {
+        self.views.iter().filter(|(key, _)| *key != self.own).map(|(key, view)| (key, view))
+    }
+
+    /// When the token of another audience is renewed though nobody waits for it; `None` while nobody uses it.
+    pub(crate) fn next_renewal_of(&self, other: &View) -> Option<Timestamp> {
+        let token = &other.token.as_ref()?.token;
+        let wanted = self.renewable && other.refused.is_none() && other.used_at() > token.obtained_at;
+        token.renew_at.filter(|_| wanted).max(self.others_retry_at.filter(|_| wanted))
+    }
+
+    /// When the tokens of the other audiences were last asked for.
+    pub(super) fn uses(&self) -> Vec<(TokenId, Timestamp)> {
+        let tokens = self.others().filter_map(|(_, view)| view.token.as_ref());
+        tokens.map(|token| (token.token.id, token.used_at())).collect()
+    }
+
+    /// What of a key the session's login cannot serve.
+    pub(super) fn beyond(&self, key: Option<&TokenKey>) -> Option<Beyond> {
+        self.terms.beyond(&self.own, key?)
+    }
+
+    /// Until when nothing is tried for a key.
+    pub(super) fn retry_at(&self, key: Option<&TokenKey>) -> Option<Timestamp> {
+        if key.is_none_or(|key| *key == self.own) { self.retry_at } else { self.others_retry_at }
     }
 
     /// The session's own token, if there is one.
@@ -104,6 +143,8 @@ impl Snapshot {
             renewable: false,
             ends: false,
             retry_at: None,
+            others_retry_at: None,
+            terms: Terms::default(),
             problem: None,
             degraded: false,
         };
@@ -137,7 +178,12 @@ impl Snapshot {
                 let known = known.filter(|known| known.token.id == token.id);
                 known.unwrap_or_else(|| Arc::new(Served::new(token.clone(), key)))
             });
-            let view = View { token: prepared, outcomes: entry.outcomes, refused: entry.refused.clone() };
+            let view = View {
+                token: prepared,
+                outcomes: entry.outcomes,
+                refused: entry.refused.clone(),
+                used_at: entry.used_at,
+            };
             (token_key.clone(), view)
         });
         self.views = views.collect();
@@ -145,7 +191,11 @@ impl Snapshot {
         self.own = session.own.clone();
         self.person.clone_from(&session.person);
         self.next_renewal = session.next_own_renewal();
-        self.retry_at = session.backoff.as_ref().map(|backoff| backoff.until);
+        self.retry_at = session.paused_until(true);
+        self.others_retry_at = session.paused_until(false);
+        if let Grant::RefreshToken { .. } = session.grant {
+            self.terms = session.terms.clone();
+        }
         self.degraded = matches!(session.durability, Durability::Degraded { .. });
         self.renewable = session.renewable() && !(self.degraded && session.needs_disk());
         self.ends = !session.renewable();

@@ -13,21 +13,23 @@
 //! verdict, a changed person or a revocation drops a grant; nothing is published before its persistence was
 //! attempted; a degraded session starts no redemption.
 
+mod answers;
+mod requests;
+
 use std::time::Duration;
 
 use super::{
-    entry::Refused,
     event::{Arrival, Effect, Event, NewGrant},
     opening::Opening,
     revoking::Revoking,
-    schedule::{self, Chance},
+    schedule::Chance,
     signed_in::{Backoff, Durability, Grant, SignedIn},
 };
 use crate::{
-    authority::{Failure, Outcome, Refusal, Retry, Verdict},
+    authority::Failure,
     clock::Timestamp,
     login::NotOpened,
-    token::{Person, RefreshToken, TokenId, TokenKey},
+    token::{Person, RefreshToken, TokenKey},
 };
 
 /// A session.
@@ -84,7 +86,7 @@ impl State {
     /// Nobody knows whether the refresh token still counts: says so, and leaves it alone until `until`.
     pub(crate) fn doubt(&mut self, failure: Failure, until: Timestamp, since: Timestamp) {
         if let Phase::SignedIn(session) = &mut self.phase {
-            session.backoff = Some(Backoff { until, failures: 0, failure, since });
+            session.backoff = Some(Backoff { until, own_until: until, failures: 0, failure, since });
         }
     }
 
@@ -107,6 +109,11 @@ impl State {
     /// Whether the client's own credentials are what is redeemed.
     pub(crate) fn by_client_credentials(&self) -> bool {
         matches!(&self.phase, Phase::SignedIn(SignedIn { grant: Grant::ClientCredentials, .. }))
+    }
+
+    /// Whether the server may have narrowed the grant to less than the session's own key.
+    pub(crate) fn is_narrowed(&self) -> bool {
+        matches!(&self.phase, Phase::SignedIn(SignedIn { narrowed: true, .. }))
     }
 
     /// The refresh token to redeem now, if there is one.
@@ -132,7 +139,7 @@ impl State {
             return write;
         }
         let redemption = session.next_redemption().map(|(at, _)| at);
-        redemption.into_iter().chain(session.end()).chain(write).min()
+        redemption.into_iter().chain(session.next_look()).chain(session.end()).chain(write).min()
     }
 
     /// Takes one event.
@@ -145,6 +152,12 @@ impl State {
             Event::NotOpened(why) => self.not_opened(why, now, chance),
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
             Event::Tick { last_used } => self.tick(last_used, now),
+            Event::Used(uses) => {
+                if let Phase::SignedIn(session) = &mut self.phase {
+                    session.used(&uses);
+                }
+                vec![]
+            }
             Event::Requested { key, min_validity, outcomes } => {
                 self.requested(key, min_validity, outcomes, now)
             }
@@ -189,7 +202,7 @@ impl State {
     }
 
     fn sign_in(&mut self, new: NewGrant, now: Timestamp, chance: Chance) -> Vec<Effect> {
-        let mut session = SignedIn::new(new.own.clone(), new.policy, now);
+        let mut session = SignedIn::new(new.own.clone(), new.policy, new.terms, now);
         if new.by_client_credentials {
             session.grant = Grant::ClientCredentials;
         }
@@ -206,135 +219,20 @@ impl State {
             let failure = session.why_it_ended();
             return self.require_login(failure, now);
         }
+        let redeeming = self.in_flight.as_ref().map(|running| &running.key);
+        let forgot = session.look_around(redeeming, now);
         match session.durability {
+            Durability::Durable if forgot && session.needs_disk() => {
+                session.durability = Durability::Writing { degraded_since: None };
+                vec![Effect::Persist]
+            }
             Durability::Degraded { retry_at, since } if retry_at <= now => {
                 session.durability = Durability::Writing { degraded_since: Some(since) };
                 vec![Effect::Persist]
             }
+            _ if forgot => vec![Effect::Publish],
             _ => vec![],
         }
-    }
-
-    fn requested(
-        &mut self,
-        key: TokenKey,
-        min_validity: Option<Duration>,
-        outcomes: u64,
-        now: Timestamp,
-    ) -> Vec<Effect> {
-        let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
-        session.last_used = session.last_used.max(now);
-        // An attempt has ended since they looked: that is what they get, not another one each.
-        if session.entries.get(&key).is_some_and(|entry| entry.outcomes != outcomes) {
-            return vec![];
-        }
-        if matches!(session.grant, Grant::None { .. }) && key != session.own {
-            let failure = Failure::ours(
-                "interaction_required",
-                "the login brought no refresh token, so it serves no other audience",
-            );
-            let refused = Refused {
-                verdict: Verdict::InteractionRequired,
-                failure,
-                since: now,
-                until: now + Self::REFUSAL_FLOOR,
-            };
-            session.entry(key, now).refuse(refused);
-            return vec![Effect::Publish];
-        }
-        let waits_for_running = self
-            .in_flight
-            .as_ref()
-            .is_some_and(|running| running.key == key && running.generation == self.generation);
-        let entry = session.entry(key, now);
-        if !waits_for_running && !entry.is_refused(now) {
-            entry.request(min_validity, now);
-        }
-        vec![]
-    }
-
-    fn rejected(&mut self, id: TokenId, now: Timestamp) -> Vec<Effect> {
-        let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
-        let Some(entry) = session.entries.values_mut().find(|entry| entry.holds(id)) else { return vec![] };
-        entry.reject(now);
-        if !session.needs_disk() {
-            return vec![Effect::Publish];
-        }
-        session.durability = Durability::Writing { degraded_since: None };
-        vec![Effect::Persist]
-    }
-
-    fn answered(&mut self, attempt: u64, outcome: Outcome, arrival: Arrival) -> Vec<Effect> {
-        let Some(running) = self.in_flight.take_if(|running| running.attempt == attempt) else {
-            return discard(outcome);
-        };
-        let stale = running.generation != self.generation;
-        match &mut self.phase {
-            Phase::Revoking(revoking) => {
-                let mut effects = match outcome {
-                    // The newest tokens are the ones to revoke.
-                    Outcome::Granted(tokens) if !stale => {
-                        revoking.take(*tokens, arrival);
-                        vec![]
-                    }
-                    outcome => discard(outcome),
-                };
-                effects.push(Effect::Revoke);
-                effects
-            }
-            _ if stale => discard(outcome),
-            Phase::SignedIn(session) => match outcome {
-                Outcome::Granted(tokens) => {
-                    session.take(&running.key, *tokens, running.on_demand, arrival);
-                    if session.needs_disk() { self.write() } else { vec![Effect::Publish] }
-                }
-                Outcome::Retry(retry) => {
-                    session.pause(&running.key, retry, arrival);
-                    vec![Effect::Publish]
-                }
-                Outcome::Refused(refusal) => self.refused(&running.key, refusal, arrival),
-            },
-            Phase::SignedOut | Phase::Opening(_) | Phase::LoginRequired { .. } => discard(outcome),
-        }
-    }
-
-    fn refused(&mut self, key: &TokenKey, refusal: Refusal, arrival: Arrival) -> Vec<Effect> {
-        let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
-        let own = *key == session.own;
-        let Arrival { now, chance, .. } = arrival;
-        match refusal.verdict {
-            // There is no grant to end, only a client that somebody has to set right.
-            _ if own && !session.needs_disk() => {
-                session.pause_until(key, now + schedule::misconfigured_backoff(chance), refusal.failure, now);
-            }
-            Verdict::Final if own => return self.require_login(refusal.failure, now),
-            Verdict::PersonChanged => {
-                session.grant = Grant::None { ended: Some(refusal.failure.clone()) };
-                if session.end().is_some_and(|end| end <= now) {
-                    return self.require_login(refusal.failure, now);
-                }
-                session.entry(key.clone(), now).settle();
-                return self.write();
-            }
-            Verdict::Misconfigured => {
-                session.pause_until(key, now + schedule::misconfigured_backoff(chance), refusal.failure, now);
-            }
-            Verdict::Scope | Verdict::Target if own => {
-                let retry = Retry { after: None, ambiguous: false, failure: refusal.failure };
-                session.pause(key, retry, arrival);
-            }
-            verdict => {
-                let verdict = if verdict == Verdict::Final { Verdict::InteractionRequired } else { verdict };
-                let refused = Refused {
-                    verdict,
-                    failure: refusal.failure,
-                    since: now,
-                    until: now + Self::REFUSAL_FLOOR,
-                };
-                session.entry(key.clone(), now).refuse(refused);
-            }
-        }
-        vec![Effect::Publish]
     }
 
     fn require_login(&mut self, failure: Failure, since: Timestamp) -> Vec<Effect> {
@@ -402,12 +300,5 @@ impl State {
         self.in_flight =
             Some(InFlight { attempt: self.attempts, generation: self.generation, key, on_demand });
         self.attempts
-    }
-}
-
-fn discard(outcome: Outcome) -> Vec<Effect> {
-    match outcome {
-        Outcome::Granted(tokens) => vec![Effect::Discard(tokens)],
-        Outcome::Retry(_) | Outcome::Refused(_) => vec![],
     }
 }

@@ -245,6 +245,7 @@ impl Watched {
             id: self.id(),
             policy: Policy { keep_alive: true, refresh_idle: None },
             by_client_credentials: grant == Brings::ClientCredentials,
+            terms: Terms::default(),
         };
         self.event(Event::SignIn(Box::new(new)), true)
     }

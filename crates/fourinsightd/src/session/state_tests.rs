@@ -14,6 +14,7 @@ use super::{
     schedule::{Chance, Freshness},
     signed_in::{Durability, Grant, Policy, SignedIn},
     state::{Phase, State},
+    terms::{Beyond, Terms},
 };
 use crate::{
     authority::{Failure, Outcome, Refusal, Retry, Verdict},
@@ -79,6 +80,7 @@ impl Machine {
             id: TokenId(0),
             policy,
             by_client_credentials: false,
+            terms: Terms::default(),
         };
         machine.event(Event::SignIn(Box::new(new)));
         machine

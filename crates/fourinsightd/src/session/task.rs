@@ -35,7 +35,7 @@ use crate::{
     random,
     revocation::{self, Tokens},
     store::{Slot, Store, StoreError},
-    token::{TokenId, TokenSet},
+    token::{TokenId, TokenKey, TokenSet},
 };
 
 mod history;
@@ -202,6 +202,10 @@ impl Task {
 
     async fn tick(&mut self) {
         let was_signed_in = matches!(self.state.phase, Phase::SignedIn(_));
+        let uses = self.publisher.borrow().uses();
+        if !uses.is_empty() {
+            self.handle(Event::Used(uses)).await;
+        }
         let last_used = Timestamp::from_millis(self.last_used.load(Ordering::Relaxed));
         self.handle(Event::Tick { last_used }).await;
         if let (true, Phase::LoginRequired { failure, .. }) = (was_signed_in, &self.state.phase) {
@@ -244,6 +248,7 @@ impl Task {
 
     async fn sign_in(&mut self, new: NewLogin) {
         let login = Login {
+            granted: granted(&new),
             profile: new.profile,
             registration: new.registration,
             scopes: new.scopes,
@@ -259,6 +264,7 @@ impl Task {
             id: TokenId(random::bits()),
             policy: login.policy(),
             by_client_credentials: new.by_client_credentials,
+            terms: login.terms(),
         };
         self.login = Some(Arc::new(login));
         tracing::info!(session = %self.key, "signed in");
@@ -321,7 +327,7 @@ impl Task {
         self.state.handle(event, self.environment.clock.now(), Chance::from_bits(random::bits()))
     }
 
-    fn redeem(&mut self, key: crate::token::TokenKey, attempt: u64) {
+    fn redeem(&mut self, key: TokenKey, attempt: u64) {
         let (Some(login), Some(refresh_token)) = (&self.login, self.state.refresh_token()) else { return };
         let redemption = Redemption {
             session: self.key.clone(),
@@ -330,6 +336,7 @@ impl Task {
             refresh_token: refresh_token.clone(),
             login: Arc::clone(login),
             person: self.state.person().cloned(),
+            narrowed: self.state.is_narrowed(),
         };
         self.redeeming = Some(Arc::clone(login));
         let environment = Arc::clone(&self.environment);
@@ -415,6 +422,13 @@ impl Task {
         self.stored = None;
         self.login = None;
     }
+}
+
+/// The scope that the server named, where it is another than the login asked for.
+fn granted(new: &NewLogin) -> Option<String> {
+    let key = |scope: &str| TokenKey::new(scope.split_whitespace(), []);
+    let other = |named: &String| key(named) != key(&new.scopes.join(" "));
+    new.tokens.scope.clone().filter(other)
 }
 
 async fn finish(work: &mut Option<Work>) -> Finished {

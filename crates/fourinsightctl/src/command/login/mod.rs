@@ -44,6 +44,7 @@ fn request(options: &Login) -> Result<LoginRequest, Failure> {
         force: options.force,
         client_id: options.client_id.clone(),
         client_secret,
+        ..LoginRequest::default()
     })
 }
 

@@ -30,6 +30,7 @@ fn profile() -> Profile {
         allowed_token_endpoints: Vec::new(),
         allow_legacy: false,
         authorize_params: Parameters::new(),
+        force_params: None,
         code_params: Parameters::new(),
         device_params: Parameters::new(),
         device_poll_params: Parameters::new(),
@@ -37,6 +38,7 @@ fn profile() -> Profile {
         revoke_params: Parameters::new(),
         route: Route::default(),
         refresh_idle: None,
+        rotation: crate::profile::Rotation::default(),
         keep_alive: true,
     }
 }

@@ -114,6 +114,13 @@ pub(super) const CODES: &Table = &[
          `{login}`.",
     ),
     (
+        "rotation_in_doubt",
+        "The server refused a token for another audience. Such a server may use up the refresh token before it looks at \
+         what is asked for, and ends the whole login when it sees that one again.",
+        "Nothing has to be done: the access token is used to its end, then the refresh token is tried; should that fail, \
+         run `{login}`. If the server keeps old refresh tokens good, say so with rotation in the profile.",
+    ),
+    (
         "record_rolled_back",
         "The disk lost a write that it had confirmed, so the stored login is older than it should be.",
         "Check the disk, and run `{login} --force`.",

@@ -14,6 +14,8 @@ use crate::{
     profile::{ClientAuth, PerRequest, SecretSource},
 };
 
+const OWN: Purpose<'_> = Purpose::Own { granted: &[] };
+
 fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
@@ -50,7 +52,7 @@ async fn a_code_travels_with_its_verifier_and_the_redirect_uri() {
 #[tokio::test]
 async fn a_refresh_of_the_own_key_asks_for_nothing_in_particular() {
     let fake = Fake::default().answer(200, "{}");
-    refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), true, 0)
+    refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), OWN, 0)
         .await
         .unwrap();
     let form = pairs([("grant_type", "refresh_token"), ("refresh_token", "R"), ("client_id", "abc")]);
@@ -63,7 +65,7 @@ async fn a_refresh_of_another_key_names_its_scopes_and_resources() {
     let mut registration = registration();
     registration.refresh_params = Parameters::from([("scope".to_owned(), "other".to_owned())]);
     let key = TokenKey::new(["b", "a", "openid"], ["https://two/", "https://one/"]);
-    refresh(&fake, &registration, &RefreshToken::new("R"), &key, false, 0).await.unwrap();
+    refresh(&fake, &registration, &RefreshToken::new("R"), &key, Purpose::Other, 0).await.unwrap();
     assert_eq!(
         fake.seen()[0].form,
         pairs([
@@ -100,8 +102,15 @@ async fn each_kind_of_request_speaks_the_servers_dialect() {
             _ => {
                 let key = TokenKey::new(["a", "openid"], ["api://x"]);
                 drop(
-                    refresh(&fake, &registration, &RefreshToken::new("R"), &key, kind == "own refresh", 0)
-                        .await,
+                    refresh(
+                        &fake,
+                        &registration,
+                        &RefreshToken::new("R"),
+                        &key,
+                        if kind == "own refresh" { OWN } else { Purpose::Other },
+                        0,
+                    )
+                    .await,
                 );
             }
         }
@@ -161,7 +170,7 @@ async fn each_kind_of_request_proves_the_client_in_its_own_way() {
             }
             RequestKind::Refresh => {
                 registration.client_auth.refresh = client_auth;
-                refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), true, 0)
+                refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), OWN, 0)
                     .await
                     .unwrap();
             }
@@ -206,7 +215,7 @@ async fn without_a_response_the_error_says_whether_the_server_may_have_acted() {
     for sent in [true, false] {
         let fake = Fake::default().fail(sent);
         let retry =
-            refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), true, 0)
+            refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), OWN, 0)
                 .await
                 .unwrap_err();
         assert_eq!(retry.ambiguous, sent);
@@ -220,7 +229,7 @@ async fn without_the_client_secret_nothing_is_sent() {
     let mut registration = registration();
     registration.client_secret = Some(SecretSource::File("/nonexistent/secret".into()));
     registration.client_auth = ClientAuth::Basic.into();
-    let retry = refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), true, 0)
+    let retry = refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), OWN, 0)
         .await
         .unwrap_err();
     assert!(!retry.ambiguous);

@@ -72,7 +72,16 @@ async fn code_exchange_and_refresh_are_those_of_fourinsight_api() {
     let (_, login) = sessions.logins.lock().unwrap().remove(0);
     let refresh_token = login.tokens.refresh_token.unwrap();
     let own = TokenKey::default();
-    grant::refresh(&*wire, &login.registration, &refresh_token, &own, true, 0).await.unwrap();
+    grant::refresh(
+        &*wire,
+        &login.registration,
+        &refresh_token,
+        &own,
+        grant::Purpose::Own { granted: &[] },
+        0,
+    )
+    .await
+    .unwrap();
 
     let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{CLIENT_ID}:{SECRET}")));
     let json = ("accept", "application/json");

@@ -27,6 +27,7 @@ fn open() -> Machine {
         id: TokenId(0),
         policy: Policy { keep_alive: true, refresh_idle: None },
         by_client_credentials: true,
+        terms: Terms::default(),
     };
     machine.event(Event::SignIn(Box::new(new)));
     machine
@@ -99,6 +100,7 @@ fn a_session_whose_record_cannot_be_written_renews_all_the_same() {
         id: TokenId(0),
         policy: Policy { keep_alive: true, refresh_idle: None },
         by_client_credentials: true,
+        terms: Terms::default(),
     };
     machine.event(Event::SignIn(Box::new(new)));
     assert!(matches!(machine.session().durability, Durability::Degraded { .. }));

@@ -13,6 +13,7 @@ fn a_login_is_published_after_it_is_durable_and_redeems_nothing() {
         id: TokenId(0),
         policy,
         by_client_credentials: false,
+        terms: Terms::default(),
     };
     let effects = machine.state.handle(Event::SignIn(Box::new(new)), START, Chance::from_bits(0));
     assert!(matches!(effects.as_slice(), [Effect::Persist]), "{effects:?}");
@@ -36,6 +37,7 @@ fn a_refresh_answer_without_a_refresh_token_keeps_the_old_one_and_a_login_never_
         id: TokenId(9),
         policy,
         by_client_credentials: false,
+        terms: Terms::default(),
     };
     machine.event(Event::SignIn(Box::new(new)));
     assert_eq!(machine.refresh_secret(), None);
@@ -85,6 +87,7 @@ fn an_answer_from_before_a_new_login_is_discarded() {
         id: TokenId(9),
         policy,
         by_client_credentials: false,
+        terms: Terms::default(),
     };
     machine.event(Event::SignIn(Box::new(new)));
     assert_eq!(redeemed(&machine.request(&own(), Some(seconds(5000)))), None, "the old one still runs");

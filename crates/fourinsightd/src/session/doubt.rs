@@ -1,0 +1,62 @@
+//! What a session must assume after its server refused another audience: that the refresh token is spent. Pure.
+
+use super::signed_in::{Grant, SignedIn};
+use crate::{
+    authority::{Failure, Verdict},
+    clock::Timestamp,
+    profile::Rotation,
+};
+
+/// The server refused another audience, and may have used up the refresh token with that. The next grant ends the
+/// doubt, as does the refusal of the session's own key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Doubt {
+    /// The server's code for that refusal, cleaned.
+    pub(crate) error: String,
+    pub(crate) since: Timestamp,
+}
+
+impl SignedIn {
+    /// Another audience was refused. Returns whether the refresh token is in doubt from here on.
+    pub(super) fn doubt_after(&mut self, verdict: Verdict, failure: &Failure, now: Timestamp) -> bool {
+        if !matches!(self.grant, Grant::RefreshToken { .. }) || !self.terms.refusal_may_spend(verdict) {
+            return false;
+        }
+        let doubt = || Box::new(Doubt { error: failure.error.clone(), since: now });
+        self.doubt.get_or_insert_with(doubt);
+        if let Rotation::Grace(_) = self.terms.rotation {
+            // The old one still works for a little while: using it now is what saves the login.
+            let own = self.own.clone();
+            self.entry(own, now).request(None, now);
+        }
+        true
+    }
+
+    /// Until when a refresh token in doubt is left alone: a strict server would end the living access token too.
+    pub(super) fn held_until(&self) -> Option<Timestamp> {
+        self.doubt.as_ref().filter(|_| self.terms.rotation == Rotation::Strict)?;
+        self.own_token()?.expiry.end()
+    }
+
+    /// Why nothing is redeemed for now, and since when.
+    pub(super) fn why_it_is_held(&self) -> Option<(Failure, Timestamp)> {
+        self.held_until()?;
+        let Doubt { error, since } = self.doubt.as_deref()?;
+        let description = format!(
+            "the server refused a token for another audience ({error}) and may have used up the refresh token with \
+             that; the access token is served to its end before the refresh token is tried again"
+        );
+        Some((Failure::ours("rotation_in_doubt", description), *since))
+    }
+
+    /// The server's last word on the session, with what may have led to it.
+    pub(super) fn last_word(&self, failure: Failure) -> Failure {
+        let Some(Doubt { error, .. }) = self.doubt.as_deref() else { return failure };
+        let description = format!(
+            "{}; before that the server had refused a token for another audience ({error}), and may have used up the \
+             refresh token with that",
+            failure.description
+        );
+        Failure { description, ..failure }
+    }
+}

@@ -1,0 +1,95 @@
+//! What a signed-in session redeems next, and when; which of its audiences it looks at again, and forgets. Pure.
+
+use super::{
+    schedule,
+    signed_in::{Grant, SignedIn},
+};
+use crate::{
+    clock::Timestamp,
+    token::{TokenId, TokenKey},
+};
+
+impl SignedIn {
+    /// What to redeem next, and when. What has waited longest goes first; who failed goes to the back of the line, so
+    /// that no key keeps the others from their turn.
+    pub(super) fn next_redemption(&self) -> Option<(Timestamp, &TokenKey)> {
+        if !self.renewable() {
+            return None;
+        }
+        let planned = self.entries.iter().filter_map(|(key, entry)| {
+            let own = *key == self.own;
+            let renewal = if own { self.own_renewal() } else { entry.renewal() };
+            let since = entry.wanted_at().into_iter().chain(renewal).min()?;
+            Some((self.after_pause(since, own), since, !own, key))
+        });
+        let (at, .., key) = planned.min_by_key(|(at, since, other, _)| (*at, *since, *other))?;
+        Some((at, key))
+    }
+
+    /// When the session's own token will be renewed.
+    pub(crate) fn next_own_renewal(&self) -> Option<Timestamp> {
+        Some(self.after_pause(self.own_renewal()?, true))
+    }
+
+    /// Until when nothing is redeemed for the session's own key, or for the others.
+    pub(crate) fn paused_until(&self, own: bool) -> Option<Timestamp> {
+        let backoff = self.backoff.as_ref().map(|pause| if own { pause.own_until } else { pause.until });
+        backoff.into_iter().chain(self.held_until()).max()
+    }
+
+    /// The moment from which something that is due at `at` may be done.
+    fn after_pause(&self, at: Timestamp, own: bool) -> Timestamp {
+        self.paused_until(own).map_or(at, |until| at.max(until))
+    }
+
+    /// Tokens were handed out without a word to the session, each last at its time.
+    pub(super) fn used(&mut self, uses: &[(TokenId, Timestamp)]) {
+        for entry in self.entries.values_mut() {
+            let last = uses.iter().find(|(id, _)| entry.holds(*id)).map(|(_, at)| *at);
+            entry.used_at = last.map_or(entry.used_at, |at| entry.used_at.max(at));
+        }
+    }
+
+    /// Looks at the other audiences: those that nobody has asked for are not renewed, and those whose token is dead by
+    /// now are forgotten. Returns whether any was. The one that is being redeemed stays.
+    pub(super) fn look_around(&mut self, redeeming: Option<&TokenKey>, now: Timestamp) -> bool {
+        let before = self.entries.len();
+        let own = &self.own;
+        self.entries.retain(|key, entry| {
+            if key == own || Some(key) == redeeming {
+                return true;
+            }
+            entry.look(now);
+            entry.forget_at().is_none_or(|at| at > now)
+        });
+        self.entries.len() < before
+    }
+
+    /// When to look at them again.
+    pub(super) fn next_look(&self) -> Option<Timestamp> {
+        let others = self.entries.iter().filter(|(key, _)| **key != self.own);
+        others.filter_map(|(_, entry)| entry.look_at().into_iter().chain(entry.forget_at()).min()).min()
+    }
+
+    /// When the session's own key is to be redeemed though nobody waits for it.
+    fn own_renewal(&self) -> Option<Timestamp> {
+        let keep_alive = match &self.grant {
+            Grant::RefreshToken { obtained_at, idle_end: Some(end), .. } if self.policy.keep_alive => {
+                Some(schedule::keep_alive(*end, *obtained_at))
+            }
+            Grant::RefreshToken { .. } | Grant::ClientCredentials => None,
+            Grant::None { .. } => return None,
+        };
+        let entry = self.entries.get(&self.own)?;
+        let due = match &entry.token {
+            Some(token) => {
+                token.renew_at.filter(|_| self.policy.keep_alive || self.last_used > token.obtained_at)
+            }
+            None => Some(LONG_AGO),
+        };
+        let at = due.into_iter().chain(keep_alive).min().filter(|_| entry.refused.is_none())?;
+        Some(entry.not_before().map_or(at, |earliest| at.max(earliest)))
+    }
+}
+
+const LONG_AGO: Timestamp = Timestamp::from_millis(0);
