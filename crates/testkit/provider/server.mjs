@@ -61,6 +61,7 @@ function configuration(
     access_token_life: accessTokenLife = 600,
     refresh_token_life: refreshTokenLife = 24 * 3600,
     resources = {},
+    remembers_resources: remembersResources = true,
   },
   {
     confidential, oracle, basic, post, jwt,
@@ -118,7 +119,7 @@ function configuration(
       deviceFlow: { enabled: true },
       devInteractions: { enabled: true },
       introspection: { enabled: true },
-      resourceIndicators: resourceIndicators(resources),
+      resourceIndicators: resourceIndicators(resources, remembersResources),
       revocation: { enabled: true },
       userinfo: { enabled: true },
     },

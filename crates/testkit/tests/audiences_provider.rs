@@ -35,8 +35,8 @@ const RUN_VARIABLE: &str = "FOURINSIGHT_AUDIENCES_SECONDS";
 async fn eight_processes_get_living_tokens_for_five_apis_after_one_login() {
     let run = std::env::var(RUN_VARIABLE).map_or(RUN, |text| text.parse().expect("a number of seconds"));
     // Each answer takes a while, so that redemptions that are not kept apart would overlap.
-    let provider = provider(100).await.unwrap();
-    let home = Home::new(&config(&provider)).unwrap();
+    let provider = provider(Options { answer_delay: 100, ..Options::default() }).await.unwrap();
+    let home = Home::new(&config(&provider, &RESOURCES)).unwrap();
     let daemon = Daemon::start(&home).await.unwrap();
     home.login(&["work"], &Answer::allow("ada")).await.unwrap().0.success().unwrap();
 
@@ -87,8 +87,8 @@ async fn eight_processes_get_living_tokens_for_five_apis_after_one_login() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_that_the_login_did_not_name_is_refused_without_a_request() {
-    let provider = provider(0).await.unwrap();
-    let home = Home::new(&config(&provider)).unwrap();
+    let provider = provider(Options::default()).await.unwrap();
+    let home = Home::new(&config(&provider, &RESOURCES)).unwrap();
     let _daemon = Daemon::start(&home).await.unwrap();
     home.login(&["work"], &Answer::allow("ada")).await.unwrap().0.success().unwrap();
     let before = provider.ledger().await.unwrap().token_requests.len();
@@ -111,15 +111,33 @@ async fn an_api_that_the_login_did_not_name_is_refused_without_a_request() {
     assert_eq!(provider.ledger().await.unwrap().grants_alive, 1);
 }
 
-async fn provider(answer_delay: u64) -> Result<Provider> {
-    let resources = RESOURCES.iter().chain([&UNNAMED]);
-    let resources = resources.map(|resource| ((*resource).to_owned(), ACCESS_TOKEN_LIFE)).collect();
-    Provider::start(Options { resources, answer_delay, ..Options::default() }).await
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sessions_own_token_stays_the_apis_where_the_provider_wants_it_named_each_time() {
+    for resources in [&RESOURCES[..1], &RESOURCES] {
+        let options = Options { remembers_resources: false, ..Options::default() };
+        let provider = provider(options).await.unwrap();
+        let home = Home::new(&config(&provider, resources)).unwrap();
+        let _daemon = Daemon::start(&home).await.unwrap();
+        home.login(&["work"], &Answer::allow("ada")).await.unwrap().0.success().unwrap();
+        for arguments in [&["token", "work"][..], &["token", "work", "--min-validity", "1h"]] {
+            let token = home.ctl(arguments).await.unwrap().success().unwrap();
+            let audience = provider.introspect(&token).await.unwrap().aud;
+            assert_eq!(audience.as_deref(), Some(RESOURCES[0]), "{arguments:?} of {resources:?}");
+        }
+        let ledger = provider.ledger().await.unwrap();
+        assert!(ledger.refused().is_empty(), "{:?}", ledger.refused());
+    }
 }
 
-/// A profile whose logins name all of the APIs but one.
-fn config(provider: &Provider) -> String {
-    format!("{}resources = {RESOURCES:?}\n", provider.config())
+async fn provider(options: Options) -> Result<Provider> {
+    let resources = RESOURCES.iter().chain([&UNNAMED]);
+    let resources = resources.map(|resource| ((*resource).to_owned(), ACCESS_TOKEN_LIFE)).collect();
+    Provider::start(Options { resources, ..options }).await
+}
+
+/// A profile whose logins name these APIs.
+fn config(provider: &Provider, resources: &[&str]) -> String {
+    format!("{}resources = {resources:?}\n", provider.config())
 }
 
 /// Between the answer and the verdict a token may reach its end; then the provider's record decides.

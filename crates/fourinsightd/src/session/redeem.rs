@@ -44,7 +44,9 @@ impl Redemption {
         let own = self.is_own();
         tracing::trace!(session = %self.session, generation = self.generation, own, "redeeming the refresh token");
         let granted = if self.narrowed { self.login.granted_scopes() } else { vec![] };
-        let purpose = if own { Purpose::Own { granted: &granted } } else { Purpose::Other };
+        let resource = self.login.resources.first().map(String::as_str);
+        let purpose =
+            if own { Purpose::Own { granted: &granted, resource } } else { Purpose::Other { resource } };
         let answer = match grant::refresh(
             &**exchange,
             &self.login.registration,

@@ -38,6 +38,9 @@ pub struct Options {
     pub refresh_token_life: u64,
     /// The APIs that a login may name (RFC 8707), with the life of their access tokens.
     pub resources: BTreeMap<String, u64>,
+    /// Whether a token request that names no API, or several, means the first of the grant's. By the provider's own
+    /// default the one is for userinfo, and the other an error.
+    pub remembers_resources: bool,
     /// How long a token request waits before it is looked at, in milliseconds.
     pub answer_delay: u64,
 }
@@ -48,6 +51,7 @@ impl Default for Options {
             access_token_life: 600,
             refresh_token_life: 24 * 3600,
             resources: BTreeMap::new(),
+            remembers_resources: true,
             answer_delay: 0,
         }
     }

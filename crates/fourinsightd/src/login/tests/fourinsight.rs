@@ -77,7 +77,7 @@ async fn code_exchange_and_refresh_are_those_of_fourinsight_api() {
         &login.registration,
         &refresh_token,
         &own,
-        grant::Purpose::Own { granted: &[] },
+        grant::Purpose::Own { granted: &[], resource: None },
         0,
     )
     .await
