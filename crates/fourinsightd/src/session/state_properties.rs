@@ -10,11 +10,13 @@ use super::{
     signed_in::{Durability, Grant, Policy},
     state::{Phase, State},
     state_tests::{START, failure, tokens},
+    terms::Terms,
 };
 use crate::{
     authority::{Outcome, Refusal, Retry, Verdict},
     clock::Timestamp,
     login::NotOpened,
+    profile::Rotation,
     token::{TokenId, TokenKey},
 };
 
@@ -22,9 +24,15 @@ use crate::{
 enum Step {
     Pass(u64),
     Request(u8, Option<u64>),
+    /// A token is handed out without a word to the session.
+    Use(usize),
     Reject,
     Answer(Answer),
-    SignIn { grant: Brings, lifetime: i64 },
+    SignIn {
+        grant: Brings,
+        lifetime: i64,
+        rotation: Rotation,
+    },
     Open,
     Opened(Answer),
     Revoke,
@@ -58,6 +66,12 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Verdict::Misconfigured),
         Just(Verdict::PersonChanged),
     ];
+    let rotation = prop_oneof![
+        Just(Rotation::Unknown),
+        Just(Rotation::Strict),
+        Just(Rotation::Grace(30)),
+        Just(Rotation::None)
+    ];
     let brings = prop_oneof![3 => Just(Brings::RefreshToken), 2 => Just(Brings::ClientCredentials), 1 => Just(Brings::Nothing)];
     let answer = prop_oneof![
         4 => (any::<bool>(), lifetime.clone()).prop_map(|(refresh, lifetime)| Answer::Granted { refresh, lifetime }),
@@ -67,9 +81,11 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0u64..4000).prop_map(Step::Pass),
         4 => (0u8..70, proptest::option::of(0u64..5000)).prop_map(|(key, wanted)| Step::Request(key, wanted)),
+        3 => (0usize..70).prop_map(Step::Use),
         2 => Just(Step::Reject),
         8 => answer.clone().prop_map(Step::Answer),
-        2 => (brings, lifetime).prop_map(|(grant, lifetime)| Step::SignIn { grant, lifetime }),
+        2 => (brings, lifetime, rotation)
+            .prop_map(|(grant, lifetime, rotation)| Step::SignIn { grant, lifetime, rotation }),
         1 => Just(Step::Open),
         2 => answer.prop_map(Step::Opened),
         1 => Just(Step::Revoke),
@@ -108,8 +124,9 @@ impl Watched {
                     next.append(&mut effects);
                     effects = next;
                 }
-                Effect::Redeem { attempt, .. } => {
+                Effect::Redeem { key, attempt } => {
                     prop_assert!(self.in_flight.is_empty(), "two redemptions in flight");
+                    self.check_redemption(&key)?;
                     let rotates = self.state.refresh_token().is_some();
                     prop_assert!(!rotates || !self.is_degraded(), "a degraded session started a rotation");
                     prop_assert!(self.has_grant(), "there is nothing to redeem");
@@ -150,6 +167,34 @@ impl Watched {
         Ok(())
     }
 
+    /// Nothing is asked for that the login does not reach, and nothing that may end a token which still lives.
+    fn check_redemption(&self, key: &TokenKey) -> Result<(), TestCaseError> {
+        let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
+        if let Grant::RefreshToken { .. } = session.grant {
+            prop_assert!(*key == own() || is_granted(key), "a request beyond the grant: {:?}", key);
+        }
+        if session.doubt.is_some() && session.terms.rotation == Rotation::Strict {
+            let end = session.own_token().and_then(|token| token.expiry.end());
+            prop_assert!(
+                end.is_none_or(|end| end <= self.now),
+                "a refresh token in doubt was sent too early"
+            );
+        }
+        Ok(())
+    }
+
+    /// After a tick, what is dead and unwanted is forgotten; what was asked for since it arrived is not.
+    fn check_memory(&self) -> Result<(), TestCaseError> {
+        let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
+        if !self.in_flight.is_empty() {
+            return Ok(());
+        }
+        for (_, entry) in session.entries.iter().filter(|(key, _)| **key != own()) {
+            prop_assert!(entry.forget_at().is_none_or(|at| at > self.now), "not forgotten: {:?}", entry);
+        }
+        Ok(())
+    }
+
     fn has_grant(&self) -> bool {
         matches!(&self.state.phase, Phase::SignedIn(session) if session.renewable())
     }
@@ -162,7 +207,18 @@ impl Watched {
         match step {
             Step::Pass(seconds) => {
                 self.now = self.now + Duration::from_secs(seconds);
-                self.event(Event::Tick { last_used: START }, false)
+                self.event(Event::Tick { last_used: START }, false)?;
+                self.check_memory()
+            }
+            Step::Use(number) => {
+                let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
+                let mut tokens = session.entries.values().filter_map(|entry| entry.token.as_ref());
+                let Some(id) = tokens.nth(number).map(|token| token.id) else { return Ok(()) };
+                let before = session.entries.len();
+                self.event(Event::Used(vec![(id, self.now)]), false)?;
+                let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
+                prop_assert!(session.entries.len() >= before, "forgotten while it was used");
+                Ok(())
             }
             Step::Request(key, wanted) => {
                 let key = if key == 0 { own() } else { TokenKey::new([format!("s{key}").as_str()], []) };
@@ -194,12 +250,12 @@ impl Watched {
                 let id = self.id();
                 self.event(Event::Answered { attempt, outcome, obtained_at: self.now, id }, fatal)
             }
-            Step::SignIn { grant, lifetime } => {
+            Step::SignIn { grant, lifetime, rotation } => {
                 if matches!(self.state.phase, Phase::Revoking(_)) {
                     return Ok(());
                 }
                 self.opening = false;
-                self.sign_in(grant, lifetime)
+                self.sign_in(grant, lifetime, rotation)
             }
             Step::Open => {
                 if !matches!(self.state.phase, Phase::SignedOut | Phase::LoginRequired { .. }) {
@@ -212,7 +268,9 @@ impl Watched {
                     return Ok(());
                 }
                 let event = match Self::outcome(&answer) {
-                    Outcome::Granted(_) => return self.sign_in(Brings::ClientCredentials, 1000),
+                    Outcome::Granted(_) => {
+                        return self.sign_in(Brings::ClientCredentials, 1000, Rotation::Unknown);
+                    }
                     Outcome::Retry(retry) => NotOpened::Undecided(retry),
                     Outcome::Refused(refusal) => NotOpened::Refused(refusal),
                 };
@@ -236,7 +294,7 @@ impl Watched {
         }
     }
 
-    fn sign_in(&mut self, grant: Brings, lifetime: i64) -> Result<(), TestCaseError> {
+    fn sign_in(&mut self, grant: Brings, lifetime: i64, rotation: Rotation) -> Result<(), TestCaseError> {
         let refresh = (grant == Brings::RefreshToken).then_some("R");
         let new = NewGrant {
             tokens: tokens("login", refresh, lifetime),
@@ -245,7 +303,7 @@ impl Watched {
             id: self.id(),
             policy: Policy { keep_alive: true, refresh_idle: None },
             by_client_credentials: grant == Brings::ClientCredentials,
-            terms: Terms::default(),
+            terms: Terms { bounded: true, granted: Some(granted().into()), rotation },
         };
         self.event(Event::SignIn(Box::new(new)), true)
     }
@@ -288,6 +346,16 @@ impl Watched {
 
 fn own() -> TokenKey {
     TokenKey::new(["api"], [])
+}
+
+/// What the server says at each login that it granted: more audiences than a session holds.
+fn granted() -> String {
+    (1..67).map(|number| format!("s{number}")).collect::<Vec<_>>().join(" ")
+}
+
+fn is_granted(key: &TokenKey) -> bool {
+    let granted = granted();
+    key.scopes().all(|scope| granted.split(' ').any(|known| known == scope))
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! The state machine, transition by transition.
 
 mod answers;
+mod audiences;
 mod client_credentials;
 mod expiry;
 mod grants;
@@ -14,7 +15,7 @@ use super::{
     schedule::{Chance, Freshness},
     signed_in::{Durability, Grant, Policy, SignedIn},
     state::{Phase, State},
-    terms::{Beyond, Terms},
+    terms::Terms,
 };
 use crate::{
     authority::{Failure, Outcome, Refusal, Retry, Verdict},
