@@ -51,8 +51,9 @@ pub use fourinsight_ipc::{
     message::{
         Action, Attempt, AttemptOutcome, Confirm, Confirmation, Durability, Expiry, Health, Identity,
         LoginRequest, LoginResponse, LoginState, LoginStatus, NewProfile, Preset, PresetSetting, Problem,
-        ProfileDetails, ProfileList, ProfileSetting, ProfileStatus, Revocation, RevokeResponse,
-        SessionAttempts, SessionState, SessionStatus, SettingOrigin, TokenResponse, Version, Wanted,
+        ProfileDetails, ProfileList, ProfileSetting, ProfileStatus, RejectionOutcome, RejectionResponse,
+        Revocation, RevokeResponse, SessionAttempts, SessionState, SessionStatus, SettingOrigin,
+        TokenResponse, Version, Wanted,
     },
     platform::NotTrusted,
 };

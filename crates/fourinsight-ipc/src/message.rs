@@ -9,6 +9,7 @@ mod answer;
 mod attempt;
 mod audience;
 mod profile;
+mod rejection;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
@@ -17,6 +18,7 @@ pub use profile::{
     NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,
     ProfileStatus, SettingOrigin,
 };
+pub use rejection::{Rejection, RejectionOutcome, RejectionResponse};
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,17 +45,6 @@ pub struct TokenResponse {
     /// The session that it belongs to.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub session: SessionKey,
-}
-
-/// Body of `POST /v1/sessions/{key}/rejections`: an API refused this token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Rejection {
-    /// The `token_id` of the token that was refused.
-    pub token_id: String,
-    /// The API's `WWW-Authenticate` header, if it sent one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub www_authenticate: Option<String>,
 }
 
 /// One session, without any token: `GET /v1/sessions/{key}`.

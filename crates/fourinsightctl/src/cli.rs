@@ -110,6 +110,15 @@ pub(crate) struct Token {
     /// Ask for a token for this resource (RFC 8707); may be repeated
     #[arg(long = "resource", value_name = "URI")]
     pub(crate) resources: Vec<String>,
+    /// Fetch a token anew that meets these demands of an API: a JSON object
+    ///
+    /// What an API demands is in the claims of its WWW-Authenticate (OpenID
+    /// Connect Core section 5.5). They are no secret.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) claims: Option<String>,
+    /// Say that whoever uses the token can answer a claims challenge
+    #[arg(long)]
+    pub(crate) enable_cae: bool,
     /// Print a whole header line: "Authorization: Bearer ..."
     #[arg(long, conflicts_with = "json")]
     pub(crate) header: bool,

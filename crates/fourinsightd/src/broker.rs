@@ -124,6 +124,8 @@ impl SignIn for Broker {
             pinned_endpoint: login.and_then(|login| login.registration.pinned_endpoint.clone()),
             pinned_issuer: login.and_then(|login| PinnedIssuer::of(&login.registration)),
             signed_in_as,
+            profile: login.map(|login| login.profile.clone()),
+            step_up: login.and_then(|login| login.step_up.as_deref().cloned()),
         }
     }
 

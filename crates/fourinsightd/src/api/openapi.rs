@@ -7,14 +7,14 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, ResponseBuilder},
 };
 
-use super::{ApiError, attempts, daemon, extract::Query, logins, sessions, token};
+use super::{ApiError, attempts, daemon, extract::Query, logins, rejections, sessions, token};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "fourinsightd", description = "The local token broker. HTTP/1.1 over a local socket."),
     paths(
         token::token,
-        token::reject,
+        rejections::reject,
         sessions::list,
         sessions::show,
         sessions::revoke,

@@ -116,6 +116,15 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     status.problem = snapshot.problem.as_ref().map(|(failure, since)| problem(failure, *since, clock));
     let others = snapshot.others();
     status.audiences = others.map(|(key, view)| audience(key, view, &snapshot, clock)).collect();
+    if let Some(login) = snapshot.login.as_ref().filter(|_| snapshot.shown == Shown::SignedIn) {
+        // What works goes before what an API would like better.
+        let wanted = login.step_up.as_ref().map(|step_up| Problem {
+            error: step_up.failure.error.clone(),
+            description: step_up.failure.description.clone(),
+            since: step_up.since,
+        });
+        status.problem = status.problem.or(wanted);
+    }
     status.durability = if snapshot.degraded { Durability::Degraded } else { Durability::Durable };
     status.generation = snapshot.generation;
     Some(status)

@@ -86,6 +86,7 @@ keep_alive = false
         device_poll_params: text("e", "5"),
         refresh_params: text("scope", "b"),
         revoke_params: text("c", "3"),
+        client_capabilities: Vec::new(),
         route: crate::http::Route {
             tls_ca_file: Some("/etc/ssl/corp.pem".into()),
             proxy: Some("http://proxy:3128".into()),

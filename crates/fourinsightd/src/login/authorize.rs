@@ -5,7 +5,7 @@ use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope
 use secrecy::SecretString;
 
 use super::redirect_uri::RedirectUri;
-use crate::authority::Registration;
+use crate::authority::{Registration, claims::Claims, step_up::StepUp};
 
 /// What a login asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(super) struct Wish {
     pub(super) resources: Vec<String>,
     /// Ask the person again even if the server remembers them.
     pub(super) force: bool,
+    /// What an API, or the server on its behalf, wants of this login.
+    pub(super) step_up: Option<StepUp>,
     /// What comes back, and how.
     pub(super) answer: AnswerMode,
 }
@@ -99,12 +101,38 @@ pub(super) fn request(
     if let Some(prompt) = prompt {
         request = request.add_extra_param("prompt", prompt);
     }
-    let is_said = |name: &str| name == "prompt" || wanted.resources.iter().any(|(said, _)| *said == name);
+    let demanded = demanded(registration, wish.step_up.as_ref());
+    for (name, value) in &demanded {
+        request = request.add_extra_param(*name, value.clone());
+    }
+    let is_said = |name: &str| {
+        name == "prompt"
+            || wanted.resources.iter().any(|(said, _)| *said == name)
+            || demanded.iter().any(|(said, _)| *said == name)
+    };
     for (name, value) in params.iter().filter(|(name, _)| !is_said(name)) {
         request = request.add_extra_param(name.clone(), value.clone());
     }
     let (uri, state) = request.url();
     Ok(AuthorizationRequest { uri: uri.into(), state: state.into_secret().into(), code_verifier, nonce })
+}
+
+/// What is wanted beyond scopes and resources, joined with what the profile says of the same: the stricter age, and
+/// all claims.
+fn demanded(registration: &Registration, step_up: Option<&StepUp>) -> Vec<(&'static str, String)> {
+    let mut demanded: Vec<_> = step_up.into_iter().flat_map(StepUp::parameters).collect();
+    if let (Some((_, max_age)), Some(own)) =
+        (demanded.iter_mut().find(|(name, _)| *name == "max_age"), registration.max_age())
+    {
+        *max_age = max_age.parse().unwrap_or(own).min(own).to_string();
+    }
+    let claims = step_up.and_then(|step_up| step_up.claims.as_ref());
+    let own = registration.authorize_params.get("claims").and_then(|json| Claims::read(json).ok());
+    let claims = Claims::joined(claims, own.as_ref());
+    demanded.extend(
+        registration.claims(claims.as_ref(), false).map(|claims| ("claims", claims.as_str().to_owned())),
+    );
+    demanded
 }
 
 /// What `prompt` is sent (OpenID Connect Core section 3.1.2.1): the profile's own, and with `force` one at which the
@@ -197,6 +225,7 @@ pub(super) mod tests {
             device_poll_params: Parameters::new(),
             refresh_params: Parameters::new(),
             revoke_params: Parameters::new(),
+            client_capabilities: Vec::new(),
             route: Route::default(),
         }
     }
@@ -206,6 +235,7 @@ pub(super) mod tests {
             scopes: scopes.iter().map(ToString::to_string).collect(),
             resources: vec!["https://r1/".to_owned(), "https://r2/".to_owned()],
             force: false,
+            step_up: None,
             answer: AnswerMode::Query,
         }
     }

@@ -41,14 +41,21 @@ impl Logins {
         let (scopes, resources) = (&wish.scopes, &wish.resources);
         let asked_at = self.clock.now();
         let unix_now = self.clock.unix_now();
-        let authorization = device::authorize(&*self.exchange, &registration, scopes, resources, unix_now)
-            .await
-            .inspect_err(|_| self.servers.forget(&registration))
-            .map_err(|error| match error {
-                NotAuthorized::Retry(retry) => failure::no_user_code(&retry),
-                NotAuthorized::Refused(refusal) => failure::device_refusal(&refusal),
-                NotAuthorized::Unusable(unusable) => failure::unusable_device(&unusable),
-            })?;
+        let authorization = device::authorize(
+            &*self.exchange,
+            &registration,
+            scopes,
+            resources,
+            wish.step_up.as_ref(),
+            unix_now,
+        )
+        .await
+        .inspect_err(|_| self.servers.forget(&registration))
+        .map_err(|error| match error {
+            NotAuthorized::Retry(retry) => failure::no_user_code(&retry),
+            NotAuthorized::Refused(refusal) => failure::device_refusal(&refusal),
+            NotAuthorized::Unusable(unusable) => failure::unusable_device(&unusable),
+        })?;
 
         let _turn = self.turn.lock().await;
         self.make_room(&session, 0).await?;
@@ -129,13 +136,13 @@ impl Polls {
 
     /// One poll: the pause until the next, or the end.
     async fn ask(&mut self, redemption: &Redemption) -> Result<Duration, Ended> {
-        let Redemption { exchange, registration, resources, .. } = redemption;
+        let Redemption { exchange, registration, .. } = redemption;
         let obtained_at = self.clock.now();
         let answer = match device::poll(
             &**exchange,
             registration,
             &self.device_code,
-            resources,
+            redemption.wanted(),
             self.clock.unix_now(),
         )
         .await

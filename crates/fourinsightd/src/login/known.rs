@@ -1,7 +1,7 @@
 //! What a session was signed in with before, and whether a login would put another person in the place of its own.
 
 use crate::{
-    authority::{allowed::PinnedEndpoint, issuer::PinnedIssuer},
+    authority::{allowed::PinnedEndpoint, issuer::PinnedIssuer, step_up::StepUp},
     token::Person,
 };
 
@@ -14,6 +14,10 @@ pub struct Known {
     pub pinned_issuer: Option<PinnedIssuer>,
     /// Who is signed in, or was when its login ended.
     pub signed_in_as: SignedInAs,
+    /// The profile that it was signed in by.
+    pub profile: Option<String>,
+    /// What the next login must ask for.
+    pub step_up: Option<StepUp>,
 }
 
 /// As whom a session is signed in, or was when its login ended.
@@ -29,6 +33,11 @@ pub enum SignedInAs {
 }
 
 impl Known {
+    /// What a login by this profile must ask for: nothing, where it goes by another one, perhaps at another server.
+    pub fn step_up_by(&self, profile: &str) -> Option<&StepUp> {
+        self.step_up.as_ref().filter(|_| self.profile.as_deref() == Some(profile))
+    }
+
     /// Who is known to be signed in.
     pub fn person(&self) -> Option<&Person> {
         match &self.signed_in_as {

@@ -208,6 +208,7 @@ impl Logins {
             registration,
             scopes: wish.scopes,
             resources: wish.resources,
+            step_up: wish.step_up,
             refresh_idle: profile.refresh_idle,
             keep_alive: profile.keep_alive,
         }
@@ -279,7 +280,10 @@ impl Logins {
             profile.flow = chosen_flow(name, &profile)?;
         }
         unattended::bring(request, &mut profile)?;
-        let wish = wish(request, &profile)?;
+        let mut wish = wish(request, &profile)?;
+        if !profile.flow.is_unattended() {
+            wish.step_up = self.sessions.known(&request.session).step_up_by(&profile.name).cloned();
+        }
         let note = problem.map(|problem| {
             format!("the configuration as it was before is used, because it now has an error: {problem}")
         });
@@ -393,7 +397,7 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
         (Flow::Browser, ResponseMode::FormPost) => AnswerMode::FormPost,
         _ => AnswerMode::Query,
     };
-    Ok(Wish { scopes, resources, force: request.force, answer })
+    Ok(Wish { scopes, resources, force: request.force, step_up: None, answer })
 }
 
 /// The flow that the request names instead of the profile's.

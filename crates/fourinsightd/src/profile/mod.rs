@@ -69,6 +69,8 @@ pub struct Profile {
     pub refresh_params: Parameters,
     /// Added to a revocation.
     pub revoke_params: Parameters,
+    /// What the client tells the server that it can do: `cp1` is Continuous Access Evaluation.
+    pub client_capabilities: Vec<String>,
     /// How connections to the server are made.
     pub route: Route,
     /// How long the server keeps an unused refresh token, in seconds.

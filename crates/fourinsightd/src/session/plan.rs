@@ -20,10 +20,18 @@ impl SignedIn {
             let own = *key == self.own;
             let renewal = if own { self.own_renewal() } else { entry.renewal() };
             let since = entry.wanted_at().into_iter().chain(renewal).min()?;
-            Some((self.after_pause(since, own), since, !own, key))
+            let after_own = !own && self.doubt.is_some();
+            Some((self.after_pause(since, own), (after_own, since, !own), key))
         });
-        let (at, .., key) = planned.min_by_key(|(at, since, other, _)| (*at, *since, *other))?;
+        let (at, .., key) = planned.min_by_key(|(at, order, _)| (*at, *order))?;
         Some((at, key))
+    }
+
+    /// When the next redemption of a key that has no token may start.
+    pub(super) fn next_of(&self, key: &TokenKey) -> Option<Timestamp> {
+        let entry = self.entries.get(key)?;
+        let at = entry.wanted_at().or_else(|| entry.not_before())?;
+        Some(self.after_pause(at, *key == self.own))
     }
 
     /// When the session's own token will be renewed.

@@ -17,7 +17,7 @@ use super::{
     terms::Terms,
 };
 use crate::{
-    authority::{Failure, Registration, ResourceStyle, client_auth},
+    authority::{Failure, Registration, ResourceStyle, client_auth, step_up::StepUp},
     clock::{Clock, Timestamp},
     login::{Opener, is_brought},
     profile::Rotation,
@@ -40,6 +40,9 @@ pub(crate) struct Login {
     /// Who signed in. It outlives the tokens, so that the next login knows whose place it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) person: Option<StoredPerson>,
+    /// What the next login must ask for; that login's record does not have it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) step_up: Option<Box<StepUp>>,
 }
 
 impl Login {
@@ -372,3 +375,6 @@ impl StoredToken {
 fn is_false(flag: &bool) -> bool {
     !flag
 }
+
+#[cfg(test)]
+mod tests;

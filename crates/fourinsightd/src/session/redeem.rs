@@ -7,7 +7,7 @@ use fourinsight_ipc::SessionKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{record::Login, task::Environment};
+use super::{demand::Demand, record::Login, task::Environment};
 use crate::{
     authority::{
         Failure, Outcome, Retry, Verdict,
@@ -24,6 +24,7 @@ pub(super) struct Redemption {
     /// The generation that a grant will make.
     pub(super) generation: u64,
     pub(super) key: TokenKey,
+    pub(super) demand: Option<Demand>,
     pub(super) refresh_token: RefreshToken,
     pub(super) login: Arc<Login>,
     pub(super) person: Option<Person>,
@@ -43,6 +44,7 @@ impl Redemption {
         let obtained_at = clock.now();
         let own = self.is_own();
         tracing::trace!(session = %self.session, generation = self.generation, own, "redeeming the refresh token");
+        let claims = Demand::claims(self.demand.as_ref(), &self.login.registration);
         let granted = if self.narrowed { self.login.granted_scopes() } else { vec![] };
         let resource = self.login.resources.first().map(String::as_str);
         let purpose =
@@ -53,6 +55,7 @@ impl Redemption {
             &self.refresh_token,
             &self.key,
             purpose,
+            claims.as_ref(),
             clock.unix_now(),
         )
         .await

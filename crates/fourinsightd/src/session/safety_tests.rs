@@ -15,7 +15,7 @@ use crate::{
     history::History,
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{NewLogin, SignIn},
-    profile::Parameters,
+    profile::{Parameters, Rotation},
     store::{Loaded, Opened, Slot, Store},
     token::{AccessToken, Lifetime, RefreshToken, TokenId, TokenKey, TokenSet},
 };
@@ -75,7 +75,7 @@ impl World {
         NewLogin {
             profile: server.into(),
             registration: registration(server),
-            scopes: vec!["api".into()],
+            scopes: vec!["api".into(), "mail".into()],
             resources: vec![],
             tokens,
             obtained_at: self.clock.now(),
@@ -117,6 +117,7 @@ fn registration(server: &str) -> Registration {
         device_poll_params: Parameters::new(),
         refresh_params: Parameters::new(),
         revoke_params: Parameters::new(),
+        client_capabilities: Vec::new(),
         route: Route::default(),
     }
 }
@@ -149,7 +150,7 @@ async fn own_token(handle: &Handle) -> (TokenId, String) {
 }
 
 fn request(key: Option<TokenKey>) -> TokenRequest {
-    TokenRequest { key, min_validity: None, wait: Duration::from_secs(30) }
+    TokenRequest { key, min_validity: None, wait: Duration::from_secs(30), claims: None, enable_cae: false }
 }
 
 fn value<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -164,7 +165,7 @@ async fn tokens_that_nobody_will_use_go_back_to_the_server_that_issued_them() {
     let task = tokio::spawn(task);
     handle.sign_in(world.login("one.example", tokens("A1", "R1"))).await.unwrap();
     let (id, _) = own_token(&handle).await;
-    handle.reject(id).await;
+    handle.reject(id, None).await;
     let (url, _, redemption) = world.asked().await;
     assert_eq!(url, "https://one.example/token");
     handle.sign_in(world.login("two.example", tokens("B1", "S1"))).await.unwrap();
@@ -192,7 +193,7 @@ async fn a_write_during_a_redemption_leaves_its_mark_in_the_journal() {
         async move { handle.token(&other).await.map(drop) }
     });
     let unanswered = world.asked().await;
-    handle.reject(id).await;
+    handle.reject(id, None).await;
     // The daemon ends here: the refresh token is at the server, its answer was never seen.
     task.abort();
     assert!(task.await.is_err_and(|error| error.is_cancelled()));
@@ -202,12 +203,14 @@ async fn a_write_during_a_redemption_leaves_its_mark_in_the_journal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_leaves_no_doubt_in_the_journal() {
+async fn a_refusal_leaves_no_doubt_in_the_journal_where_old_refresh_tokens_stay_good() {
     let mut world = World::new();
     let (environment, _) = world.open().await;
     let (handle, task) = prepare(SessionKey::default(), Start::SignedOut, Arc::new(environment));
     let task = tokio::spawn(task);
-    handle.sign_in(world.login("one.example", tokens("A1", "R1"))).await.unwrap();
+    let mut login = world.login("one.example", tokens("A1", "R1"));
+    login.registration.rotation = Rotation::NeverRevoke;
+    handle.sign_in(login).await.unwrap();
     let other = request(Some(TokenKey::new(["mail"], [])));
     let caller = tokio::spawn(async move { handle.token(&other).await.map(drop) });
     let (_, _, redemption) = world.asked().await;

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Command, Handle, Nudge,
+    demand::Demand,
     event::{Effect, Event, NewGrant},
     record::{self, Login, StoredPerson},
     redeem::Redemption,
@@ -38,6 +39,7 @@ use crate::{
     token::{TokenId, TokenKey, TokenSet},
 };
 
+mod demands;
 mod history;
 mod opening;
 mod recovery;
@@ -130,6 +132,7 @@ pub(crate) fn prepare(
         opening: None,
         redeeming: None,
         revokers: Vec::new(),
+        claimants: Vec::new(),
         deferred: VecDeque::new(),
     });
     (handle, task.run(slot))
@@ -155,6 +158,8 @@ struct Task {
     redeeming: Option<Arc<Login>>,
     /// Who waits for the end of a revocation.
     revokers: Vec<oneshot::Sender<RevokeResponse>>,
+    /// Who waits for a token that meets their demand.
+    claimants: Vec<demands::Claimant>,
     /// Logins, and wishes to open, that arrived during a revocation: they begin where it ends.
     deferred: VecDeque<Command>,
 }
@@ -219,10 +224,15 @@ impl Task {
                 let Nudge { key, min_validity, outcomes } = *nudge;
                 self.handle(Event::Requested { key, min_validity, outcomes }).await;
             }
-            Command::Reject { id, done } => {
-                self.handle(Event::Rejected { id }).await;
+            Command::Demand { demand, done } => {
+                let (key, demand) = *demand;
+                self.demand(key, demand, done).await;
+            }
+            Command::Reject { report, done } => {
+                let (id, challenge) = *report;
+                let reported = self.reject(id, challenge).await;
                 // A caller that has gone away needs no answer.
-                let _ = done.send(());
+                let _ = done.send(reported);
             }
             command @ (Command::SignIn { .. } | Command::Open { .. })
                 if matches!(self.state.phase, Phase::Revoking(_)) =>
@@ -256,6 +266,7 @@ impl Task {
             refresh_idle: new.refresh_idle,
             keep_alive: new.keep_alive,
             person: new.tokens.person.as_ref().map(StoredPerson::from),
+            step_up: None,
         };
         let grant = NewGrant {
             tokens: new.tokens,
@@ -300,10 +311,12 @@ impl Task {
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Open => self.start_opening(),
-                Effect::Redeem { key, attempt } if self.state.by_client_credentials() => {
-                    self.redeem_client_credentials(key, attempt);
+                Effect::Redeem { key, attempt, demand } if self.state.by_client_credentials() => {
+                    self.redeem_client_credentials(key, attempt, demand.as_ref());
                 }
-                Effect::Redeem { key, attempt } => self.redeem(key, attempt),
+                Effect::Redeem { key, attempt, demand } => self.redeem(key, attempt, demand),
+                Effect::Settled(settled) => self.settled(&settled),
+                Effect::StepUp(step_up) => self.remember_step_up(*step_up),
                 Effect::Persist => {
                     let event = self.persist().await;
                     unsettled |= matches!(event, Event::Persisted);
@@ -318,6 +331,7 @@ impl Task {
                 Effect::Forget => self.forget().await,
             }
         }
+        self.release_claimants();
         if unsettled && !redeeming && self.stored.is_some() {
             self.settle().await;
         }
@@ -327,12 +341,13 @@ impl Task {
         self.state.handle(event, self.environment.clock.now(), Chance::from_bits(random::bits()))
     }
 
-    fn redeem(&mut self, key: TokenKey, attempt: u64) {
+    fn redeem(&mut self, key: TokenKey, attempt: u64, demand: Option<Demand>) {
         let (Some(login), Some(refresh_token)) = (&self.login, self.state.refresh_token()) else { return };
         let redemption = Redemption {
             session: self.key.clone(),
             generation: self.state.generation + 1,
             key,
+            demand,
             refresh_token: refresh_token.clone(),
             login: Arc::clone(login),
             person: self.state.person().cloned(),

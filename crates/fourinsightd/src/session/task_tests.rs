@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{NoToken, Served, TokenRequest};
 use crate::{
-    testing::{World, usual},
+    testing::{SCOPES, World, usual},
     token::TokenKey,
 };
 
@@ -13,6 +13,7 @@ mod certificate;
 mod client_credentials;
 mod dialects;
 mod disk;
+mod doubt;
 mod history;
 mod logins;
 mod outages;
@@ -33,6 +34,14 @@ fn audience(scopes: &[&str], resources: &[&str]) -> TokenRequest {
 }
 
 impl World {
+    /// A world with somebody signed in to the session `default` for these resources.
+    async fn signed_in_for(resources: &[&str]) -> Self {
+        let world = Self::new().await;
+        let login = world.login("ada", &SCOPES, resources).await;
+        world.sign_in_with("default", login).await;
+        world
+    }
+
     /// A token of the session `default` on these terms.
     async fn ask(&self, request: &TokenRequest) -> Result<Arc<Served>, NoToken> {
         self.session().token(request).await

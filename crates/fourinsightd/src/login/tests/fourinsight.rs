@@ -78,6 +78,7 @@ async fn code_exchange_and_refresh_are_those_of_fourinsight_api() {
         &refresh_token,
         &own,
         grant::Purpose::Own { granted: &[], resource: None },
+        None,
         0,
     )
     .await

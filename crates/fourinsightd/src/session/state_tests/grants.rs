@@ -49,6 +49,8 @@ fn without_a_refresh_token_the_token_lives_out_and_other_audiences_need_a_person
     let mut machine = Machine::signed_in_with(tokens("A1", None, 1000), policy);
     machine.request(&other(), None);
     assert!(machine.session().entries[&other()].refused.is_some());
+    machine.at(300);
+    assert!(!machine.session().entries.contains_key(&other()), "nobody asks for it any more");
     assert_eq!(machine.state.next_deadline(), Some(START + seconds(1000)));
     machine.at(1000);
     assert!(
