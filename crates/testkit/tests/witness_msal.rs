@@ -11,7 +11,7 @@ use testkit::{
     witness::{
         ABSENT, Difference, Stage, differs,
         msal::{
-            DEVICE_LOGIN, ENTRA_LOGIN, EVERYWHERE, HOME_ACCOUNT, MAILBOX, TELEMETRY, authority,
+            DEVICE_LOGIN, DEVICE_ORDER, ENTRA_LOGIN, EVERYWHERE, HOME_ACCOUNT, MAILBOX, TELEMETRY, authority,
             entra_authority, sign_in_here, sign_in_there,
         },
         reasons::{ORDER, SAME_SCOPE},
@@ -115,7 +115,11 @@ async fn by_the_device_flow_both_send_the_same() {
     sign_in_here(&stage).await.unwrap();
     stage.renew().await.unwrap();
     stage
-        .compare(mark, &["start", "poll", "refresh"], &[EVERYWHERE, DEVICE_LOGIN, DEVICE, REFRESH].concat())
+        .compare(
+            mark,
+            &["start", "poll", "refresh"],
+            &[EVERYWHERE, DEVICE_LOGIN, DEVICE_ORDER, DEVICE, REFRESH].concat(),
+        )
         .unwrap();
 }
 
@@ -202,7 +206,7 @@ scopes = "https://api.example/read"
         .compare(
             mark,
             &["start", "poll", "refresh"],
-            &[EVERYWHERE, DEVICE_LOGIN, ENTRA_LOGIN, DEVICE, ENTRA].concat(),
+            &[EVERYWHERE, DEVICE_LOGIN, DEVICE_ORDER, ENTRA_LOGIN, DEVICE, ENTRA].concat(),
         )
         .unwrap();
 }

@@ -44,7 +44,6 @@ pub const DEVICE_LOGIN: &[Difference] = &[
         "application/json",
         "GitHub answers in a form unless asked for JSON",
     ),
-    differs("start", "form order", "client_id scope", "scope client_id", ORDER),
     differs(
         "poll",
         "form code",
@@ -52,6 +51,14 @@ pub const DEVICE_LOGIN: &[Difference] = &[
         ABSENT,
         "a name from before RFC 8628, which says device_code; theirs sends both",
     ),
+    differs("poll", "form client_info", "1", ABSENT, HOME_ACCOUNT),
+    differs("poll", "header x-client-current-telemetry", "4|*", ABSENT, TELEMETRY),
+    differs("poll", "header x-client-last-telemetry", "4|*", ABSENT, TELEMETRY),
+];
+
+/// In the same login of a client that says nothing of its capabilities.
+pub const DEVICE_ORDER: &[Difference] = &[
+    differs("start", "form order", "client_id scope", "scope client_id", ORDER),
     differs(
         "poll",
         "form order",
@@ -59,9 +66,6 @@ pub const DEVICE_LOGIN: &[Difference] = &[
         "grant_type device_code client_id",
         ORDER,
     ),
-    differs("poll", "form client_info", "1", ABSENT, HOME_ACCOUNT),
-    differs("poll", "header x-client-current-telemetry", "4|*", ABSENT, TELEMETRY),
-    differs("poll", "header x-client-last-telemetry", "4|*", ABSENT, TELEMETRY),
 ];
 
 /// In a login by the device flow at Entra for `https://api.example/read`.
