@@ -110,7 +110,7 @@ fn registration(server: &str) -> Registration {
         assertion: crate::profile::Assertion::default(),
         client_auth: ClientAuth::None.into(),
         dialect: Dialect::default(),
-        rotation: crate::profile::Rotation::default(),
+        rotation: Rotation::default(),
         authorize_params: Parameters::new(),
         code_params: Parameters::new(),
         device_params: Parameters::new(),

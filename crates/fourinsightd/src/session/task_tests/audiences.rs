@@ -1,7 +1,7 @@
 //! Other scopes and resources than the login's: each under its own key, fetched on demand, renewed while it is used.
 
 use serde_json::json;
-use testkit::practice::{Answer, Gate, Verdict};
+use testkit::practice::{Answer, Gate, Ledger, Verdict};
 use tokio::task::JoinSet;
 
 use super::{HOUR, audience};
@@ -159,8 +159,7 @@ async fn without_a_refresh_token_there_is_no_other_audience() {
 }
 
 /// The refreshes that asked for this resource.
-fn named(world: &World, resource: &str) -> usize {
-    let ledger = world.practice.ledger();
+fn named(ledger: &Ledger, resource: &str) -> usize {
     let refreshes = ledger.token_requests("refresh_token");
     refreshes.iter().filter(|refresh| refresh.form.get("resource") == Some(resource)).count()
 }
@@ -175,13 +174,13 @@ async fn an_audience_is_renewed_before_it_is_asked_for_while_it_is_used() {
     for round in 2..6 {
         pass(600).await;
         assert!(world.session().at_once(Some(&key), None).is_some());
-        world.seen(|_| named(&world, MAIL) == round).await;
+        world.seen(|ledger| named(ledger, MAIL) == round).await;
         pass(1).await;
         let next = world.session().at_once(Some(&key), None).expect("renewed before anybody waited");
         assert_ne!(next.token.id, first.token.id);
         assert_eq!(world.verdict(&next), Verdict::Live);
     }
-    assert_eq!(named(&world, FILES), 1, "nobody asked for the other one again");
+    assert_eq!(named(&world.practice.ledger(), FILES), 1, "nobody asked for the other one again");
     let ledger = world.practice.ledger();
     assert_eq!((ledger.most_redemptions(), ledger.reuse_events().len()), (1, 0));
 }
@@ -197,10 +196,10 @@ async fn an_audience_that_nobody_uses_is_fetched_once_and_forgotten() {
     let world = world.killed().await;
     assert_eq!(world.snapshot().others().count(), 0, "its record is rewritten too");
     pass(5 * HOUR).await;
-    assert_eq!(named(&world, MAIL), 1);
+    assert_eq!(named(&world.practice.ledger(), MAIL), 1);
     let second = world.ask(&audience(&["read"], &[MAIL])).await.unwrap();
     assert_ne!(second.token.id, first.token.id);
-    assert_eq!((named(&world, MAIL), world.verdict(&second)), (2, Verdict::Live));
+    assert_eq!((named(&world.practice.ledger(), MAIL), world.verdict(&second)), (2, Verdict::Live));
 }
 
 #[tokio::test(start_paused = true)]
