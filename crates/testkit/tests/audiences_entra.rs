@@ -4,8 +4,10 @@
 use std::{process::Stdio, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
+use fourinsight_ipc::message::SessionStatus;
 use serde_json::Value;
 use testkit::{
+    http::Request,
     practice::{Settings, Transport, Verdict, ledger::Entry},
     process::{Output, TIME_LIMIT},
     world::World,
@@ -15,6 +17,7 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout},
     time::timeout,
 };
+use url::Url;
 
 const OTHER: &str = "https://other.example/.default";
 const GUARDED: &str = "https://guarded.example/.default";
@@ -48,7 +51,14 @@ async fn an_api_that_lacks_consent_or_proof_leaves_the_others_alone_also_after_a
         };
         testkit::wait::until("the token's end", TIME_LIMIT, expired).await.unwrap();
         assert_ne!(living(&world, OTHER).await.unwrap(), before);
-        assert_eq!(world.home.ctl(&["status", "default"]).await.unwrap().code, Some(0));
+        let status: SessionStatus =
+            world.home.ctl(&["status", "default", "--json"]).await.unwrap().json().unwrap();
+        let known = |scope: &str| {
+            let audience = status.audiences.iter().find(|audience| audience.scope.as_deref() == Some(scope));
+            audience.unwrap_or_else(|| panic!("{scope} is not in {:?}", status.audiences))
+        };
+        assert!(known(GUARDED).problem.is_some() && known(UNCONSENTED).problem.is_some());
+        assert!(known(OTHER).problem.is_none() && status.problem.is_none(), "{status:?}");
         world = world.restart().await.unwrap();
     }
     // What was refused is asked for again after a minute at the earliest, unless the daemon has started anew.
@@ -65,13 +75,25 @@ async fn consent_comes_with_a_login_that_asks_for_the_api() {
     let world = World::over(Transport::Plain, Settings::entra(), "").await.unwrap();
     world.sign_in().await.unwrap();
     assert_eq!(token(&world, UNCONSENTED).await.unwrap().code, Some(3));
-    let login = world.home.begin_login(&["--force", "--scope", UNCONSENTED]).await.unwrap();
-    let callback = world.practice.sign_in(&login.authorization_uri, "ada").await.unwrap();
-    testkit::http::Request::get(callback).send().await.unwrap();
-    login.finish().await.unwrap().success().unwrap();
+    sign_in_again(&world, &["--scope", UNCONSENTED]).await.unwrap();
     let token = living(&world, UNCONSENTED).await.unwrap();
     assert_eq!(world.practice.access_token(&token).unwrap().audience, ["https://unconsented.example"]);
     living(&world, OTHER).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proof_comes_with_the_next_login_which_carries_what_the_server_asked_for() {
+    let world = World::over(Transport::Plain, Settings::entra(), "").await.unwrap();
+    world.sign_in().await.unwrap();
+    assert_eq!(token(&world, GUARDED).await.unwrap().code, Some(3));
+    let asked = sign_in_again(&world, &[]).await.unwrap();
+    let claims = asked.query_pairs().find(|(name, _)| name == "claims").expect("the login carries claims").1;
+    let claims: Value = serde_json::from_str(&claims).unwrap();
+    assert_eq!(claims["access_token"]["capolids"]["values"], serde_json::json!(["practice"]), "{claims}");
+    living(&world, GUARDED).await.unwrap();
+    // It is asked for once.
+    let asked = sign_in_again(&world, &[]).await.unwrap();
+    assert!(asked.query_pairs().all(|(name, _)| name != "claims"), "{asked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,6 +143,15 @@ async fn reject_all_at_once(scope: Option<&str>) -> Result<()> {
 
 async fn token(world: &World, scope: &str) -> Result<Output> {
     world.home.ctl(&["token", "--scope", scope]).await
+}
+
+/// Has the person sign in anew; gives where they were sent for that.
+async fn sign_in_again(world: &World, arguments: &[&str]) -> Result<Url> {
+    let login = world.home.begin_login(&[&["--force"], arguments].concat()).await?;
+    let asked = Url::parse(&login.authorization_uri)?;
+    Request::get(world.practice.sign_in(asked.as_str(), "ada").await?).send().await?;
+    login.finish().await?.success()?;
+    Ok(asked)
 }
 
 /// A token for this scope, which is to live.
