@@ -20,6 +20,7 @@ mod document;
 mod errors;
 mod leaks;
 mod logins;
+mod rejections;
 mod sessions;
 mod tokens;
 

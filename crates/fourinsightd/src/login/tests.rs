@@ -41,6 +41,7 @@ mod hostile;
 mod lifecycle;
 mod listener;
 mod requests;
+mod step_up;
 mod unattended;
 
 /// Everything a test holds.

@@ -33,13 +33,13 @@ use crate::{
     history::History,
     http::HttpExchange,
     login::{NewLogin, Opener},
-    random,
-    revocation::{self, Tokens},
+    random, revocation,
     store::{Slot, Store, StoreError},
-    token::{TokenId, TokenKey, TokenSet},
+    token::{TokenId, TokenKey},
 };
 
 mod demands;
+mod forgetting;
 mod history;
 mod opening;
 mod recovery;
@@ -401,41 +401,6 @@ impl Task {
             _ => {}
         }
         self.publisher.send_replace(Arc::new(snapshot));
-    }
-
-    fn revoke(&mut self) {
-        let Phase::Revoking(revoking) = &self.state.phase else { return };
-        let tokens = Tokens::of(revoking.refresh_token.as_ref(), &revoking.access_tokens);
-        let (session, login) = (self.key.clone(), self.login.clone());
-        let environment = Arc::clone(&self.environment);
-        self.work = Some(Box::pin(async move {
-            let registration = login.as_ref().map(|login| &login.registration);
-            Finished::Revoked(
-                revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
-                    .await,
-            )
-        }));
-    }
-
-    /// Best effort, apart from the session's own conversation. The tokens go back to the server that issued them.
-    fn discard(&self, tokens: TokenSet) {
-        let Some(login) = self.redeeming.clone().or_else(|| self.login.clone()) else { return };
-        let (session, environment) = (self.key.clone(), Arc::clone(&self.environment));
-        tokio::spawn(async move {
-            let tokens = Tokens::of_answer(tokens, environment.clock.now());
-            let registration = Some(&login.registration);
-            revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
-                .await;
-        });
-    }
-
-    async fn forget(&mut self) {
-        if let Err(error) = self.environment.store.delete(&self.key).await {
-            tracing::error!(session = %self.key, %error, "the record cannot be deleted; it is marked as revoking and is deleted at the next start");
-            return;
-        }
-        self.stored = None;
-        self.login = None;
     }
 }
 
