@@ -10,9 +10,11 @@ use fourinsight_ipc::{
 };
 
 mod login;
+mod profile;
 mod why;
 
 pub(crate) use login::Login;
+pub(crate) use profile::{Profile, ProfileAction, ProfileInit, ProfileShow};
 pub(crate) use why::Why;
 
 /// Sign in once; every process gets a fresh bearer token
@@ -83,6 +85,7 @@ pub(crate) enum Command {
     Status(Status),
     Why(Why),
     Revoke(Revoke),
+    Profile(Profile),
     Stop(Stop),
     Completions(Completions),
     Man(Man),
@@ -313,8 +316,12 @@ mod tests {
             include_str!("../tests/golden/help.txt"),
         );
         let mut helps = program.render_long_help().to_string();
-        for command in program.get_subcommands_mut() {
+        let mut add = |command: &mut clap::Command| {
             helps += &["\n", &"=".repeat(80), "\n", &command.render_long_help().to_string()].concat();
+        };
+        for command in program.get_subcommands_mut() {
+            add(command);
+            command.get_subcommands_mut().for_each(&mut add);
         }
         golden::check("help-long.txt", &helps, include_str!("../tests/golden/help-long.txt"));
     }

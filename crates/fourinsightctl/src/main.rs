@@ -8,6 +8,7 @@
 //! | [`browser`] | which URIs are opened, and how |
 //! | [`render`] | how times, states and foreign text look on a terminal |
 //! | [`output`] | writing to standard output and standard error |
+//! | [`package`] | where the caller's Python has `fourinsight.api` |
 //! | [`failure`] | exit codes, and the one line that explains each |
 //! | [`daemon_log`] | why the daemon did not start |
 //!
@@ -22,6 +23,7 @@ mod failure;
 #[cfg(test)]
 mod golden;
 mod output;
+mod package;
 mod render;
 mod usage;
 

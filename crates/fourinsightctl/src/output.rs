@@ -43,6 +43,13 @@ pub(crate) fn line_to_stderr(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// Writes a question to standard error, and leaves the cursor behind it.
+pub(crate) fn prompt_on_stderr(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = write!(stderr, "{text}");
+    let _ = stderr.flush();
+}
+
 /// Whether lines can be replaced on this terminal: `TERM=dumb` says that they cannot.
 pub(crate) fn can_move_the_cursor() -> bool {
     std::env::var_os("TERM").is_none_or(|kind| kind != "dumb")

@@ -26,6 +26,15 @@ fn is_harmless(letter: char) -> bool {
     !letter.is_control() && !hidden
 }
 
+/// Text as an argument of a command that can be copied into a POSIX shell.
+pub(crate) fn argument(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@+=:/,".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
+}
+
 /// A person as people know them, and the subject identifier where it says more.
 pub(crate) fn person(identity: Option<&Identity>) -> Option<String> {
     let identity = identity?;
@@ -155,6 +164,14 @@ mod tests {
         assert_eq!(clean("a\u{202e}b\u{2066}c\u{200b}d"), "a\u{fffd}b\u{fffd}c\u{fffd}d");
         assert_eq!(clean("two\nlines\tand \u{9b}31m"), "two lines and \u{fffd}31m");
         assert_eq!(clean("Zoë 李"), "Zoë 李");
+    }
+
+    #[test]
+    fn an_argument_is_quoted_where_a_shell_would_read_more_into_it() {
+        assert_eq!(argument("work-2.b"), "work-2.b");
+        assert_eq!(argument("my work"), "'my work'");
+        assert_eq!(argument("a'b$(c)"), r"'a'\''b$(c)'");
+        assert_eq!(argument(""), "''");
     }
 
     #[test]

@@ -6,22 +6,28 @@ use std::{
     collections::BTreeMap,
     fmt, io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use fourinsight_ipc::SessionKey;
 
-use crate::profile::Profile;
+use crate::profile::{Flow, Profile};
 
 mod assertion;
 mod client_auth;
+mod described;
+mod new_profile;
 mod parameters;
+mod preset;
 mod profile;
 mod rotation;
 mod secret;
 mod sessions;
 mod table;
+mod write;
 
+pub use described::Described;
+pub use new_profile::NotAdded;
 use table::{Source, Table};
 
 /// What the configuration file says.
@@ -31,6 +37,10 @@ pub struct Config {
     pub default_profile: Option<String>,
     /// The profiles, by name.
     pub profiles: BTreeMap<String, Profile>,
+    /// What each profile is made of.
+    pub described: BTreeMap<String, Described>,
+    /// What a profile is with another flow than its own, where its preset says; or why it is nothing with that.
+    other_flows: BTreeMap<(String, Flow), Result<Profile, ConfigError>>,
     /// The sessions that the daemon opens by itself, each with its profile.
     pub sessions: BTreeMap<SessionKey, String>,
 }
@@ -42,6 +52,14 @@ impl Config {
     /// The sessions that the daemon opens by itself, each with its profile.
     pub fn declared(&self) -> impl Iterator<Item = (&SessionKey, &Profile)> {
         self.sessions.iter().filter_map(|(key, name)| Some((key, self.profiles.get(name)?)))
+    }
+
+    /// The profile of a name, with a flow that a login names instead of its own.
+    pub fn with_flow(&self, name: &str, flow: Flow) -> Option<Result<Profile, ConfigError>> {
+        match self.other_flows.get(&(name.to_owned(), flow)) {
+            Some(other) => Some(other.clone()),
+            None => self.profiles.get(name).map(|profile| Ok(Profile { flow, ..profile.clone() })),
+        }
     }
 
     /// Reads a file; one that does not exist is an empty configuration.
@@ -62,10 +80,17 @@ impl Config {
         let document = source.parse()?;
         let top = Table::new(&source, &document);
         top.check_keys(&KEYS, &[])?;
-        let mut profiles = BTreeMap::new();
+        let (mut profiles, mut described, mut other_flows) =
+            <(BTreeMap<_, _>, BTreeMap<_, _>, BTreeMap<_, _>)>::default();
         if let Some(table) = top.table("profiles")? {
-            for (name, profile) in table.tables()? {
-                profiles.insert(name.to_owned(), profile::read(name, &profile)?);
+            for (name, table) in table.tables()? {
+                let (profile, of) = profile::read(name, &table, None)?;
+                for flow in preset::other_flows(of.preset, profile.flow) {
+                    let other = profile::read(name, &table, Some(flow)).map(|(profile, _)| profile);
+                    other_flows.insert((name.to_owned(), flow), other);
+                }
+                profiles.insert(name.to_owned(), profile);
+                described.insert(name.to_owned(), of);
             }
         }
         let mut default_profile = top.text("default_profile")?;
@@ -83,7 +108,7 @@ impl Config {
             Some(table) => sessions::read(&table, &profiles)?,
             None => BTreeMap::new(),
         };
-        Ok(Self { default_profile, profiles, sessions })
+        Ok(Self { default_profile, profiles, described, other_flows, sessions })
     }
 }
 
@@ -115,6 +140,8 @@ impl fmt::Display for ConfigError {
 pub struct ConfigFile {
     path: PathBuf,
     state: RwLock<State>,
+    /// Held by who writes the file.
+    writing: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -128,7 +155,8 @@ impl ConfigFile {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
         let path = path.into();
         let current = Arc::new(Config::load(&path)?);
-        Ok(Self { path, state: RwLock::new(State { current, problem: None }) })
+        let state = RwLock::new(State { current, problem: None });
+        Ok(Self { path, state, writing: Mutex::default() })
     }
 
     /// Where the file is, or would be.

@@ -99,6 +99,14 @@ pub struct Preset {
     pub settings: Vec<PresetSetting>,
     /// What a person should know before choosing it.
     pub notes: Vec<String>,
+    /// Whether its logins may need what the caller's installed `fourinsight.api` holds: see [`LoginRequest::package`].
+    ///
+    /// [`LoginRequest::package`]: super::LoginRequest::package
+    #[serde(default)]
+    pub package: bool,
+    /// Where to find what it asks for, or whom to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 /// What a preset asks for.
@@ -117,6 +125,9 @@ pub struct PresetSetting {
     /// The flows that it belongs to; empty: all.
     #[serde(default)]
     pub flows: Vec<String>,
+    /// Whether it is a secret, of which only the source is ever said: `file:PATH`, `env:NAME`.
+    #[serde(default)]
+    pub secret: bool,
 }
 
 /// Body of `POST /v1/profiles`: a new profile for the configuration file.

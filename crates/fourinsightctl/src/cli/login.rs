@@ -17,7 +17,7 @@ pub(crate) struct Login {
     /// The session to sign in
     #[arg(value_name = "KEY", default_value = "default", value_parser = super::session_key)]
     pub(crate) key: SessionKey,
-    /// The profile to sign in with, instead of the default_profile
+    /// The profile to sign in with, or a preset; else the default_profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// The way to sign in, instead of the profile's: one of the flows below
@@ -126,6 +126,12 @@ command line. Give it </dev/null inside a loop that reads lines itself.
 Where the flow device, or the text of a page, would sign in another person than
 the session had, both are shown, and you say yes or no on a terminal. Without a
 terminal the session stays as it is, and the exit code is 5.
+
+Where no profile is configured yet, or --profile names a preset that no profile
+is called by, a profile is written first: on a terminal you are asked which
+preset it begins with, and for its settings; without a terminal the exit code is
+2 and the commands are named, unless the preset needs nothing. See
+`fourinsightctl profile --help`.
 
 With --json, prints the login attempt once it has succeeded, or the session when
 it is already signed in.

@@ -29,7 +29,9 @@ mod tests {
     fn every_shell_is_taught_every_command() {
         for shell in clap_complete::Shell::value_variants() {
             let script = String::from_utf8(script(*shell)).unwrap();
-            for command in ["login", "token", "status", "why", "revoke", "stop", "completions", "man"] {
+            for command in
+                ["login", "token", "status", "why", "revoke", "profile", "stop", "completions", "man"]
+            {
                 assert!(script.contains(command), "{shell}: {command}");
             }
         }

@@ -40,13 +40,19 @@ fn roff() -> Vec<u8> {
     roff
 }
 
-/// The program's page, then one for each command, as `fourinsightctl-login`.
+/// The program's page, then one for each command and each of its parts, as `fourinsightctl-profile-init`.
 fn pages() -> Vec<Page> {
     let mut program = Cli::command();
     // Building names the commands after the program.
     program.build();
-    let commands: Vec<clap::Command> = program.get_subcommands().cloned().collect();
-    std::iter::once(program).chain(commands).map(Page::new).collect()
+    let mut pages = Vec::new();
+    add_pages(&program, &mut pages);
+    pages
+}
+
+fn add_pages(command: &clap::Command, pages: &mut Vec<Page>) {
+    pages.push(Page::new(command.clone()));
+    command.get_subcommands().for_each(|part| add_pages(part, pages));
 }
 
 #[cfg(test)]
@@ -57,9 +63,13 @@ mod tests {
     fn there_is_a_page_for_the_program_and_for_each_command() {
         let roff = String::from_utf8(roff()).unwrap();
         let titles: Vec<&str> = roff.lines().filter(|line| line.starts_with(".TH ")).collect();
-        assert_eq!(titles.len(), 9, "{titles:?}");
+        assert_eq!(titles.len(), 13, "{titles:?}");
         assert!(titles[0].starts_with(".TH fourinsightctl 1"), "{titles:?}");
         assert!(titles[1].starts_with(".TH fourinsightctl-login 1"), "{titles:?}");
+        assert!(
+            titles.iter().any(|title| title.starts_with(".TH fourinsightctl-profile-init 1")),
+            "{titles:?}"
+        );
         assert!(roff.contains("Exit codes:"));
     }
 
@@ -73,7 +83,7 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names[0], "fourinsightctl-completions.1");
-        assert_eq!(names.len(), 9);
+        assert_eq!(names.len(), 13);
         let error = write(&folder.path().join("missing")).unwrap_err();
         assert!(error.to_string().contains("--dir"), "{error}");
     }

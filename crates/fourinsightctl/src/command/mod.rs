@@ -3,6 +3,7 @@
 mod completions;
 mod login;
 mod man;
+mod profile;
 mod revoke;
 mod status;
 mod stop;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Status(options) => status::run(&Context::new(global)?, &options),
         Command::Why(options) => why::run(&Context::new(global)?, &options),
         Command::Revoke(options) => revoke::run(&Context::new(global)?, options),
+        Command::Profile(options) => profile::run(&Context::new(global)?, options),
         Command::Stop(_) => stop::run(&Context::new(global)?),
         Command::Completions(options) => completions::run(&options),
         Command::Man(options) => man::run(&options),

@@ -178,7 +178,10 @@ fn a_session_that_is_signed_in_is_left_alone() {
 fn force_signs_in_again_and_says_so_to_the_daemon() {
     let attempt = Attempt::pending(URI);
     attempt.succeeds();
-    let daemon = attempt.daemon_with(|_| signed_in());
+    let daemon = attempt.daemon_with(|request| match request.line.as_str() {
+        "GET /v1/sessions/default" => signed_in(),
+        _ => not_found(),
+    });
     let ended = daemon.run(&["login", "--force", "--no-browser", "--json"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.json()["id"], "L1");

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
 mod another_person;
+mod first_login;
 mod login;
 mod password;
+mod profile;
 mod revoke;
 mod shells;
 mod status;

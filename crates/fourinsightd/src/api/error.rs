@@ -31,6 +31,12 @@ impl ApiError {
         Self::not_found("no such login; it may have ended more than ten minutes ago")
     }
 
+    /// There is no profile of this name.
+    pub(crate) fn no_such_profile() -> Self {
+        let error = ErrorBody::new(ErrorCode::NotFound, "the configuration has no profile of that name");
+        Self(error.hint("`fourinsightctl profile list` lists those that there are"))
+    }
+
     /// A token request that brought no token.
     pub(crate) fn no_token(reason: NoToken, session: &SessionKey) -> Self {
         Self(match reason {

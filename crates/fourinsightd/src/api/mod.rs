@@ -20,6 +20,7 @@ mod error;
 mod extract;
 mod logins;
 mod openapi;
+mod profiles;
 mod rejections;
 mod sessions;
 #[cfg(test)]
@@ -52,6 +53,9 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/logins", post(logins::begin))
         .route("/v1/logins/{id}", get(logins::show).delete(logins::cancel))
         .route("/v1/logins/{id}/response", post(logins::respond))
+        .route("/v1/profiles", get(profiles::list).post(profiles::create))
+        .route("/v1/profiles/{name}", get(profiles::show))
+        .route("/v1/presets", get(profiles::presets))
         .route("/v1/version", get(daemon::version))
         .route("/v1/health", get(daemon::health))
         .route("/v1/openapi.json", get(openapi::document))

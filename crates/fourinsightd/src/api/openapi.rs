@@ -7,7 +7,7 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, ResponseBuilder},
 };
 
-use super::{ApiError, attempts, daemon, extract::Query, logins, rejections, sessions, token};
+use super::{ApiError, attempts, daemon, extract::Query, logins, profiles, rejections, sessions, token};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,6 +23,10 @@ use super::{ApiError, attempts, daemon, extract::Query, logins, rejections, sess
         logins::show,
         logins::respond,
         logins::cancel,
+        profiles::list,
+        profiles::show,
+        profiles::create,
+        profiles::presets,
         daemon::version,
         daemon::health,
         document,

@@ -20,6 +20,8 @@ mod document;
 mod errors;
 mod leaks;
 mod logins;
+mod presets;
+mod profiles;
 mod rejections;
 mod sessions;
 mod tokens;

@@ -12,11 +12,12 @@ mod assertion;
 mod choose;
 mod key;
 mod material;
+mod package;
 mod secret;
 mod sign;
 
 pub(super) use choose::{Supported, of_profile};
-pub(crate) use material::{is_unusable, needed};
+pub(crate) use material::{is_unusable, look_for, needed};
 
 /// What `client_assertion` is (RFC 7523 section 2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

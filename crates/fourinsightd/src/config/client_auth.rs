@@ -16,7 +16,7 @@ pub(super) fn read(table: &Table<'_>) -> Result<PerRequest<Option<ClientAuth>>, 
         let what = "client_auth must be one word, or a table such as { code = \"basic\", refresh = \"post\" }; correct it";
         return Err(table.error(KEY, what));
     };
-    kinds.check_keys(&["code", "refresh", "device", "revoke"], &[])?;
+    kinds.check_keys(&PerRequest::KINDS, &[])?;
     let kind = |key| kinds.text(key)?.map(|word| method(&kinds, key, &word)).transpose();
     Ok(PerRequest {
         code: kind("code")?,

@@ -2,7 +2,12 @@
 
 use url::Url;
 
-use super::{ConfigError, assertion, client_auth, parameters, rotation, secret, table::Table};
+use super::{
+    ConfigError, assertion, client_auth,
+    described::{self, Described},
+    parameters, preset, rotation, secret,
+    table::Table,
+};
 use crate::{
     authority::{ResourceStyle, allowed::AllowedEndpoint, discovery::is_endpoint},
     http::{Route, is_loopback},
@@ -35,14 +40,32 @@ const KEYS: [&str; 23] = [
     "keep_alive",
 ];
 
-/// Keys that later versions bring.
-const LATER_KEYS: [&str; 1] = ["preset"];
+/// The keys of every profile.
+pub(super) fn keys() -> Vec<&'static str> {
+    [&KEYS[..], &parameters::KEYS, &assertion::KEYS].concat()
+}
 
-pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError> {
+/// Reads a profile, and what it is made of; with another flow than its own, where its preset is made for several.
+pub(super) fn read(
+    name: &str,
+    table: &Table<'_>,
+    flow: Option<Flow>,
+) -> Result<(Profile, Described), ConfigError> {
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
         return Err(table.error("", "a profile's name is 1 to 128 visible characters; rename it"));
     }
-    table.check_keys(&[&KEYS[..], &parameters::KEYS, &assertion::KEYS].concat(), &LATER_KEYS)?;
+    let preset = preset::named(table)?;
+    table.check_keys(&[keys(), preset::keys(preset), vec![preset::KEY]].concat(), &[])?;
+    let Some(preset) = preset else {
+        return Ok((checked(name, table)?, described::of(table, None)));
+    };
+    let joined = preset::join(table, preset, flow)?;
+    let mut profile = checked(name, &table.with(&joined.entries))?;
+    profile.help = preset.help.as_deref();
+    Ok((profile, described::of(table, Some(&joined))))
+}
+
+fn checked(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError> {
     let issuer = issuer(table)?;
     let endpoints = endpoints(table)?;
     let allow_legacy = table.flag("allow_legacy")?.unwrap_or(false);
@@ -76,6 +99,7 @@ pub(super) fn read(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError
         refresh_idle: refresh_idle(table)?,
         rotation: rotation::read(table)?,
         keep_alive: table.flag("keep_alive")?.unwrap_or(true),
+        help: None,
     };
     check_endpoints(table, &profile)?;
     assertion::check(table, &profile)?;

@@ -1,7 +1,8 @@
-//! Reads where a secret is: `{ file = "…" }`, `{ env = "…" }` or `{ command = ["…"] }`.
+//! Reads where a secret is: `{ file = "…" }`, `{ env = "…" }` or `{ command = ["…"] }`; or `{ first_of = […] }` of such,
+//! and of `{ package = "…", file = "…", key = "…" }`.
 
 use super::{ConfigError, table::Table};
-use crate::profile::SecretSource;
+use crate::profile::{PackageValue, SecretSource};
 
 /// The source under this key.
 pub(super) fn read(table: &Table<'_>, key: &str) -> Result<Option<SecretSource>, ConfigError> {
@@ -12,19 +13,50 @@ pub(super) fn read(table: &Table<'_>, key: &str) -> Result<Option<SecretSource>,
     let Ok(Some(source)) = table.table(key) else {
         return fail("is never written here; use { file = \"…\" }, { env = \"…\" } or { command = [\"…\"] }");
     };
-    let sources = (source.text("file")?, source.text("env")?, source.texts("command")?);
-    let secret_source = match sources {
-        (Some(path), None, None) if !path.is_empty() => SecretSource::File(source.folder().join(path)),
-        (None, Some(name), None) if !name.is_empty() && !name.contains(['=', '\0']) => {
-            SecretSource::Env(name)
-        }
-        (None, None, Some(words)) if words.first().is_some_and(|program| !program.is_empty()) => {
-            SecretSource::Command(words)
-        }
-        _ => return fail("takes one of file, env and command, not empty; name just one"),
+    if source.has("first_of") {
+        let sources = source.table_list("first_of")?.unwrap_or_default();
+        let sources = sources.iter().map(one).collect::<Result<Option<Vec<_>>, _>>()?;
+        return match (sources, source.check_keys(&["first_of"], &[])) {
+            (Some(sources), Ok(())) if !sources.is_empty() => Ok(Some(SecretSource::FirstOf(sources))),
+            _ => fail(
+                "takes with first_of a list of file, env, command and package, and nothing else; correct it",
+            ),
+        };
+    }
+    let Some(secret_source) = one(&source)? else {
+        return fail("takes one of file, env and command, not empty; name just one");
     };
-    match source.check_keys(&["file", "env", "command"], &[]) {
+    let known: &[&str] = match secret_source {
+        SecretSource::Package(_) => &["package", "file", "key"],
+        _ => &["file", "env", "command"],
+    };
+    match source.check_keys(known, &[]) {
         Ok(()) => Ok(Some(secret_source)),
         Err(_) => fail("takes one of file, env and command and nothing else; remove the rest"),
     }
+}
+
+/// A single source; none where the table names none, or several.
+fn one(source: &Table<'_>) -> Result<Option<SecretSource>, ConfigError> {
+    if let Some(package) = source.text("package")? {
+        let (file, key) = (source.text("file")?, source.text("key")?);
+        let is_name = |text: &String| {
+            !text.is_empty() && !text.contains(['/', '\\', ':', '\0']) && !text.starts_with('.')
+        };
+        let value = file.zip(key).map(|(file, key)| PackageValue { package, file, key, folder: None });
+        return Ok(value
+            .filter(|value| is_name(&value.package) && is_name(&value.file) && !value.key.is_empty())
+            .map(SecretSource::Package));
+    }
+    let sources = (source.text("file")?, source.text("env")?, source.texts("command")?);
+    Ok(match sources {
+        (Some(path), None, None) if !path.is_empty() => Some(SecretSource::File(source.folder().join(path))),
+        (None, Some(name), None) if !name.is_empty() && !name.contains(['=', '\0']) => {
+            Some(SecretSource::Env(name))
+        }
+        (None, None, Some(words)) if words.first().is_some_and(|program| !program.is_empty()) => {
+            Some(SecretSource::Command(words))
+        }
+        _ => None,
+    })
 }

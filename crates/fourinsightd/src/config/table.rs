@@ -143,6 +143,31 @@ impl<'a> Table<'a> {
             .collect()
     }
 
+    /// What is in the table.
+    pub(super) fn entries(&self) -> &'a DeTable<'a> {
+        self.entries
+    }
+
+    /// The same table with other entries, whose places are in the same file.
+    pub(super) fn with<'b>(&self, entries: &'b DeTable<'b>) -> Table<'b>
+    where
+        'a: 'b,
+    {
+        Table { source: self.source, entries, place: self.place.clone() }
+    }
+
+    /// A list of tables.
+    pub(super) fn table_list(&self, key: &str) -> Result<Option<Vec<Table<'a>>>, ConfigError> {
+        let (source, place) = (self.source, self.place_of(key));
+        self.read(key, "a list of tables", |value| {
+            let entries = value.as_array()?.iter();
+            let table = |entry: &'a toml::Spanned<DeValue<'a>>| {
+                Some(Table { source, entries: entry.get_ref().as_table()?, place: place.clone() })
+            };
+            entries.map(table).collect()
+        })
+    }
+
     /// An error at this key, or at the table itself where the key is missing.
     pub(super) fn error(&self, key: &str, what: &str) -> ConfigError {
         self.source.error(self.place_of(key).or_else(|| self.place.clone()), what)
@@ -167,7 +192,8 @@ impl<'a> Table<'a> {
         self.entries.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value.get_ref())
     }
 
-    fn place_of(&self, key: &str) -> Option<Range<usize>> {
+    /// Where the key stands.
+    pub(super) fn place_of(&self, key: &str) -> Option<Range<usize>> {
         self.entries.keys().find(|name| name.get_ref() == key).map(toml::Spanned::span)
     }
 }

@@ -6,6 +6,8 @@ use crate::{
     profile::{Assertion, ClientAuth, Endpoints, Flow, PerRequest, ResponseMode, Rotation, SecretSource},
 };
 
+mod presets;
+
 const PATH: &str = "/etc/fourinsight/config.toml";
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -94,6 +96,7 @@ keep_alive = false
         refresh_idle: Some(604_800),
         rotation: Rotation::Grace(30),
         keep_alive: false,
+        help: None,
     };
     assert_eq!(config.profiles["work"], expected);
     assert_eq!(config.default_profile.as_deref(), Some("work"));
@@ -220,7 +223,9 @@ fn errors_name_the_line_and_what_to_do() {
         ("rotation = { grace = \"0s\" }", "or { grace = \"30s\" }"),
         ("rotation = { grace = \"30s\", s3 = \"x\" }", "unknown key `s3`"),
         ("force_params = { state = \"s3cr3t\" }", "must not set state"),
-        ("preset = \"s3cr3t\"", "preset is not supported by this version yet"),
+        ("preset = \"4insigt\"", "there is no preset `4insigt`; the nearest is `4insight`, of"),
+        ("preset = 1", "preset must be a string"),
+        ("tenant = \"s3cr3t\"", "unknown key `tenant`"),
         ("resource_style = \"s3cr3t\"", "resource_style must be \"rfc8707\", \"entra\" or \"audience\""),
         ("scopes = 1", "scopes must be a list of strings, or one string"),
         ("scopes = [\"s3 cr3t\"]", "a scope is printable ASCII"),

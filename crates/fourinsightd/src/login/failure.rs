@@ -37,9 +37,26 @@ impl LoginFailure {
         Self { why: Box::new(Why::Failure(failure.clone())), ..told.into() }
     }
 
+    /// The same; where the profile's own words can be to blame, with what its preset says about such.
+    pub(super) fn with_help(mut self, help: Option<&str>) -> Self {
+        if matches!(self.told.error, ErrorCode::AccessDenied | ErrorCode::InvalidRequest) {
+            self.told = with_help(self.told, help);
+        }
+        self
+    }
+
     /// Told in these words; the failure behind it is a refusal.
     fn refused(told: ErrorBody, failure: &Failure) -> Self {
         Self { refused: true, ..Self::undecided(told, failure) }
+    }
+}
+
+/// The error with what a profile's preset says about such.
+pub(super) fn with_help(error: ErrorBody, help: Option<&str>) -> ErrorBody {
+    match (help, error.hint.clone()) {
+        (Some(help), Some(next)) => error.hint(format!("{next}; {help}")),
+        (Some(help), None) => error.hint(help),
+        (None, _) => error,
     }
 }
 
@@ -215,6 +232,14 @@ pub(super) fn discovery(failure: &Failure) -> LoginFailure {
 pub(super) fn broken() -> ErrorBody {
     ErrorBody::new(ErrorCode::ServerError, "The login ended because of a defect in the daemon.")
         .hint("see the daemon's log, and run the login again")
+}
+
+/// The client secret is in none of its places, so there is no use in beginning.
+pub(super) fn without_secret(failure: &Failure, help: Option<&str>) -> LoginFailure {
+    let (what, next) =
+        failure.description.split_once("; ").unwrap_or((&failure.description, "correct client_secret"));
+    let told = ErrorBody::new(ErrorCode::InvalidRequest, format!("The login was not begun: {what}."));
+    LoginFailure::undecided(told.hint(help.unwrap_or(next)), failure)
 }
 
 /// Nothing was sent, and waiting does not help.

@@ -5,6 +5,7 @@
 //! | `authorize` | writes the address that the person opens |
 //! | `redirect_uri` | says where the browser comes back to |
 //! | `sockets`, `loopback` | listen there, and answer what comes |
+//! | `plan` | settles what a login is to do, by its request and the configuration |
 //! | `prepare` | makes an attempt ready, by its flow |
 //! | `awaits` | what an attempt waits for |
 //! | `pasted`, `package` | read what the person pastes when nothing can come back |
@@ -33,20 +34,16 @@ use fourinsight_ipc::{
 use tokio::sync::watch;
 
 use self::{
-    attempt::Attempt,
-    authorize::{AnswerMode, Wish},
-    failure::LoginFailure,
-    prepare::Prepared,
-    redemption::Redemption,
-    redirect_uri::RedirectUri,
+    attempt::Attempt, authorize::Wish, failure::LoginFailure, plan::Plan, prepare::Prepared,
+    redemption::Redemption, redirect_uri::RedirectUri,
 };
 use crate::{
-    authority::{Registration, discovery},
+    authority::{Registration, client_auth, discovery},
     clock::{Clock, Timestamp},
-    config::{Config, ConfigFile},
+    config::ConfigFile,
     history::History,
     http::HttpExchange,
-    profile::{Flow, Profile, ResponseMode, is_resource},
+    profile::{Flow, Profile},
     token::TokenSet,
 };
 
@@ -62,6 +59,7 @@ mod opener;
 mod package;
 mod page;
 mod pasted;
+mod plan;
 mod prepare;
 mod redemption;
 mod redirect_uri;
@@ -133,13 +131,6 @@ const MAX_PENDING: usize = 64;
 /// How long the answer to a paste waits for the outcome.
 const PASTE_WAIT: Duration = Duration::from_secs(5);
 
-/// What a login is to do: the profile with the flow that it runs, what it asks for, and what the person should know.
-struct Plan {
-    profile: Profile,
-    wish: Wish,
-    note: Option<String>,
-}
-
 impl Logins {
     /// No attempts yet.
     pub fn new(
@@ -160,6 +151,12 @@ impl Logins {
         let session = request.session;
         let plan = plan.map_err(|error| self.not_begun(&session, None, error.into()))?;
         let flow = plan.profile.flow;
+        if let Some(source) = &plan.profile.client_secret {
+            let there = client_auth::look_for(source).await;
+            there.map_err(|why| {
+                self.not_begun(&session, Some(flow), failure::without_secret(&why, plan.profile.help))
+            })?;
+        }
         let begun = match flow {
             Flow::Device => self.begin_on_device(session.clone(), plan).await,
             Flow::ClientCredentials | Flow::Certificate => self.begin_unattended(session.clone(), plan).await,
@@ -263,56 +260,6 @@ impl Logins {
         pending.map(|attempt| (attempt.session.clone(), attempt.profile.clone())).collect()
     }
 
-    /// What the request and the configuration make of each other.
-    fn plan(&self, request: &LoginRequest) -> Result<Plan, ErrorBody> {
-        let (config, problem) = match self.config.reload() {
-            Ok(config) => (config, None),
-            Err(error) => (self.config.current(), Some(error.to_string())),
-        };
-        let name = request.profile.as_ref().or(config.default_profile.as_ref());
-        let mut profile = match name.map(|name| config.profiles.get(name)) {
-            Some(Some(profile)) => profile.clone(),
-            looked_for => {
-                return Err(self.no_profile(problem, looked_for.is_some(), &config));
-            }
-        };
-        if let Some(name) = request.flow.as_deref() {
-            profile.flow = chosen_flow(name, &profile)?;
-        }
-        unattended::bring(request, &mut profile)?;
-        let mut wish = wish(request, &profile)?;
-        if !profile.flow.is_unattended() {
-            wish.step_up = self.sessions.known(&request.session).step_up_by(&profile.name).cloned();
-        }
-        let note = problem.map(|problem| {
-            format!("the configuration as it was before is used, because it now has an error: {problem}")
-        });
-        Ok(Plan { profile, wish, note })
-    }
-
-    /// Why there is nothing to sign in with.
-    fn no_profile(&self, problem: Option<String>, named: bool, config: &Config) -> ErrorBody {
-        let error = |what: &str| ErrorBody::new(ErrorCode::InvalidRequest, what);
-        let one_of = || {
-            let profiles: Vec<_> = config.profiles.keys().map(String::as_str).collect();
-            profiles.join(", ")
-        };
-        let file = self.config.path().display();
-        match problem {
-            Some(problem) => {
-                let (what, next) = problem.split_once("; ").unwrap_or((&problem, "correct it"));
-                error(&format!("The configuration has an error: {what}")).hint(next)
-            }
-            None if config.profiles.is_empty() => error("The configuration has no profile to sign in with.")
-                .hint(format!("write a [profiles.NAME] table with issuer and client_id into {file}")),
-            None if named => error("The configuration has no profile of that name.")
-                .hint(format!("use one of these: {}", one_of())),
-            None => error("No profile was named, and the configuration has no default_profile.").hint(
-                format!("name one of these with --profile, or as default_profile in {file}: {}", one_of()),
-            ),
-        }
-    }
-
     /// Cancels an earlier attempt for the session, and closes what ended attempts still listen on where that is in
     /// the way: on a fixed port, for the same session, or when there are many.
     async fn make_room(&self, session: &SessionKey, port: u16) -> Result<(), ErrorBody> {
@@ -361,58 +308,5 @@ impl Logins {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         attempts.retain(|_, attempt| attempt.ended_at().is_none_or(|ended| now.since(ended) < REMEMBERED));
         attempts
-    }
-}
-
-fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
-    let scopes = match &request.scope {
-        Some(scope) => scope.split_ascii_whitespace().map(str::to_owned).collect(),
-        None => profile.scopes.clone(),
-    };
-    // RFC 6749 section 3.3.
-    let is_token =
-        |scope: &String| scope.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
-    if !scopes.iter().all(is_token) {
-        return Err(ErrorBody::new(
-            ErrorCode::InvalidScope,
-            "A scope has a character that scopes cannot have.",
-        )
-        .hint("separate scopes by spaces; letters, digits and signs but quotation marks and backslashes"));
-    }
-    let mut resources = profile.resources.clone();
-    for resource in &request.resource {
-        if !is_resource(resource) {
-            return Err(ErrorBody::new(
-                ErrorCode::InvalidTarget,
-                "A resource is no absolute URI without a fragment.",
-            )
-            .hint("write resources as in https://api.example.com/"));
-        }
-        if !resources.contains(resource) {
-            resources.push(resource.clone());
-        }
-    }
-    let answer = match (profile.flow, profile.response_mode) {
-        (Flow::Implicit, _) => AnswerMode::Fragment,
-        (Flow::Browser, ResponseMode::FormPost) => AnswerMode::FormPost,
-        _ => AnswerMode::Query,
-    };
-    Ok(Wish { scopes, resources, force: request.force, step_up: None, answer })
-}
-
-/// The flow that the request names instead of the profile's.
-fn chosen_flow(name: &str, profile: &Profile) -> Result<Flow, ErrorBody> {
-    let refused = |what: String| ErrorBody::new(ErrorCode::InvalidRequest, what);
-    match Flow::named(name) {
-        None => {
-            let known = Flow::ALL.map(Flow::name).join(", ");
-            Err(refused("There is no such flow.".to_owned())
-                .hint(format!("use one of {known}, or leave it out")))
-        }
-        Some(flow) if flow.legacy_warning().is_some() && !profile.allow_legacy => {
-            let what = format!("The flow {} is legacy, and RFC 9700 advises against it.", flow.name());
-            Err(refused(what).hint("use another flow, or add allow_legacy = true to the profile"))
-        }
-        Some(flow) => Ok(flow),
     }
 }

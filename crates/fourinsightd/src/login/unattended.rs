@@ -94,7 +94,7 @@ impl Logins {
         self.make_room(&session, 0).await?;
         let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
         (status.warning, status.note) = (odd, note);
-        let (name, clock) = (profile.name.clone(), self.clock.clone());
+        let (name, clock, help) = (profile.name.clone(), self.clock.clone(), profile.help);
         let deadline = clock.now() + attempt::LIFE;
         let (attempt, inbox) = Attempt::new(
             clock,
@@ -112,7 +112,7 @@ impl Logins {
         drop(turn);
         let mut changes = attempt.watch();
         let (exchange, sessions) = (Arc::clone(&self.exchange), Arc::clone(&self.sessions));
-        tokio::spawn(Arc::clone(&attempt).open(opener, exchange, Arc::clone(&self.servers), sessions));
+        tokio::spawn(Arc::clone(&attempt).open(opener, exchange, Arc::clone(&self.servers), sessions, help));
         let ended = changes.wait_for(|status| status.state != LoginState::Pending);
         // Still pending after that: the caller goes on asking.
         let _ = tokio::time::timeout(WAIT, ended).await;

@@ -66,6 +66,11 @@ pub struct PerRequest<T> {
     pub revoke: T,
 }
 
+impl PerRequest<()> {
+    /// The kinds of request, by their words in the configuration.
+    pub const KINDS: [&str; 4] = ["code", "refresh", "device", "revoke"];
+}
+
 impl<T: Copy> PerRequest<T> {
     /// The same for every kind.
     pub fn all(one: T) -> Self {

@@ -1,6 +1,9 @@
 //! What a login needs: where and how a session logs in.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -13,12 +16,17 @@ use crate::{
 mod assertion;
 mod brought;
 mod client_auth;
+mod package;
+mod preset;
 mod rotation;
 
 pub use assertion::{Assertion, AssertionAlgorithm, AssertionAudience};
 pub use brought::Brought;
 pub(crate) use client_auth::one_or_each;
 pub use client_auth::{ClientAuth, PerRequest, RequestKind};
+pub use package::PackageValue;
+pub(crate) use preset::rewritten;
+pub use preset::{Kind, Missing, Preset, Setting as PresetSetting, Wrong};
 pub use rotation::Rotation;
 
 /// A profile of the configuration, checked.
@@ -79,6 +87,8 @@ pub struct Profile {
     pub rotation: Rotation,
     /// Whether the session is renewed though nobody asks for its token.
     pub keep_alive: bool,
+    /// What to say beside an error that the profile's own words can have caused; its preset's words.
+    pub help: Option<&'static str>,
 }
 
 /// Extra parameters of one kind of request, by name.
@@ -154,7 +164,7 @@ impl Profile {
 }
 
 /// How a session is signed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flow {
     /// Authorization code with PKCE through a browser and a loopback redirect (RFC 8252).
     Browser,
@@ -244,6 +254,24 @@ pub enum SecretSource {
     Env(String),
     /// What a command prints, or its first line: no shell, no standard input, 30 seconds.
     Command(Vec<String>),
+    /// A value in a Python package that is installed for whoever logs in.
+    Package(PackageValue),
+    /// The first of these that is there.
+    FirstOf(Vec<SecretSource>),
     /// The memory of this daemon: a local process brought it.
     Brought(Brought),
+}
+
+impl SecretSource {
+    /// The same source, with the folder in which the package it reads is installed for whoever logs in.
+    #[must_use]
+    pub fn installed_at(self, folder: &Path) -> Self {
+        match self {
+            Self::Package(value) => Self::Package(PackageValue { folder: Some(folder.to_owned()), ..value }),
+            Self::FirstOf(sources) => {
+                Self::FirstOf(sources.into_iter().map(|source| source.installed_at(folder)).collect())
+            }
+            other => other,
+        }
+    }
 }

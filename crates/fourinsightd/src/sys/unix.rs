@@ -20,6 +20,9 @@ use nix::sys::{
 };
 use tokio::signal::unix::{SignalKind, signal as on_signal};
 
+mod memory;
+pub(crate) use memory::give_back_memory;
+
 /// Time since the machine started, suspend included.
 pub(crate) fn boot_time() -> Duration {
     nix::time::clock_gettime(BOOT_CLOCK).map(Duration::from).unwrap_or_default()
@@ -31,6 +34,15 @@ const BOOT_CLOCK: nix::time::ClockId = nix::time::ClockId::CLOCK_BOOTTIME;
 /// The clock that counts suspend: here the monotonic one does.
 #[cfg(not(target_os = "linux"))]
 const BOOT_CLOCK: nix::time::ClockId = nix::time::ClockId::CLOCK_MONOTONIC;
+
+/// Whether this user or root owns what this describes, and nobody else can write to it. A group counts as somebody
+/// else unless it is the one that is named after the user and holds nobody beside.
+pub(crate) fn is_ours_alone(metadata: &fs::Metadata) -> bool {
+    let us = nix::unistd::geteuid().as_raw();
+    let own_group = metadata.gid() == us && metadata.uid() == us;
+    let others = if own_group { 0o002 } else { 0o022 };
+    (metadata.uid() == us || metadata.uid() == 0) && metadata.mode() & others == 0
+}
 
 /// Makes this process keep its secrets: files are private, no core is dumped, no other process of the user may
 /// read its memory, and a full file-size limit is an error rather than the end.
@@ -59,16 +71,6 @@ pub(crate) fn raise_open_files() -> u64 {
 
 /// Enough for every connection, every journal slot that is open for a moment, and every request to a server.
 const OPEN_FILES: u64 = 8192;
-
-/// Gives memory back that loading many sessions needed for a moment.
-pub(crate) fn give_back_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    #[expect(unsafe_code, reason = "the allocator of the C library has no other interface")]
-    // SAFETY: it takes a number and touches only memory that nobody holds.
-    unsafe {
-        nix::libc::malloc_trim(0);
-    }
-}
 
 /// What the daemon is asked to do from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

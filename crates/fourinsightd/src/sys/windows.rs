@@ -21,6 +21,12 @@ use windows_sys::Win32::System::{
     Threading::{CreateEventW, INFINITE, WaitForSingleObject},
 };
 
+/// Whether nobody else can write to what this describes. What a user installs is in their profile's folder, which the
+/// system lets nobody else into; there are no mode bits to ask.
+pub(crate) fn is_ours_alone(_metadata: &std::fs::Metadata) -> bool {
+    true
+}
+
 /// Time since the machine started, suspend included.
 pub(crate) fn boot_time() -> Duration {
     #[expect(unsafe_code, reason = "a system call without arguments")]

@@ -6,6 +6,7 @@ mod countdown;
 mod device;
 mod difference;
 mod paste;
+mod profile;
 mod prompt;
 mod qr;
 mod wait;
@@ -17,16 +18,22 @@ use super::{Context, why};
 use crate::{
     cli::{self, Login},
     failure::{Exit, Failure, exit_of_login, phrase},
-    output,
+    output, package,
     render::{clean, person},
 };
 
 pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
-    let request = request(options)?;
+    let mut request = request(options)?;
     if !options.force
         && let Some(session) = signed_in(context, options)?
+        && !wants_person(&session)
     {
         return already(context, &session, &request);
+    }
+    let chosen = profile::choose(context, options)?;
+    request.profile = chosen.profile;
+    if chosen.package {
+        request.package = package::folder().and_then(|folder| folder.into_os_string().into_string().ok());
     }
     wait::until_answered(&context.client, request, options)
         .and_then(|ended| finish(context, &ended.attempt, ended.said.as_deref()))
@@ -47,6 +54,21 @@ fn request(options: &Login) -> Result<LoginRequest, Failure> {
         ..LoginRequest::default()
     })
 }
+
+/// Whether somebody is signed in, but the server or an API wants more of them: that is what this login is for.
+fn wants_person(session: &SessionStatus) -> bool {
+    session.problem.as_ref().is_some_and(|problem| ANSWERED_BY_LOGIN.contains(&problem.error.as_str()))
+}
+
+/// The codes of OpenID Connect Core section 3.1.2.6, RFC 9470 section 3 and RFC 6749 section 5.2 that a login answers.
+const ANSWERED_BY_LOGIN: [&str; 6] = [
+    "interaction_required",
+    "login_required",
+    "consent_required",
+    "account_selection_required",
+    "insufficient_user_authentication",
+    "invalid_grant",
+];
 
 /// The session, if somebody is signed in. Starts the daemon, which may know a session from before.
 fn signed_in(context: &Context, options: &Login) -> Result<Option<SessionStatus>, Error> {
@@ -163,6 +185,22 @@ mod tests {
         attempt.state = state;
         attempt.error = error.map(|error| ErrorBody::new(error, "x"));
         finish(&Context { client, json: false }, &attempt, None).unwrap_err().exit
+    }
+
+    #[test]
+    fn a_session_that_wants_its_person_is_not_signed_in_enough() {
+        let mut session = SessionStatus::new(SessionKey::default(), SessionState::SignedIn);
+        assert!(!wants_person(&session));
+        for (error, wants) in [
+            ("storage_failed", false),
+            ("insufficient_user_authentication", true),
+            ("interaction_required", true),
+        ] {
+            let description = String::new();
+            session.problem =
+                Some(fourinsight_client::Problem { error: error.to_owned(), description, since: 0 });
+            assert_eq!(wants_person(&session), wants, "{error}");
+        }
     }
 
     #[test]

@@ -31,6 +31,15 @@ pub(super) async fn read_secret(source: &SecretSource) -> Result<SecretString, F
     secret::read(source).await.map_err(|why| unreadable(Material::Secret, &place(source), &why))
 }
 
+/// Whether a client secret that may be in one of several places is in one, so that a login need not begin when it
+/// cannot end. Places that a person named are looked at when the secret is needed: a command may ask something.
+pub(crate) async fn look_for(source: &SecretSource) -> Result<(), Failure> {
+    match source {
+        SecretSource::FirstOf(_) | SecretSource::Package(_) => read_secret(source).await.map(drop),
+        _ => Ok(()),
+    }
+}
+
 /// Reads a ready-made client assertion.
 pub(super) async fn read_assertion(source: &SecretSource) -> Result<SecretString, Failure> {
     secret::read(source).await.map_err(|why| unreadable(Material::Assertion, &place(source), &why))
@@ -102,6 +111,8 @@ fn place(source: &SecretSource) -> String {
             format!("the command {}", words.first().map_or("", String::as_str))
         }
         SecretSource::Brought(_) => "the daemon's memory".to_owned(),
+        SecretSource::Package(value) => format!("the Python package {}", value.package),
+        SecretSource::FirstOf(sources) => sources.iter().map(place).collect::<Vec<_>>().join(" or "),
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
+use super::package;
 use crate::profile::SecretSource;
 
 /// How long a command may run.
@@ -38,14 +39,46 @@ pub(super) enum Unreadable {
     Status(std::process::ExitStatus),
     #[error("it took longer than {} s", COMMAND_LIMIT.as_secs())]
     TooSlow,
+    #[error("it is not installed")]
+    NotInstalled,
+    #[error("others than you can write to its file or folder")]
+    Shared,
+    #[error("its file does not say what is looked for")]
+    NoMember,
+    #[error("none of them has it")]
+    Nowhere,
+}
+
+impl Unreadable {
+    /// Whether there is nothing at the place, rather than something wrong.
+    fn is_absent(&self) -> bool {
+        match self {
+            Self::Io(error) => error.kind() == io::ErrorKind::NotFound,
+            Self::Unset | Self::NotInstalled | Self::Nowhere => true,
+            _ => false,
+        }
+    }
 }
 
 /// The first line of what a source holds.
 pub(super) async fn read(source: &SecretSource) -> Result<SecretString, Unreadable> {
-    if let SecretSource::Brought(brought) = source {
-        return brought.secret().cloned().ok_or(Unreadable::Forgotten);
+    match source {
+        SecretSource::Brought(brought) => brought.secret().cloned().ok_or(Unreadable::Forgotten),
+        SecretSource::Package(value) => package::read(value).await,
+        SecretSource::FirstOf(sources) => first_of(sources).await,
+        source => first_line(&whole(source).await?),
     }
-    first_line(&whole(source).await?)
+}
+
+/// The first that is there; one that is there and cannot be read is not passed over.
+async fn first_of(sources: &[SecretSource]) -> Result<SecretString, Unreadable> {
+    for source in sources {
+        match Box::pin(read(source)).await {
+            Err(why) if why.is_absent() => {}
+            read => return read,
+        }
+    }
+    Err(Unreadable::Nowhere)
 }
 
 /// All that a source holds.
@@ -61,6 +94,10 @@ pub(super) async fn whole(source: &SecretSource) -> Result<Zeroizing<Vec<u8>>, U
             Ok(Zeroizing::new(secret.expose_secret().as_bytes().to_vec()))
         }
         SecretSource::Command(words) => from_command(words, COMMAND_LIMIT).await,
+        SecretSource::Package(_) | SecretSource::FirstOf(_) => {
+            let secret = Box::pin(read(source)).await?;
+            Ok(Zeroizing::new(secret.expose_secret().as_bytes().to_vec()))
+        }
     }
 }
 
@@ -93,7 +130,7 @@ async fn from_command(words: &[String], limit: Duration) -> Result<Zeroizing<Vec
 }
 
 /// Reads into one buffer that never moves, so that no unwiped copy stays behind.
-async fn read_limited(source: impl AsyncRead + Unpin) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(super) async fn read_limited(source: impl AsyncRead + Unpin) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut read = Zeroizing::new(Vec::with_capacity(LENGTH_LIMIT as usize + 64));
     let mut source = source.take(LENGTH_LIMIT);
     while source.read_buf(&mut *read).await? > 0 {}

@@ -41,6 +41,7 @@ fn profile() -> Profile {
         refresh_idle: None,
         rotation: crate::profile::Rotation::default(),
         keep_alive: true,
+        help: None,
     }
 }
 

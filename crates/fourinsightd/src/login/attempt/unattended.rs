@@ -22,18 +22,19 @@ impl Inbox {
 }
 
 impl Attempt {
-    /// Opens the session and signs it in.
+    /// Opens the session and signs it in. What the profile's preset says about a wrong client is said beside a refusal.
     pub(in crate::login) async fn open(
         self: Arc<Self>,
         opener: Opener,
         exchange: Arc<dyn HttpExchange>,
         servers: Arc<Cache>,
         sessions: Arc<dyn SignIn>,
+        help: Option<&'static str>,
     ) {
         let _guard = self.guard();
         let login = match opener.run(&*exchange, &servers, &self.clock).await {
             Ok(login) => login,
-            Err(why) => return self.fail(failure::client_credentials(&why)),
+            Err(why) => return self.fail(failure::client_credentials(&why).with_help(help)),
         };
         if !self.commit() {
             let token = Revocable::Access(&login.tokens.access_token);

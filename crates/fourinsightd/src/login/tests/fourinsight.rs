@@ -23,6 +23,16 @@ client_secret = { file = "secret" }
 client_auth = { code = "basic_raw", refresh = "secret_only" }
 "#;
 
+/// The same by the preset, whose secret is in the installed package.
+const PRESET: &str = r#"
+[profiles.fourinsight]
+preset = "4insight"
+authorization_endpoint = "https://4insight.example/auth"
+allowed_token_endpoints = ["https://login.example/{tenant}/oauth2/v2.0/token"]
+client_id = "11111111-2222-4333-8444-555555555555"
+client_secret = { package = "fourinsight.api", file = "_constants.json", key = "USER_CLIENT_SECRET" }
+"#;
+
 /// Answers every request with tokens, and keeps what was sent.
 #[derive(Default)]
 struct Wire(Mutex<Vec<(Method, String, HeaderMap, String)>>);
@@ -47,10 +57,21 @@ fn fields(headers: &HeaderMap) -> Vec<(&str, &str)> {
 
 #[tokio::test]
 async fn code_exchange_and_refresh_are_those_of_fourinsight_api() {
+    are_those_of_fourinsight_api(PROFILE).await;
+}
+
+#[tokio::test]
+async fn the_presets_code_exchange_and_refresh_are_those_of_fourinsight_api() {
+    are_those_of_fourinsight_api(PRESET).await;
+}
+
+async fn are_those_of_fourinsight_api(profile: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
-    std::fs::write(&path, PROFILE).unwrap();
+    std::fs::write(&path, profile).unwrap();
     std::fs::write(folder.path().join("secret"), SECRET).unwrap();
+    let constants = serde_json::json!({ "USER_CLIENT_SECRET": SECRET }).to_string();
+    std::fs::write(folder.path().join("_constants.json"), constants).unwrap();
     let (wire, sessions) = (Arc::new(Wire::default()), Arc::new(Sessions::default()));
     let logins = Logins::new(
         Arc::clone(&wire) as Arc<dyn HttpExchange>,
@@ -59,7 +80,11 @@ async fn code_exchange_and_refresh_are_those_of_fourinsight_api() {
         Arc::clone(&sessions) as Arc<dyn SignIn>,
         Arc::new(ConfigFile::open(path).unwrap()),
     );
-    let request = LoginRequest { profile: Some("fourinsight".to_owned()), ..LoginRequest::default() };
+    let request = LoginRequest {
+        profile: Some("fourinsight".to_owned()),
+        package: folder.path().to_str().map(str::to_owned),
+        ..LoginRequest::default()
+    };
     let mut status = logins.begin(request).await.unwrap();
     assert_eq!(status.authorization_uri.as_deref(), Some("https://4insight.example/auth"));
     let package = LoginResponse::pasted(format!(r#"{{"endpoint": "{ENDPOINT}", "code": "0.AX-y_z"}}"#));

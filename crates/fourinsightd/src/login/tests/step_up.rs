@@ -20,7 +20,7 @@ fn remember(sessions: &Sessions, profile: &str) {
 
 #[tokio::test]
 async fn the_authorization_request_and_the_codes_exchange_say_what_is_wanted() {
-    let world = World::new(PATIENCE);
+    let world = World::new(BY_HAND);
     remember(&world.sessions, "work");
     let begun = world.begin("default").await;
     for (name, value) in [("acr_values", "phr phrh"), ("max_age", "300"), ("claims", ACRS)] {
@@ -39,7 +39,7 @@ async fn the_authorization_request_and_the_codes_exchange_say_what_is_wanted() {
 
 #[tokio::test]
 async fn a_login_by_another_profile_is_not_bothered() {
-    let world = World::new(PATIENCE);
+    let world = World::new(BY_HAND);
     remember(&world.sessions, "other");
     let begun = world.begin("default").await;
     assert!(["acr_values", "max_age", "claims"].iter().all(|name| !begun.asked.contains_key(*name)));
@@ -49,7 +49,7 @@ async fn a_login_by_another_profile_is_not_bothered() {
 async fn the_profiles_own_parameters_are_joined() {
     let lines = "authorize_params = { max_age = \"60\", acr_values = \"basic\", claims = '{\"id_token\":{\"acr\":null}}' }\n\
                  client_capabilities = [\"cp1\"]\n";
-    let world = World::new(&format!("{PATIENCE}{lines}"));
+    let world = World::new(&format!("{BY_HAND}{lines}"));
     remember(&world.sessions, "work");
     let begun = world.begin("default").await;
     assert_eq!((begun.asked["max_age"].as_str(), begun.asked["acr_values"].as_str()), ("60", "phr phrh"));
@@ -62,7 +62,7 @@ async fn the_profiles_own_parameters_are_joined() {
 
 #[tokio::test]
 async fn the_capabilities_of_the_client_need_no_challenge() {
-    let world = World::new(&format!("{PATIENCE}client_capabilities = \"cp1\"\n"));
+    let world = World::new(&format!("{BY_HAND}client_capabilities = \"cp1\"\n"));
     let begun = world.begin("default").await;
     let cae = r#"{"access_token":{"xms_cc":{"values":["cp1"]}}}"#;
     assert_eq!(begun.asked["claims"], cae);
