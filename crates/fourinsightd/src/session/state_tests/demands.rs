@@ -111,7 +111,9 @@ fn what_the_server_itself_asks_of_a_login_is_remembered_and_kept() {
             None => machine.request(&own(), Some(seconds(999_999))),
         };
         let (attempt, _) = asks_for(&effects).unwrap();
-        let effects = machine.answer(attempt, Outcome::Refused(refusal.clone()));
+        let outcome = Outcome::Refused(refusal.clone());
+        let answered = Event::Answered { attempt, outcome, obtained_at: machine.now, id: TokenId(attempt) };
+        let effects = machine.state.handle(answered, machine.now, Chance::from_bits(0));
         let wanted = effects.iter().find_map(|effect| match effect {
             Effect::StepUp(step_up) => step_up.claims.as_ref(),
             _ => None,
