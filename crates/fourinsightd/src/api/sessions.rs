@@ -136,7 +136,12 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
             description: step_up.failure.description.clone(),
             since: step_up.since,
         });
-        status.problem = status.problem.or(wanted);
+        // What one audience lacks is told there.
+        let told = |wanted: &Problem| {
+            let mut problems = status.audiences.iter().filter_map(|audience| audience.problem.as_ref());
+            problems.any(|told| (&told.error, &told.description) == (&wanted.error, &wanted.description))
+        };
+        status.problem = status.problem.or(wanted.filter(|wanted| !told(wanted)));
     }
     status.durability = if snapshot.degraded { Durability::Degraded } else { Durability::Durable };
     status.generation = snapshot.generation;

@@ -61,7 +61,9 @@ impl Redemption {
         tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
         let claims = Demand::claims(self.demand.as_ref(), &self.login.registration);
         let granted = if self.narrowed { self.login.granted_scopes() } else { vec![] };
-        let purpose = if own { Purpose::Own { granted: &granted } } else { Purpose::Other };
+        let resource = self.login.resources.first().map(String::as_str);
+        let purpose =
+            if own { Purpose::Own { granted: &granted, resource } } else { Purpose::Other { resource } };
         let answer = match grant::refresh(
             &**exchange,
             &self.login.registration,

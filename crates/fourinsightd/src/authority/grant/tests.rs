@@ -14,7 +14,8 @@ use crate::{
     profile::{ClientAuth, PerRequest, SecretSource},
 };
 
-const OWN: Purpose<'_> = Purpose::Own { granted: &[] };
+const OWN: Purpose<'_> = Purpose::Own { granted: &[], resource: None };
+const OTHER: Purpose<'_> = Purpose::Other { resource: None };
 
 fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
@@ -52,7 +53,6 @@ async fn a_code_travels_with_its_verifier_and_the_redirect_uri() {
             ("redirect_uri", redirect_uri),
             ("code_verifier", "v3rifier"),
             ("resource", "https://one/"),
-            ("resource", "https://two/"),
             ("client_id", "abc"),
             ("audience", "x"),
         ])
@@ -75,7 +75,7 @@ async fn a_refresh_of_another_key_names_its_scopes_and_resources() {
     let mut registration = registration();
     registration.refresh_params = Parameters::from([("scope".to_owned(), "other".to_owned())]);
     let key = TokenKey::new(["b", "a", "openid"], ["https://two/", "https://one/"]);
-    refresh(&fake, &registration, &RefreshToken::new("R"), &key, Purpose::Other, None, 0).await.unwrap();
+    refresh(&fake, &registration, &RefreshToken::new("R"), &key, OTHER, None, 0).await.unwrap();
     assert_eq!(
         fake.seen()[0].form,
         pairs([
@@ -136,7 +136,7 @@ async fn each_kind_of_request_speaks_the_servers_dialect() {
                         &registration,
                         &RefreshToken::new("R"),
                         &key,
-                        if kind == "own refresh" { OWN } else { Purpose::Other },
+                        if kind == "own refresh" { OWN } else { OTHER },
                         None,
                         0,
                     )

@@ -2,7 +2,7 @@
 
 use super::{InFlight, Phase, State, requests::settled};
 use crate::{
-    authority::{Outcome, Refusal, Retry, Verdict, step_up::StepUp},
+    authority::{Outcome, Refusal, Retry, Verdict, claims::Claims, step_up::StepUp},
     clock::Timestamp,
     session::{
         demand::Ended,
@@ -71,14 +71,18 @@ impl State {
         let own = *key == session.own;
         let Arrival { now, chance, .. } = arrival;
         let mut effects = Vec::new();
-        if let Some(demand) = &begun.demand
-            && let Some(claims) = &demand.claims
+        // Only a person can bring what was asked for, and what the server names of itself (Entra does).
+        let named = refusal.failure.detail.as_ref().and_then(|detail| detail.claims.as_ref());
+        let asked = begun.demand.as_ref().and_then(|demand| demand.claims.as_ref());
+        let needs_person = matches!(refusal.verdict, Verdict::Final | Verdict::InteractionRequired);
+        if let Some(claims) = Claims::joined(named, asked)
+            && needs_person
+            && !session.by_client_credentials()
         {
-            let needs_person = matches!(refusal.verdict, Verdict::Final | Verdict::InteractionRequired);
-            if needs_person && !session.by_client_credentials() {
-                let step_up = StepUp::for_server(claims.clone(), refusal.failure.clone());
-                effects.push(Effect::StepUp(Box::new(step_up)));
-            }
+            let step_up = StepUp::for_server(claims, refusal.failure.clone());
+            effects.push(Effect::StepUp(Box::new(step_up)));
+        }
+        if let Some(demand) = begun.demand.as_ref().filter(|demand| demand.claims.is_some()) {
             let concerns_all = match refusal.verdict {
                 Verdict::PersonChanged | Verdict::Misconfigured => true,
                 Verdict::Final => own,
@@ -94,7 +98,8 @@ impl State {
                 return effects;
             }
         }
-        effects.extend(self.refused_for_all(key, refusal, now, chance, arrival));
+        let steps_up = !effects.is_empty();
+        effects.extend(self.refused_for_all(key, refusal, steps_up, chance, arrival));
         effects
     }
 
@@ -102,10 +107,11 @@ impl State {
         &mut self,
         key: &TokenKey,
         refusal: Refusal,
-        now: Timestamp,
+        steps_up: bool,
         chance: Chance,
         arrival: Arrival,
     ) -> Vec<Effect> {
+        let now = arrival.now;
         let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
         let own = *key == session.own;
         match refusal.verdict {
@@ -135,8 +141,10 @@ impl State {
             verdict => {
                 let doubted = !own && session.doubt_after(verdict, &refusal.failure, now);
                 session.entry(key.clone(), now).refuse(refused_now(refusal, now));
-                if doubted {
-                    return session.persist_doubt();
+                // The journal says only that the refresh token was sent; what came of it goes into the record, and so
+                // does what the next login must carry.
+                if doubted || steps_up {
+                    return session.write_again();
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    authority::{challenge::Challenge, claims::Claims},
+    authority::{Detail, challenge::Challenge, claims::Claims},
     session::{
         demand::{Demand, Ended},
         state::{Meaning, Reported},
@@ -97,6 +97,31 @@ fn a_refused_demand_leaves_the_token_to_the_others_and_wants_a_login() {
         assert!(matches!(ends(&again)[..], [(_, Ended::Refused(_))]), "the refusal stands for a while");
         machine.now = START + seconds(61);
         assert!(asks_for(&machine.demand(&own(), &demand("a"))).is_some());
+    }
+}
+
+#[test]
+fn what_the_server_itself_asks_of_a_login_is_remembered_and_kept() {
+    let named = Detail { claims: Some(claims("named")), ..Detail::default() };
+    let failure = failure("interaction_required").with_detail(named);
+    let refusal = Refusal { verdict: Verdict::InteractionRequired, failure };
+    for (asked, expected) in [(None, r#"{"named":null}"#), (Some("a"), r#"{"a":null,"named":null}"#)] {
+        let mut machine = Machine::signed_in();
+        let effects = match asked {
+            Some(name) => machine.demand(&own(), &demand(name)),
+            None => machine.request(&own(), Some(seconds(999_999))),
+        };
+        let (attempt, _) = asks_for(&effects).unwrap();
+        let outcome = Outcome::Refused(refusal.clone());
+        let answered = Event::Answered { attempt, outcome, obtained_at: machine.now, id: TokenId(attempt) };
+        let effects = machine.state.handle(answered, machine.now, Chance::from_bits(0));
+        let wanted = effects.iter().find_map(|effect| match effect {
+            Effect::StepUp(step_up) => step_up.claims.as_ref(),
+            _ => None,
+        });
+        assert_eq!(wanted.map(Claims::as_str), Some(expected));
+        assert!(effects.iter().any(|effect| matches!(effect, Effect::Persist)), "{effects:?}");
+        assert_eq!(machine.own_secret(), Some("A1"));
     }
 }
 
