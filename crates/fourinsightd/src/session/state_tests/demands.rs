@@ -312,6 +312,8 @@ fn capabilities_are_declared_from_the_first_wish_on() {
     assert_eq!(asked, Some(cae.clone()));
     machine.answer(attempt, granted("A2", None));
     assert!(machine.session().entries[&own()].declares_cae());
+    let late = machine.demand(&own(), &cae);
+    assert_eq!((asks_for(&late), &ends(&late)[..]), (None, &[(&cae, &Ended::Granted)][..]), "it has come");
     let (attempt, asked) = asks_for(&machine.at(750)).expect("due");
     assert_eq!(asked, Some(cae));
     machine.answer(attempt, granted("A3", None));
