@@ -156,6 +156,7 @@ impl Imports {
             return Ok(answer);
         }
         let registration = self.registration(&profile, endpoint).await?;
+        let help = profile.help;
         let adoption = Adoption {
             profile: profile.name,
             registration,
@@ -168,7 +169,7 @@ impl Imports {
             fingerprint,
         };
         let adopted = self.broker.adopt(&session, adoption).await;
-        adopted.map_err(|why| failure::not_adopted(&why, &session))?;
+        adopted.map_err(|why| failure::not_adopted(&why, &session, help))?;
         self.signed_in(&session, answer)
     }
 
