@@ -61,6 +61,11 @@ pub(super) fn find(
     }
 }
 
+/// Whether a login fits any profile, the default or another.
+pub(super) fn fits_any(config: &Config, found: &Found) -> bool {
+    config.profiles.values().any(|profile| fits(profile, found).is_some())
+}
+
 fn by_name(profile: &Profile, found: &Found, format: ImportFormat) -> Result<Fit, ErrorBody> {
     if !takes_people(profile) {
         let what =
