@@ -146,13 +146,15 @@ fn what_is_not_durable_not_whole_kept_or_only_tried_stays_where_it_is() {
 #[test]
 fn several_logins_are_listed_to_pick_from() {
     let choice = |user: &str| json!({ "pick": user, "username": user, "client_id": "one", "environment": "id.example" });
-    let daemon =
-        answering(json!({ "outcome": "choose", "choices": [choice("ada@x"), choice("eve\u{1b}[2J@x")] }));
+    let daemon = answering(
+        json!({ "outcome": "choose", "choices": [choice("ada@x"), choice("eve\u{1b}[2J@x"), choice("';id;'")] }),
+    );
     let path = write(&daemon, "cache.bin");
     let ended = daemon.run(&["import", "msal", text(&path)]);
     assert_eq!(ended.code, Some(2));
-    assert!(ended.stdout.contains("--pick 'ada@x'  ada@x, client one, at id.example"), "{ended:?}");
+    assert!(ended.stdout.contains("--pick ada@x  ada@x, client one, at id.example"), "{ended:?}");
     assert!(!ended.stdout.contains('\u{1b}'), "{ended:?}");
+    assert!(ended.stdout.contains(r"--pick ''\'';id;'\'''  "), "what is copied runs nothing: {ended:?}");
     daemon.run(&["import", "msal", text(&path), "--pick", "ada@x"]);
     assert_eq!(daemon.requests()[1].body["pick"], "ada@x");
     assert!(path.exists());

@@ -34,6 +34,7 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigFile},
     http::HttpExchange,
+    login::LONGEST_ORIGINAL,
     session::{Adoption, Shown},
     token::RefreshToken,
 };
@@ -87,6 +88,11 @@ impl Imports {
         if content.len() > LONGEST {
             return Err(ErrorBody::new(ErrorCode::PayloadTooLarge, "The file is longer than 1 MiB.")
                 .hint("name the cache itself; none is that long"));
+        }
+        if request.original_key.as_ref().is_some_and(|original| original.len() > LONGEST_ORIGINAL) {
+            let what = "The session_key of fourinsight.api is too long to be one.";
+            return Err(ErrorBody::new(ErrorCode::InvalidRequest, what)
+                .hint(format!("use one of at most {LONGEST_ORIGINAL} bytes")));
         }
         if request.format == ImportFormat::Cognite {
             return self.write_profile(cognite::read(content)?, &request);

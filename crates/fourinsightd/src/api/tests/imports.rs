@@ -101,6 +101,16 @@ async fn a_dry_run_sends_and_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_key_longer_than_any_is_refused_before_anything_is_sent() {
+    let caller = Caller::of(World::new().await);
+    let content = dictionary(&elsewhere(&caller.world).await);
+    let key = |length: usize| json!({ "original_key": "k/".repeat(length / 2), "dry_run": true });
+    assert_eq!(import(&caller, &content, key(4096)).await.status, 200);
+    let error = import(&caller, &content, key(4098)).await.is_error(400, "invalid_request");
+    assert!(error.error_description.contains("too long"), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_login_leaves_the_session_signed_out_and_says_to_sign_in() {
     let caller = Caller::of(World::new().await);
     let refresh_token = elsewhere(&caller.world).await;
