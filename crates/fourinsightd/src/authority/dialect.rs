@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Registration, microsoft, request::Form};
+use super::{Parameters, Registration, microsoft, request::Form};
 use crate::token::TokenKey;
 
 /// How a request names the API that a token is for.
@@ -76,6 +76,14 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// Leaves out what these parameters say themselves.
+    pub(super) fn leave_to(&mut self, parameters: &Parameters) {
+        if parameters.contains_key("scope") {
+            self.scopes.clear();
+        }
+        self.resources.retain(|(name, _)| !parameters.contains_key(*name));
+    }
+
     /// Adds it to a form.
     pub(super) fn push_to(&self, form: &mut Form) {
         if !self.scopes.is_empty() {

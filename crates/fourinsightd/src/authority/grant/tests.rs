@@ -70,6 +70,23 @@ async fn a_refresh_of_the_own_key_asks_for_nothing_in_particular() {
 }
 
 #[tokio::test]
+async fn the_profiles_word_on_the_own_refresh_replaces_what_it_speaks_of_and_nothing_else() {
+    let own = Purpose::Own { granted: &["a"], resource: Some("https://one/") };
+    for (name, expected) in [
+        ("scope", [("resource", "https://one/"), ("client_id", "abc"), ("scope", "mine")]),
+        ("resource", [("scope", "a"), ("client_id", "abc"), ("resource", "mine")]),
+    ] {
+        let fake = Fake::default().answer(200, "{}");
+        let mut registration = registration();
+        registration.refresh_params = Parameters::from([(name.to_owned(), "mine".to_owned())]);
+        let key = TokenKey::new(["a"], ["https://one/"]);
+        refresh(&fake, &registration, &RefreshToken::new("R"), &key, own, None, 0).await.unwrap();
+        let form = &fake.seen()[0].form;
+        assert_eq!(form[2..], pairs(expected), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_refresh_of_another_key_names_its_scopes_and_resources() {
     let fake = Fake::default().answer(200, "{}");
     let mut registration = registration();
