@@ -61,6 +61,7 @@ fn client_credentials(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
     let more =
         fields.more(&["token_url", "client_id", "client_secret", "scopes", "token_expiry_leeway_seconds"])?;
     let place = Place::of(&token_url, "/oauth2/v2.0/token", &scopes, None);
+    let host = Url::parse(&token_url).ok().and_then(|url| url.host_str().map(str::to_owned));
     let mut table = Table::new();
     if let Some(place) = place {
         place.begin(&mut table, "client_credentials");
@@ -75,8 +76,12 @@ fn client_credentials(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
     if !more.is_empty() {
         table.insert("code_params", parameters(&more));
     }
-    let note =
-        format!("the daemon reads the client secret from the variable {} of its own environment", secret.0);
+    // Whoever wrote the mapping names both: a secret of another server's must not go there unseen.
+    let host = host.as_deref().unwrap_or("the token_url");
+    let note = format!(
+        "at a login the daemon reads the client secret from the variable {} of its own environment and sends it to {host}",
+        secret.0
+    );
     Ok(Mapping { table, notes: vec![note] })
 }
 

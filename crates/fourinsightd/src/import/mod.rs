@@ -7,6 +7,7 @@
 //! | `found` | what is found, and what is wrong with a cache |
 //! | `choose` | which of several logins is meant |
 //! | `fit` | by which profile a login is taken over |
+//! | `first` | the profile of 4insight, where there is none yet |
 //! | `failure` | why one was not |
 //!
 //! Who owns a refresh token is proven by renewing it once. The session's task does so after its record is durable, and
@@ -33,6 +34,7 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigFile},
     http::HttpExchange,
+    login::LONGEST_ORIGINAL,
     session::{Adoption, Shown},
     token::RefreshToken,
 };
@@ -40,6 +42,7 @@ use crate::{
 mod choose;
 mod cognite;
 mod failure;
+mod first;
 mod fit;
 mod found;
 mod fourinsight_api;
@@ -85,6 +88,11 @@ impl Imports {
         if content.len() > LONGEST {
             return Err(ErrorBody::new(ErrorCode::PayloadTooLarge, "The file is longer than 1 MiB.")
                 .hint("name the cache itself; none is that long"));
+        }
+        if request.original_key.as_ref().is_some_and(|original| original.len() > LONGEST_ORIGINAL) {
+            let what = "The session_key of fourinsight.api is too long to be one.";
+            return Err(ErrorBody::new(ErrorCode::InvalidRequest, what)
+                .hint(format!("use one of at most {LONGEST_ORIGINAL} bytes")));
         }
         if request.format == ImportFormat::Cognite {
             return self.write_profile(cognite::read(content)?, &request);
@@ -138,8 +146,7 @@ impl Imports {
             return self.again(&owner, request, all);
         }
         let config = self.configuration()?;
-        let Fit { mut profile, endpoint } =
-            fit::find(&config, request.profile.as_deref(), login, request.format)?;
+        let (Fit { mut profile, endpoint }, first) = self.fit(&config, login, request)?;
         if let Some(folder) = &request.package {
             profile.client_secret =
                 profile.client_secret.map(|source| source.installed_at(Path::new(folder)));
@@ -153,9 +160,11 @@ impl Imports {
         answer.whole = self.is_whole(all, &fingerprint);
         answer.notes = notes(login, &endpoint, &profile.scopes, answer.whole);
         if request.dry_run {
+            answer.notes.extend(first.as_ref().map(first::would_be_written));
             return Ok(answer);
         }
         let registration = self.registration(&profile, endpoint).await?;
+        let help = profile.help;
         let adoption = Adoption {
             profile: profile.name,
             registration,
@@ -168,7 +177,10 @@ impl Imports {
             fingerprint,
         };
         let adopted = self.broker.adopt(&session, adoption).await;
-        adopted.map_err(|why| failure::not_adopted(&why, &session))?;
+        adopted.map_err(|why| failure::not_adopted(&why, &session, help))?;
+        if let Some(first) = first {
+            self.write_first(&first, &mut answer);
+        }
         self.signed_in(&session, answer)
     }
 

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use super::found::{self, Found, LOOK_AGAIN, SIGN_IN, Unusable};
 use crate::authority::json::Object;
 
+/// More logins than any cache has; comparing them all with each other would keep everyone waiting.
+const MOST: usize = 256;
+
 /// Reads a cache: a login for each person, client and host that has a refresh token.
 pub(crate) fn read(content: &str) -> Result<Vec<Found>, Unusable> {
     let cache = found::object(content)?;
@@ -41,6 +44,12 @@ pub(crate) fn read(content: &str) -> Result<Vec<Found>, Unusable> {
         // The same login under two keys: the one that was written last is the one that counts.
         if logins.get(&owner).is_none_or(|(before, _)| *before <= written) {
             logins.insert(owner, (written, found));
+        }
+        if logins.len() > MOST {
+            return Err(Unusable {
+                what: "The cache holds more logins than can be told apart.",
+                next: "sign out of some in the tool that wrote it, or sign in anew with `fourinsightctl login`",
+            });
         }
     }
     if logins.is_empty() {
@@ -126,6 +135,22 @@ mod tests {
         let text = r#"{"RefreshToken":{"whatever":{"secret":"r","environment":"LOGIN.example","client_id":"c",
             "target":null,"home_account_id":null,"last_modification_time":1769000000}}}"#;
         assert_eq!(summary(&read(text).unwrap()), [(None, Some("c"), Some("login.example"), "r")]);
+    }
+
+    #[test]
+    fn a_cache_with_more_logins_than_anybody_has_is_refused_at_once() {
+        let entry = |number: usize| {
+            format!(
+                r#""{number}":{{"secret":"c4nary","environment":"e","client_id":"c","home_account_id":"h{number}"}}"#
+            )
+        };
+        let cache = |count| {
+            let entries: Vec<_> = (0..count).map(entry).collect();
+            format!(r#"{{"RefreshToken":{{{}}}}}"#, entries.join(","))
+        };
+        assert_eq!(read(&cache(MOST)).unwrap().len(), MOST);
+        let error = read(&cache(MOST + 1)).unwrap_err();
+        assert!(error.what.contains("more logins"), "{error:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A session as it is stored: the JSON that the store seals. Wall-clock times, because the timeline of one run
 //! means nothing to the next.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fourinsight_ipc::message::Lifetime;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,6 +12,7 @@ use super::{
     doubt::Doubt,
     entry::Entry,
     opening::Opening,
+    registrations::Registrations,
     revoking::Revoking,
     signed_in::{Durability, Grant, Policy, SignedIn},
     state::Phase,
@@ -29,7 +30,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Login {
     pub(crate) profile: String,
-    pub(crate) registration: Registration,
+    #[serde(with = "super::registrations")]
+    pub(crate) registration: Arc<Registration>,
     pub(crate) scopes: Vec<String>,
     pub(crate) resources: Vec<String>,
     #[serde(default)]
@@ -56,6 +58,11 @@ pub(crate) struct Login {
 }
 
 impl Login {
+    /// The same, with its registration held once among all sessions.
+    pub(crate) fn sharing(self, registrations: &Registrations) -> Self {
+        Self { registration: registrations.share(self.registration), ..self }
+    }
+
     /// The key of what the login asked for.
     pub(crate) fn own_key(&self) -> TokenKey {
         TokenKey::new(self.scopes.iter().map(String::as_str), self.resources.iter().map(String::as_str))
@@ -64,8 +71,14 @@ impl Login {
     /// What opens the session again, when it was opened by client credentials.
     pub(crate) fn opener(&self) -> Opener {
         let (scopes, resources) = (self.scopes.clone(), self.resources.clone());
-        Opener::found(self.profile.clone(), self.registration.clone(), scopes, resources, self.keep_alive)
-            .lasting(self.lifetime)
+        Opener::found(
+            self.profile.clone(),
+            Registration::clone(&self.registration),
+            scopes,
+            resources,
+            self.keep_alive,
+        )
+        .lasting(self.lifetime)
     }
 
     /// The scope that the server named, where it is another than the login asked for.
@@ -86,7 +99,7 @@ impl Login {
 
     /// What else it can be asked for, and what that may cost.
     pub(crate) fn terms(&self) -> Terms {
-        let Registration { dialect, rotation, .. } = &self.registration;
+        let Registration { dialect, rotation, .. } = &*self.registration;
         let unbounded = dialect.resource_style == ResourceStyle::Entra;
         Terms {
             bounded: !unbounded,

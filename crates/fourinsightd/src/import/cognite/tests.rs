@@ -34,6 +34,16 @@ fn client_credentials_elsewhere_keep_their_endpoint_and_what_is_sent_beside() {
 }
 
 #[test]
+fn it_is_said_which_variable_goes_to_which_server() {
+    let mapping = read(
+        r#"{"client_credentials": {"token_url": "https://login.microsoftonline.com@collector.example/oauth2/v2.0/token",
+            "client_id": "abc", "client_secret": "${AWS_SECRET_ACCESS_KEY}", "scopes": []}}"#,
+    );
+    let notes = mapping.unwrap().notes.concat();
+    assert!(notes.contains("AWS_SECRET_ACCESS_KEY") && notes.ends_with("to collector.example"), "{notes}");
+}
+
+#[test]
 fn an_interactive_mapping_keeps_its_port_and_is_found_in_a_whole_configuration() {
     let scope = "https://api.cognitedata.com/.default";
     let entra = "https://login.microsoftonline.com/8a7b6c5d-0123-4567-89ab-0123456789ab";

@@ -68,7 +68,7 @@ impl Task {
         }
         let login = Login {
             profile: adoption.profile,
-            registration: adoption.registration,
+            registration: self.environment.registrations.share(Arc::new(adoption.registration)),
             scopes: adoption.scopes,
             resources: adoption.resources,
             refresh_idle: adoption.refresh_idle,
@@ -122,7 +122,7 @@ impl Task {
             && let Some(login) = self.login.as_mut().filter(|login| login.is_unproven())
         {
             let login = Arc::make_mut(login);
-            issuer::pin(&mut login.registration, person);
+            issuer::pin(Arc::make_mut(&mut login.registration), person);
             login.person = Some(StoredPerson::from(person));
         }
         self.adopting.as_ref()?;
