@@ -11,10 +11,7 @@ use fourinsight_client::SecretString;
 use fourinsight_ipc::platform;
 use secrecy::ExposeSecret;
 
-use super::source;
-
-/// What a renamed cache begins with; fourinsight.api reads only what begins with `token`.
-const PREFIX: &str = "taken-over.";
+use super::source::{self, TAKEN_OVER};
 
 /// How a cache was put away.
 #[derive(Debug)]
@@ -52,7 +49,7 @@ pub(super) fn retire(path: &Path, content: &SecretString, session: &str) -> io::
 fn free_name(folder: &Path, name: &OsStr) -> PathBuf {
     let taken = |path: &Path| path.symlink_metadata().is_ok() || note_of(path).symlink_metadata().is_ok();
     let named = |count: usize| {
-        let mut new = OsString::from(PREFIX);
+        let mut new = OsString::from(TAKEN_OVER);
         if count > 1 {
             new.push(format!("{count}."));
         }
