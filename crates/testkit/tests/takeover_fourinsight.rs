@@ -131,7 +131,9 @@ async fn a_login_offers_what_is_there_and_goes_on_where_that_is_declined() {
 async fn offered(stage: &Stage, answer: &str) -> Result<Screen> {
     let mut terminal = stage.home.on_a_terminal(&["login", "--profile", "4insight", "--no-browser"])?;
     terminal.wait_for("holds a login of fourinsight.api.").await?;
-    terminal.wait_for("Take it over, instead of signing in anew? Type yes or no and press Enter.\r\n").await?;
+    terminal
+        .wait_for("Take it over, instead of signing in anew? Type yes or no and press Enter.\r\n")
+        .await?;
     terminal.type_line(answer)?;
     if answer == "no" {
         terminal.wait_for("It is not shown.\r\n").await?;
@@ -157,7 +159,9 @@ fn token_file(stage: &Stage, key: Option<&str>) -> PathBuf {
 }
 
 fn is_note(entry: &std::io::Result<fs::DirEntry>) -> bool {
-    entry.as_ref().is_ok_and(|entry| Path::new(&entry.file_name()).to_string_lossy().starts_with("taken-over"))
+    entry
+        .as_ref()
+        .is_ok_and(|entry| Path::new(&entry.file_name()).to_string_lossy().starts_with("taken-over"))
 }
 
 /// Signs in with the package, as a notebook does at its first start.
