@@ -49,6 +49,7 @@ async fn one_of_two_people_is_picked_and_the_cache_goes_with_the_last() {
     stage.dry_run(&ada).await.unwrap().success().unwrap();
 
     let moved = import(&stage, &ada).await.unwrap();
+    assert!(moved.contains("Taken over as Ada Lovelace"), "{moved}");
     assert!(moved.contains("warning: ") && moved.contains("sign out of this one in the tool"), "{moved}");
     assert_eq!(stage.greeted("ada").await.unwrap(), "subject-of-ada");
     // As it says. The other goes on there.

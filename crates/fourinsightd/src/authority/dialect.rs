@@ -51,8 +51,17 @@ pub enum Purpose<'a> {
         /// The scopes to name, where the server may grant fewer when none are named.
         granted: &'a [&'a str],
     },
+    /// The same, where the server has not said yet whose the login is, and can.
+    Proof,
     /// Another one.
     Other,
+}
+
+impl Purpose<'_> {
+    /// Whether it is for the token of what the login asked for.
+    pub(super) fn is_own(self) -> bool {
+        matches!(self, Self::Own { .. } | Self::Proof)
+    }
 }
 
 /// Whether the server is Microsoft Entra, by its token endpoint or because the profile says so.
@@ -138,14 +147,16 @@ impl Dialect {
         if self.resource_style != ResourceStyle::Entra {
             return match purpose {
                 Purpose::Own { granted } => self.for_client(granted.iter().copied(), []),
+                Purpose::Proof => Wanted::default(),
                 Purpose::Other => self.for_client(key.scopes(), key.resources()),
             };
         }
         let mut wanted = self.for_client(key.scopes(), key.resources());
-        if wanted.scopes.is_empty() {
+        // Entra refuses the refresh token of a device login when `.default` has such company.
+        let alone = self.by_device && wanted.scopes.iter().any(|scope| scope.ends_with(DEFAULT));
+        if wanted.scopes.is_empty() || (purpose == Purpose::Proof && !alone) {
             add(&mut wanted.scopes, &LOGIN_SCOPES);
-        } else if !(self.by_device && wanted.scopes.iter().any(|scope| scope.ends_with(DEFAULT))) {
-            // Entra refuses the refresh token of a device login when `.default` has such company.
+        } else if !alone {
             add(&mut wanted.scopes, &[OFFLINE_ACCESS]);
         }
         wanted
@@ -245,6 +256,20 @@ mod tests {
             let resources = wanted.resources.iter().map(|(_, resource)| resource.as_str());
             let named = dialect == Dialect::default() && !own;
             assert_eq!(resources.collect::<Vec<_>>(), if named { vec![API] } else { vec![] });
+        }
+    }
+
+    #[test]
+    fn who_signed_in_is_asked_for_where_the_answer_says_it_only_then() {
+        for (dialect, scopes, asked) in [
+            (Dialect::default(), "a openid", ""),
+            (entra(false), "b a", "a b openid profile offline_access"),
+            (entra(false), "api://x/.default", "api://x/.default openid profile offline_access"),
+            (entra(true), "a", "a openid profile offline_access"),
+            (entra(true), "api://x/.default", "api://x/.default"),
+        ] {
+            let wanted = dialect.for_refresh(&TokenKey::new(scopes.split_whitespace(), []), Purpose::Proof);
+            assert_eq!((wanted.scopes.join(" ").as_str(), wanted.resources), (asked, vec![]), "{scopes}");
         }
     }
 

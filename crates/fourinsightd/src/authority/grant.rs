@@ -105,7 +105,7 @@ pub async fn refresh(
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.refresh_params;
     // What the profile itself says about the session's own refresh goes before what the dialect would say.
-    if !(matches!(purpose, Purpose::Own { .. }) && extra.contains_key("scope")) {
+    if !(purpose.is_own() && extra.contains_key("scope")) {
         registration.dialect.for_refresh(key, purpose).push_to(&mut form);
     }
     request::post(exchange, registration, RequestKind::Refresh, endpoint, form, extra, unix_now)

@@ -155,7 +155,9 @@ impl Imports {
         if request.dry_run {
             return Ok(answer);
         }
-        let registration = self.registration(&profile, endpoint).await?;
+        let mut registration = self.registration(&profile, endpoint).await?;
+        // The refresh token is of the flow by which the other tool got it, whatever the profile's own is.
+        registration.dialect.by_device = login.by_device.unwrap_or(registration.dialect.by_device);
         let adoption = Adoption {
             profile: profile.name,
             registration,
@@ -165,6 +167,7 @@ impl Imports {
             keep_alive: profile.keep_alive,
             refresh_token: login.refresh_token.clone(),
             fingerprint,
+            names_person: login.names_person,
         };
         let adopted = self.broker.adopt(&session, adoption).await;
         adopted.map_err(|why| failure::not_adopted(&why, &session))?;

@@ -59,7 +59,11 @@ impl Redemption {
         let own = self.is_own();
         tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
         let granted = if self.narrowed { self.login.granted_scopes() } else { vec![] };
-        let purpose = if own { Purpose::Own { granted: &granted } } else { Purpose::Other };
+        let purpose = match own {
+            true if self.login.asks_who() => Purpose::Proof,
+            true => Purpose::Own { granted: &granted },
+            false => Purpose::Other,
+        };
         let answer = match grant::refresh(
             &**exchange,
             &self.login.registration,

@@ -275,6 +275,7 @@ impl Task {
             keep_alive: new.keep_alive,
             person: new.tokens.person.as_ref().map(StoredPerson::from),
             imported: None,
+            names_person: false,
             lifetime: new.lifetime,
         };
         let grant = NewGrant {

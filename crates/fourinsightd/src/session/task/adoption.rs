@@ -30,6 +30,8 @@ pub(crate) struct Adoption {
     pub(crate) refresh_token: RefreshToken,
     /// Names the refresh token without revealing it, so that the same cache is known again.
     pub(crate) fingerprint: String,
+    /// Whether the other tool was told who signed in.
+    pub(crate) names_person: bool,
 }
 
 /// Why a login was not taken over. The session is as it was before.
@@ -74,6 +76,7 @@ impl Task {
             granted: None,
             person: None,
             imported: Some(adoption.fingerprint),
+            names_person: adoption.names_person,
             lifetime: Lifetime::default(),
         };
         let new = NewRefreshToken {
