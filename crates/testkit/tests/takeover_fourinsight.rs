@@ -113,6 +113,13 @@ async fn a_login_offers_what_is_there_and_goes_on_where_that_is_declined() {
     let stage = stage().await.unwrap();
     sign_in_there(&stage, None, "ada").await.unwrap();
     let arrived = stage.arrived();
+    // With nobody to agree it only says so.
+    let unattended = stage.home.ctl(&["login", "--profile", "4insight", "--no-browser"]).await.unwrap();
+    assert_ne!(unattended.code, Some(0), "{unattended:?}");
+    assert!(
+        unattended.stderr.contains("`fourinsightctl import fourinsight-api` takes it over"),
+        "{unattended:?}"
+    );
     let declined = offered(&stage, "no").await.unwrap();
     assert!(declined.shown.contains(&format!("{}/auth", stage.serving.issuer)), "{}", declined.shown);
     assert_eq!(stage.arrived(), arrived, "nothing is sent without a yes");

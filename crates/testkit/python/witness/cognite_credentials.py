@@ -7,6 +7,7 @@ import json
 import sys
 import webbrowser
 
+import msal.authority
 from cognite.client.credentials import CredentialProvider
 
 
@@ -34,6 +35,8 @@ class Browser(webbrowser.BaseBrowser):
 answers = sys.stdout
 webbrowser.register("answers", None, Browser(), preferred=True)
 given = json.loads(sys.stdin.readline())
+# Else MSAL asks Microsoft whether it knows the host of a client with a certificate.
+msal.authority.WELL_KNOWN_AUTHORITY_HOSTS = {"127.0.0.1", "localhost"}
 with contextlib.redirect_stdout(Person()):
     provider = CredentialProvider.load(given["mapping"])
     access_token = None

@@ -51,7 +51,8 @@ impl Stage {
     }
 
     /// The same with one home for both, whose user has the witnesses' virtual environment active: a person who has
-    /// the genuine program, and moves to ours.
+    /// the genuine program, and moves to ours. The variable `CLIENT_SECRET` has the secret of the last registered
+    /// client.
     pub async fn in_one_home(settings: Settings, config: &str) -> Result<Self> {
         Self::set(settings, config, None).await
     }
@@ -84,7 +85,10 @@ impl Stage {
             }
             None => {
                 let environment = python.ancestors().nth(2).context("Python is in no environment")?;
-                home = home.with_variable("VIRTUAL_ENV", &environment.to_string_lossy());
+                let secret = practice.settings().clients.last().and_then(|client| client.secret.clone());
+                home = home
+                    .with_variable("VIRTUAL_ENV", &environment.to_string_lossy())
+                    .with_variable("CLIENT_SECRET", &secret.unwrap_or_default());
                 home.path().to_owned()
             }
         };

@@ -70,7 +70,8 @@ impl Stage {
         self.leaves_alone_what_somebody_else_has(arguments, path).await
     }
 
-    async fn leaves_alone_what_somebody_else_has(&self, arguments: &[&str], path: &Path) -> Result<()> {
+    /// The same of a file that belongs to another user.
+    pub async fn leaves_alone_what_somebody_else_has(&self, arguments: &[&str], path: &Path) -> Result<()> {
         let own = fs::metadata(path)?.uid();
         if chown(path, Some(SOMEBODY_ELSE), None).is_err() {
             say("only root can give a file to another user: NOT TESTED that such a file is refused");
@@ -81,7 +82,9 @@ impl Stage {
         Ok(chown(path, Some(own), None)?)
     }
 
-    async fn leaves_alone(&self, arguments: &[&str], path: &Path, says: &str) -> Result<()> {
+    /// Insists that an import of this file fails for the reason given, repeats no secret, sends nothing, and leaves the
+    /// file as it is.
+    pub async fn leaves_alone(&self, arguments: &[&str], path: &Path, says: &str) -> Result<()> {
         let (arrived, content) = (self.arrived(), fs::read(path)?);
         let output = self.home.ctl(&[&["import"], arguments].concat()).await?;
         ensure!(matches!(output.code, Some(1 | 2)), "{output:?}");
