@@ -78,23 +78,27 @@ impl Stage {
             .replace("{python}", &python.to_string_lossy())
             .replace("{scripts}", &script::folder().to_string_lossy());
         home.write_config(&config)?;
-        let their_home = match &their_own_home {
-            Some(folder) => {
-                fs::write(folder.path().join("ca.pem"), pem)?;
-                folder.path().to_owned()
-            }
-            None => {
-                let environment = python.ancestors().nth(2).context("Python is in no environment")?;
-                let secret = practice.settings().clients.last().and_then(|client| client.secret.clone());
-                home = home
-                    .with_variable("VIRTUAL_ENV", &environment.to_string_lossy())
-                    .with_variable("CLIENT_SECRET", &secret.unwrap_or_default());
-                home.path().to_owned()
-            }
+        let their_home = if let Some(folder) = &their_own_home {
+            fs::write(folder.path().join("ca.pem"), pem)?;
+            folder.path().to_owned()
+        } else {
+            let environment = python.ancestors().nth(2).context("Python is in no environment")?;
+            let secret = practice.settings().clients.last().and_then(|client| client.secret.clone());
+            home = home
+                .with_variable("VIRTUAL_ENV", &environment.to_string_lossy())
+                .with_variable("CLIENT_SECRET", &secret.unwrap_or_default());
+            home.path().to_owned()
         };
         let daemon = Daemon::start(&home).await?;
-        let _their_own_home = their_own_home;
-        Ok(Self { practice, serving, home, python, their_home, _their_own_home, _daemon: daemon })
+        Ok(Self {
+            practice,
+            serving,
+            home,
+            python,
+            their_home,
+            _their_own_home: their_own_home,
+            _daemon: daemon,
+        })
     }
 
     /// Starts a script of `python/witness`, and gives it what it asks for as one line of JSON.
