@@ -6,7 +6,8 @@ use fourinsight_ipc::{
     Endpoint, LocationOptions, Locations, SessionKey,
     message::{
         Health, ImportRequest, ImportResponse, LoginRequest, LoginResponse, LoginStatus, NewProfile, Preset,
-        ProfileDetails, ProfileList, Rejection, RevokeResponse, SessionAttempts, SessionStatus, Version,
+        ProfileDetails, ProfileList, Rejection, RejectionResponse, RevokeResponse, SessionAttempts,
+        SessionStatus, Version,
     },
     platform::AsyncStream,
 };
@@ -83,13 +84,19 @@ impl AsyncClient {
         self.call(&calls::token_for(request)).await.map(AccessToken::new)
     }
 
-    /// Reports that an API refused this token. Nobody is given it again.
-    pub async fn reject(&self, token: &AccessToken) -> Result<(), Error> {
+    /// Reports that an API refused this token. Nobody is given it again. The answer says what becomes of it.
+    pub async fn reject(&self, token: &AccessToken) -> Result<RejectionResponse, Error> {
         self.report(token, None).await
     }
 
-    /// Reports that an API refused this token, with the `WWW-Authenticate` field that it sent.
-    pub async fn reject_with(&self, token: &AccessToken, www_authenticate: &str) -> Result<(), Error> {
+    /// Reports that an API refused this token, with the `WWW-Authenticate` field that it sent, its values joined by
+    /// commas if there were several. What it demands is asked of the server, or of the person at the next login; the
+    /// answer says which, or which scope is missing.
+    pub async fn reject_with(
+        &self,
+        token: &AccessToken,
+        www_authenticate: &str,
+    ) -> Result<RejectionResponse, Error> {
         self.report(token, Some(www_authenticate)).await
     }
 
@@ -180,7 +187,11 @@ impl AsyncClient {
         Self { shared: Arc::new(shared), autostart }
     }
 
-    async fn report(&self, token: &AccessToken, www_authenticate: Option<&str>) -> Result<(), Error> {
+    async fn report(
+        &self,
+        token: &AccessToken,
+        www_authenticate: Option<&str>,
+    ) -> Result<RejectionResponse, Error> {
         let rejection = Rejection {
             token_id: token.id().to_owned(),
             www_authenticate: www_authenticate.map(str::to_owned),

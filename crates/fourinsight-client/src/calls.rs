@@ -6,8 +6,8 @@ use fourinsight_ipc::{
     DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, SessionKey,
     message::{
         Health, ImportRequest, ImportResponse, LoginRequest, LoginResponse, LoginStatus, NewProfile,
-        PresetList, ProfileDetails, ProfileList, Rejection, RevokeResponse, SessionAttempts, SessionList,
-        SessionStatus, TokenResponse, Version,
+        PresetList, ProfileDetails, ProfileList, Rejection, RejectionResponse, RevokeResponse,
+        SessionAttempts, SessionList, SessionStatus, TokenResponse, Version,
     },
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -71,14 +71,22 @@ pub(crate) fn token_for(request: &TokenRequest) -> Request<TokenResponse> {
     for resource in &request.resources {
         parameter("resource", resource);
     }
+    if let Some(claims) = &request.claims {
+        parameter("claims", claims);
+    }
+    if request.enable_cae {
+        parameter("enable_cae", "true");
+    }
     let limit = after_waiting(request.wait.unwrap_or(DEFAULT_WAIT));
-    Request { starts_daemon: true, ..get(&path, limit) }
+    // With claims each request is a new one for the server.
+    let repeatable = request.claims.is_none();
+    Request { starts_daemon: true, repeatable, ..get(&path, limit) }
 }
 
 /// `POST /v1/sessions/{key}/rejections`
-pub(crate) fn reject(session: &SessionKey, rejection: &Rejection) -> Request<()> {
+pub(crate) fn reject(session: &SessionKey, rejection: &Rejection) -> Request<RejectionResponse> {
     let path = format!("/v1/sessions/{}/rejections", session.path_segment());
-    Request { read: |_| Ok(()), ..post(&path, &json(rejection, 0), PROMPT) }
+    post(&path, &json(rejection, 0), PROMPT)
 }
 
 /// `GET /v1/sessions/{key}`
@@ -268,6 +276,16 @@ mod tests {
             sent(&request)
         );
         assert_eq!(request.limit, Duration::from_secs(315));
+    }
+
+    #[test]
+    fn claims_are_sent_once() {
+        let demands = TokenRequest::new(SessionKey::default()).claims(r#"{"a":null}"#).enable_cae(true);
+        let request = token_for(&demands);
+        let path = "GET /v1/sessions/default/token?claims=%7B%22a%22%3Anull%7D&enable_cae=true HTTP/1.1\r\n";
+        assert!(sent(&request).starts_with(path), "{}", sent(&request));
+        assert!(request.starts_daemon && !request.repeatable);
+        assert!(token_for(&demands.claims("").enable_cae(false)).bytes.len() < request.bytes.len());
     }
 
     #[test]

@@ -52,8 +52,9 @@ pub use fourinsight_ipc::{
         Action, Attempt, AttemptOutcome, Confirm, Confirmation, Durability, Expiry, Health, Identity,
         ImportChoice, ImportFormat, ImportOutcome, ImportRequest, ImportResponse, LoginRequest,
         LoginResponse, LoginState, LoginStatus, NewProfile, Preset, PresetSetting, Problem, ProfileDetails,
-        ProfileList, ProfileSetting, ProfileStatus, Revocation, RevokeResponse, SessionAttempts,
-        SessionState, SessionStatus, SettingOrigin, TokenResponse, Version, Wanted,
+        ProfileList, ProfileSetting, ProfileStatus, RejectionOutcome, RejectionResponse, Revocation,
+        RevokeResponse, SessionAttempts, SessionState, SessionStatus, SettingOrigin, TokenResponse, Version,
+        Wanted,
     },
     platform::NotTrusted,
 };

@@ -30,12 +30,25 @@ pub struct TokenRequest {
     pub scope: Option<String>,
     /// The resources that the token is for (RFC 8707), if not the session's own.
     pub resources: Vec<String>,
+    /// What an API demands of the token (OpenID Connect Core section 5.5), a JSON object of at most 8 KiB: the token
+    /// is fetched anew, once, with it.
+    pub claims: Option<String>,
+    /// The caller can answer a claims challenge: Continuous Access Evaluation, at servers that know it.
+    pub enable_cae: bool,
 }
 
 impl TokenRequest {
     /// Asks for the session's own token.
     pub fn new(session: SessionKey) -> Self {
-        Self { session, min_validity: None, wait: None, scope: None, resources: Vec::new() }
+        Self {
+            session,
+            min_validity: None,
+            wait: None,
+            scope: None,
+            resources: Vec::new(),
+            claims: None,
+            enable_cae: false,
+        }
     }
 
     /// Below how much remaining life the daemon tries to renew first. A living token is never refused for it.
@@ -69,6 +82,23 @@ impl TokenRequest {
     #[must_use]
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
         self.resources.push(resource.into());
+        self
+    }
+
+    /// Asks for a token that meets these demands of an API, a JSON object (OpenID Connect Core section 5.5). It is
+    /// fetched anew. Whoever has the API's whole challenge reports that instead: see
+    /// [`Client::reject_with`](crate::Client::reject_with).
+    #[must_use]
+    pub fn claims(mut self, claims: impl Into<String>) -> Self {
+        self.claims = Some(claims.into());
+        self
+    }
+
+    /// Says whether the caller can answer a claims challenge, for which some servers issue tokens that live longer
+    /// and can be taken back.
+    #[must_use]
+    pub fn enable_cae(mut self, enable: bool) -> Self {
+        self.enable_cae = enable;
         self
     }
 }

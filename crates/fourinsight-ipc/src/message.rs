@@ -12,6 +12,8 @@ mod daemon;
 mod import;
 mod lifetime;
 mod profile;
+mod rejection;
+mod revocation;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
@@ -23,6 +25,8 @@ pub use profile::{
     NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,
     ProfileStatus, SettingOrigin,
 };
+pub use rejection::{Rejection, RejectionOutcome, RejectionResponse};
+pub use revocation::{Revocation, RevokeResponse};
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,17 +55,6 @@ pub struct TokenResponse {
     pub session: SessionKey,
 }
 
-/// Body of `POST /v1/sessions/{key}/rejections`: an API refused this token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Rejection {
-    /// The `token_id` of the token that was refused.
-    pub token_id: String,
-    /// The API's `WWW-Authenticate` header, if it sent one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub www_authenticate: Option<String>,
-}
-
 /// One session, without any token: `GET /v1/sessions/{key}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -70,6 +63,9 @@ pub struct SessionStatus {
     /// Its key.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub session: SessionKey,
+    /// The `session_key` of `fourinsight.api` that it was signed in for, where its key cannot say that itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_key: Option<String>,
     /// The profile it was logged in with; absent before its first login.
     pub profile: Option<String>,
     /// Where it stands.
@@ -115,6 +111,7 @@ impl SessionStatus {
     pub fn new(session: SessionKey, state: SessionState) -> Self {
         Self {
             session,
+            original_key: None,
             profile: None,
             state,
             identity: None,
@@ -223,6 +220,10 @@ pub struct Problem {
 /// Body of `POST /v1/logins`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the body, with a name and a default of its own"
+)]
 pub struct LoginRequest {
     /// The session to sign in.
     #[serde(default)]
@@ -243,6 +244,12 @@ pub struct LoginRequest {
     /// Ask the server to really ask the person again.
     #[serde(default)]
     pub force: bool,
+    /// Accept another person than the session had, without asking.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub switch_user: bool,
+    /// The `session_key` of `fourinsight.api` that `session` stands for: see [`SessionKey::of_seed`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_key: Option<String>,
     /// Flow `client_credentials`: a client identifier instead of the profile's, with its `client_secret`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
@@ -357,37 +364,6 @@ pub enum LoginState {
     Unknown,
 }
 
-/// `200` of `DELETE /v1/sessions/{key}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct RevokeResponse {
-    /// The session that is gone.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
-    pub session: SessionKey,
-    /// What the server made of it.
-    pub revocation: Revocation,
-    /// The same for people.
-    pub description: String,
-    /// Until when access tokens already handed out may still be accepted; absent when nobody knows or none is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub access_tokens_live_until: Option<i64>,
-}
-
-/// What the server made of a revocation (RFC 7009). The session is forgotten here in every case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Revocation {
-    /// The server confirmed it.
-    Revoked,
-    /// The server has no revocation endpoint.
-    Unsupported,
-    /// The server refused, or could not be reached.
-    #[serde(other)]
-    Failed,
-}
-
 #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
 fn expose_if_any<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
     secret.as_ref().map(SecretString::expose_secret).serialize(serializer)
@@ -414,7 +390,6 @@ mod tests {
     fn states_of_a_newer_daemon_are_read_as_unknown() {
         assert_eq!(serde_json::from_str::<SessionState>(r#""melted""#).unwrap(), SessionState::Unknown);
         assert_eq!(serde_json::from_str::<LoginState>(r#""melted""#).unwrap(), LoginState::Unknown);
-        assert_eq!(serde_json::from_str::<Revocation>(r#""melted""#).unwrap(), Revocation::Failed);
     }
 
     #[test]

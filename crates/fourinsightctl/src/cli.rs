@@ -6,7 +6,6 @@ use clap::{Args, Parser, Subcommand};
 use fourinsight_ipc::{
     LocationOptions, MAX_WAIT_SECONDS, SessionKey,
     duration::{self, InvalidDuration},
-    key::InvalidSessionKey,
 };
 
 mod import;
@@ -120,6 +119,15 @@ pub(crate) struct Token {
     /// may be repeated
     #[arg(long = "resource", value_name = "URI")]
     pub(crate) resources: Vec<String>,
+    /// Fetch a token anew that meets these demands of an API: a JSON object
+    ///
+    /// What an API demands is in the claims of its WWW-Authenticate (OpenID
+    /// Connect Core section 5.5). They are no secret.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) claims: Option<String>,
+    /// Say that whoever uses the token can answer a claims challenge
+    #[arg(long)]
+    pub(crate) enable_cae: bool,
     /// Print a whole header line: "Authorization: Bearer ..."
     #[arg(long, conflicts_with = "json")]
     pub(crate) header: bool,
@@ -193,8 +201,11 @@ pub(crate) fn join_scopes(scopes: &[String]) -> Option<String> {
     if words.is_empty() { None } else { Some(words.join(" ")) }
 }
 
-fn session_key(text: &str) -> Result<SessionKey, InvalidSessionKey> {
-    SessionKey::new(text)
+/// Of a wrong key nothing is repeated: it may be an address or a token that was pasted in the wrong place.
+fn session_key(text: &str) -> Result<SessionKey, String> {
+    SessionKey::new(text).map_err(|error| {
+        format!("{error}; one of fourinsight.api has another KEY here, which `fourinsightctl status` shows beside it")
+    })
 }
 
 fn wait(text: &str) -> Result<Duration, String> {

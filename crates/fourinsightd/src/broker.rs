@@ -13,7 +13,7 @@ use crate::{
     authority::issuer::PinnedIssuer,
     history::History,
     login::{Known, NewLogin, Opener, SignIn, SignedInAs},
-    session::{Adoption, Environment, Handle, NotAdopted, Opened, Shown, Start, prepare, record},
+    session::{Adoption, Environment, Handle, NotAdopted, Opened, Shown, Snapshot, Start, prepare, record},
     store::Loaded,
 };
 
@@ -117,6 +117,26 @@ impl Broker {
     }
 }
 
+/// Which of these sessions are signed in as the same person, with the same client, as this other one; by key.
+pub(crate) fn others_of(session: &Handle, among: Vec<Handle>) -> Vec<SessionKey> {
+    let Some(owner) = owner(&session.snapshot()) else { return Vec::new() };
+    let is_shared = |other: &Handle| {
+        let snapshot = other.snapshot();
+        snapshot.shown == Shown::SignedIn && self::owner(&snapshot).as_ref() == Some(&owner)
+    };
+    let others = among.into_iter().filter(|other| other.key != session.key && is_shared(other));
+    let mut others: Vec<_> = others.map(|other| other.key).collect();
+    others.sort();
+    others
+}
+
+/// To whom a server granted what a session holds: the client, and the person with who vouches for them.
+fn owner(snapshot: &Snapshot) -> Option<(String, String, String)> {
+    let login = snapshot.login.as_ref()?;
+    let person = snapshot.person.clone().or_else(|| login.person())?;
+    Some((login.registration.client_id.clone(), person.issuer, person.subject))
+}
+
 impl SignIn for Broker {
     fn known(&self, session: &SessionKey) -> Known {
         let Some(snapshot) = self.session(session).map(|session| session.snapshot()) else {
@@ -130,10 +150,14 @@ impl SignIn for Broker {
                 person.map_or(SignedInAs::Unknown, SignedInAs::Person)
             }
         };
+        let known = login.filter(|_| signed_in_as != SignedInAs::Nobody);
         Known {
+            profile: known.map(|login| login.profile.clone()),
+            original_key: known.and_then(|login| login.original_key.clone()),
             pinned_endpoint: login.and_then(|login| login.registration.pinned_endpoint.clone()),
             pinned_issuer: login.and_then(|login| PinnedIssuer::of(&login.registration)),
             signed_in_as,
+            step_up: login.and_then(|login| login.step_up.as_deref().cloned()),
         }
     }
 

@@ -63,7 +63,13 @@ pub(crate) async fn revoke(
         Some(registration) => at_server(exchange, registration, &tokens, &living, clock).await,
         None => (Revocation::Revoked, "nobody was signed in; there was nothing to revoke".to_owned(), None),
     };
-    let response = RevokeResponse { session, revocation, description, access_tokens_live_until: live_until };
+    let response = RevokeResponse {
+        session,
+        revocation,
+        description,
+        access_tokens_live_until: live_until,
+        others: Vec::new(),
+    };
     Ended { response, failure }
 }
 

@@ -117,7 +117,7 @@ impl World {
             &code,
             &verifier,
             redirect_uri,
-            &resources,
+            grant::Wanted { resources: &resources, claims: None },
             unix_now,
         );
         let answer = answer.await.unwrap();
@@ -127,6 +127,7 @@ impl World {
             panic!("the practice server refused a login")
         };
         NewLogin {
+            original_key: None,
             profile: "work".to_owned(),
             registration,
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
@@ -306,7 +307,13 @@ fn copy_files(from: &Path, to: &Path) {
 
 /// A token request on the usual terms.
 pub(crate) fn usual() -> TokenRequest {
-    TokenRequest { key: None, min_validity: None, wait: Duration::from_secs(30) }
+    TokenRequest {
+        key: None,
+        min_validity: None,
+        wait: Duration::from_secs(30),
+        claims: None,
+        enable_cae: false,
+    }
 }
 
 /// A session key.
@@ -355,6 +362,7 @@ pub(crate) fn registration() -> Registration {
         device_poll_params: Parameters::new(),
         refresh_params: Parameters::new(),
         revoke_params: Parameters::new(),
+        client_capabilities: Vec::new(),
         route: Route::default(),
     }
 }

@@ -131,6 +131,8 @@ pub struct Person {
     pub subject: String,
     /// A name for people.
     pub name: Option<String>,
+    /// What the server recognises the person by when they sign in again (OpenID Connect Core section 3.1.2.1).
+    pub login_hint: Option<String>,
 }
 
 impl Person {

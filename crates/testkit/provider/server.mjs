@@ -8,6 +8,7 @@ import { createServer } from 'node:http';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { Provider } from 'oidc-provider';
 import { Ledger } from './ledger.mjs';
+import { resourceIndicators } from './resources.mjs';
 
 const settings = JSON.parse(process.argv[2] ?? '{}');
 
@@ -33,7 +34,7 @@ const secrets = {
 };
 // What the client of private_key_jwt signs with.
 const clientKey = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const ledger = new Ledger(Object.values(secrets));
+const ledger = new Ledger(Object.values(secrets), settings.answer_delay);
 const provider = new Provider(issuer, configuration(settings, secrets, clientKey.publicKey));
 ledger.listen(provider);
 provider.on('server_error', (_ctx, error) => console.error(error));
@@ -59,6 +60,8 @@ function configuration(
   {
     access_token_life: accessTokenLife = 600,
     refresh_token_life: refreshTokenLife = 24 * 3600,
+    resources = {},
+    remembers_resources: remembersResources = true,
   },
   {
     confidential, oracle, basic, post, jwt,
@@ -116,12 +119,13 @@ function configuration(
       deviceFlow: { enabled: true },
       devInteractions: { enabled: true },
       introspection: { enabled: true },
+      resourceIndicators: resourceIndicators(resources, remembersResources),
       revocation: { enabled: true },
       userinfo: { enabled: true },
     },
     rotateRefreshToken: true,
     ttl: {
-      AccessToken: accessTokenLife,
+      AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? accessTokenLife,
       AuthorizationCode: 60,
       Grant: refreshTokenLife,
       IdToken: 3600,

@@ -10,6 +10,7 @@
 //! | [`browser`] | walks login pages over HTTP as a browser would |
 //! | [`chromium`] | a real browser, for what HTTP alone does not show |
 //! | [`process`] | the real programs, each run in a home of its own |
+//! | [`world`] | the same with a practice server, from a login to its end |
 //! | [`demo`], [`mod@bench`] | `cargo xtask demo` and `bench` |
 //! | [`load`] | many client processes at once |
 //! | [`leak`] | searches what was written for secrets |
@@ -30,3 +31,4 @@ pub mod provider;
 pub mod python;
 pub mod wait;
 pub mod witness;
+pub mod world;

@@ -9,6 +9,8 @@ use crate::provider::Oracle;
 pub struct Orders {
     /// The session whose token it asks for.
     pub session: String,
+    /// The resources that it asks for in turn, each for itself; none: the session's own token.
+    pub resources: Vec<String>,
     /// When it ends, in Unix milliseconds.
     pub until: i64,
     /// The longest pause between two asks, in milliseconds.
@@ -24,12 +26,16 @@ pub struct Ask {
     pub asked_at: i64,
     /// When it was answered, in Unix milliseconds.
     pub answered_at: i64,
+    /// The resource that it asked for.
+    pub resource: Option<String>,
     /// The token that it was handed; empty when there was none.
     pub access_token: String,
     /// The seconds that the token had left, by the daemon.
     pub expires_in: Option<u64>,
     /// The provider's verdict, asked for at once.
     pub active: bool,
+    /// The resource that the token is for, by the provider.
+    pub audience: Option<String>,
     /// What went wrong.
     pub error: Option<String>,
 }

@@ -78,7 +78,8 @@ async fn a_second_login_is_made_only_when_it_would_change_nothing_unasked() {
     assert!(scope.contains("api:write") && scope.contains("--force"), "{scope}");
     assert_eq!(provider.ledger().await.unwrap().token_requests.len(), requests);
 
-    let (forced, _) = home.login(&["--force", "--profile", "other"], &Answer::allow("grace")).await.unwrap();
+    let switching = ["--force", "--switch-user", "--profile", "other"];
+    let (forced, _) = home.login(&switching, &Answer::allow("grace")).await.unwrap();
     assert!(said(&forced).contains("grace of Practice"), "{forced:?}");
     let token = home.ctl(&["token"]).await.unwrap().success().unwrap();
     assert_eq!(provider.introspect(&token).await.unwrap().sub.as_deref(), Some("grace"));

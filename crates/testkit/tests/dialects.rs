@@ -1,128 +1,18 @@
 //! The real programs against the practice server in the dialects of Entra, GitHub, Auth0 and 4insight, over TLS: from
 //! the login to a refresh, a refusal and a revocation.
 
-use std::{fs, process::Stdio, time::Duration};
+use std::{process::Stdio, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use testkit::{
-    http::Request,
-    leak::Search,
-    practice::{
-        Answer, Client, DeviceFlow, Endpoint, Practice, Serving, Settings, Transport, Verdict, ledger::Entry,
-    },
-    process::{Daemon, Home, Output, TIME_LIMIT},
+    practice::{Answer, Client, DeviceFlow, Endpoint, Settings, Verdict, ledger::Entry},
+    process::{Home, Output, TIME_LIMIT},
+    world::World,
 };
 use tokio::{io::AsyncWriteExt as _, time::timeout};
-use url::Url;
 
 /// A life that the daemon outlives many times in a test.
 const SHORT: Duration = Duration::from_secs(4);
-
-struct World {
-    practice: Practice,
-    serving: Serving,
-    home: Home,
-    daemon: Daemon,
-}
-
-impl World {
-    /// A server, and a daemon with its profile and these lines besides, where `{secret}` is a file with the
-    /// secret of the confidential client.
-    async fn new(settings: Settings, lines: &str) -> Result<Self> {
-        let practice = Practice::new(settings);
-        let serving = practice.serve(Transport::Tls, 0).await?;
-        let home = Home::new("")?.with_variable("FOURINSIGHT_LOG", "trace");
-        let (ca, secret) = (home.path().join("ca.pem"), home.path().join("secret"));
-        fs::write(&ca, serving.ca_pem.as_deref().context("a CA")?)?;
-        fs::write(&secret, Client::confidential().secret.context("the client has a secret")?)?;
-        let lines = lines.replace("{secret}", &format!("{{ file = \"{}\" }}", secret.display()));
-        home.write_config(&format!(
-            "[profiles.practice]\n{}tls_ca_file = \"{}\"\n{lines}\n",
-            practice.profile(&serving),
-            ca.display()
-        ))?;
-        let daemon = Daemon::start(&home).await?;
-        Ok(Self { practice, serving, home, daemon })
-    }
-
-    /// A login in the browser.
-    async fn sign_in(&self) -> Result<String> {
-        let login = self.home.begin_login(&[]).await?;
-        let callback = self.practice.sign_in(&login.authorization_uri, "ada").await?;
-        let answer = Request::get(callback.clone()).send().await?;
-        let page: Url = answer.redirect(&callback).context("the listener shows no page")?;
-        Request::get(page).send().await?;
-        login.finish().await?.success()
-    }
-
-    /// A login by the device flow.
-    async fn sign_in_by_device(&self) -> Result<String> {
-        let login = self.home.begin_device_login(&[]).await?;
-        let uri = login.login.authorization_uri.clone();
-        self.practice.answer_device(&uri, &login.user_code, Some("ada")).await?;
-        login.login.finish().await?.success()
-    }
-
-    async fn living_token(&self) -> Result<String> {
-        let token = self.home.ctl(&["token"]).await?.success()?;
-        ensure!(self.practice.verdict(&token) == Verdict::Live, "the token is dead");
-        Ok(token)
-    }
-
-    /// Has the token renewed, and gives the new one.
-    async fn renewed_token(&self) -> Result<String> {
-        let old = self.living_token().await?;
-        let life = self.practice.settings().access_token_life.as_secs();
-        self.home.ctl(&["token", "--min-validity", &life.to_string()]).await?.success()?;
-        let token = self.living_token().await?;
-        ensure!(token != old, "the token was not renewed:\n{}", self.daemon.log());
-        Ok(token)
-    }
-
-    /// Waits for so many refreshes, which the daemon makes by itself where tokens are short-lived, and then still
-    /// has a token to give.
-    async fn keeps_refreshing(&self, count: usize) -> Result<()> {
-        let enough = self.practice.wait_until(|ledger| ledger.refreshes().len() >= count);
-        timeout(TIME_LIMIT, enough).await.context("the daemon does not refresh")?;
-        self.home.ctl(&["token"]).await?.success().map(drop)
-    }
-
-    /// Rejects the token as an API would.
-    async fn reject(&self) -> Result<()> {
-        let answer: serde_json::Value = self.home.ctl(&["token", "--json"]).await?.json()?;
-        let rejection = serde_json::json!({ "token_id": answer["token_id"] });
-        let rejected = self.home.post("/v1/sessions/default/rejections", &rejection).await?;
-        ensure!(rejected.status == 202, "{}", rejected.text());
-        Ok(())
-    }
-
-    /// The requests with this `grant_type`.
-    fn requests(&self, grant_type: &str) -> Vec<Entry> {
-        self.practice.ledger().token_requests(grant_type).into_iter().cloned().collect()
-    }
-
-    /// The family is dead, and with it the login: the next renewal finds that out, and asks for a new login.
-    async fn loses_its_login(&self) -> Result<()> {
-        let token = self.living_token().await?;
-        self.practice.revoke_all();
-        self.reject().await?;
-        let output = self.home.ctl(&["token"]).await?;
-        ensure!(output.code == Some(3), "{output:?}");
-        ensure!(!output.stdout.contains(&token), "a dead token was served");
-        Ok(())
-    }
-
-    /// Insists that nothing below the home holds a secret but those that a test put there.
-    fn has_no_leak(&self) -> Result<()> {
-        let ledger = self.practice.ledger();
-        let search = Search::new(ledger.secrets().iter().map(|secret| secret.text.as_str()));
-        for (path, content) in self.home.files()? {
-            let own = path.ends_with("secret") || path.ends_with("config.toml");
-            ensure!(own || search.leaks(&content).is_empty(), "a secret in {}", path.display());
-        }
-        Ok(())
-    }
-}
 
 /// Nothing that a request of Entra's dialect may not hold.
 fn is_entras(entry: &Entry) -> bool {

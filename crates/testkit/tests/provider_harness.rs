@@ -7,6 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::digest;
 use testkit::{
     browser::{Answer, Browser},
+    clock::unix_milliseconds,
     http::{Request, Response},
     provider::{Options, Provider},
     wait,
@@ -77,14 +78,57 @@ async fn a_person_who_cancels_is_sent_back_with_access_denied() {
     assert_eq!(query["iss"], provider.issuer());
 }
 
+#[tokio::test]
+async fn a_resource_that_the_login_did_not_name_costs_the_refresh_token_before_it_is_refused() {
+    let (named, unnamed, unknown) =
+        ("https://one.example/", "https://two.example/", "https://nowhere.example/");
+    let resources = BTreeMap::from([(named.to_owned(), 5), (unnamed.to_owned(), 7)]);
+    let provider = Provider::start(Options { resources, ..Options::default() }).await.unwrap();
+    for resource in [unnamed, unknown] {
+        let login = login_for(&provider, &[named]).await.unwrap();
+        let life = provider.lives().await.unwrap()[&login.access];
+        assert_eq!(provider.introspect(&login.access).await.unwrap().aud.as_deref(), Some(named));
+        assert!(life.expires_at <= unix_milliseconds() + 5000, "the resource's own life: {life:?}");
+
+        let refused = refresh_for(&provider, &login.refresh, &[resource]).await.unwrap();
+        assert_eq!((refused.status, error(&refused).unwrap().as_deref()), (400, Some("invalid_target")));
+        let again = refresh(&provider, &login.refresh).await.unwrap();
+        assert_eq!((again.status, error(&again).unwrap().as_deref()), (400, Some("invalid_grant")));
+    }
+    let ledger = provider.ledger().await.unwrap();
+    assert_eq!((ledger.refresh_tokens_reused, ledger.grants_revoked, ledger.grants_alive), (2, 2, 0));
+    let asked: Vec<_> = ledger.refreshes().map(|refresh| refresh.resources.concat()).collect();
+    assert_eq!(asked, [unnamed, "", unknown, ""]);
+}
+
+#[tokio::test]
+async fn refreshes_of_one_grant_that_overlap_are_told_from_those_that_do_not() {
+    let provider = Provider::start(Options { answer_delay: 200, ..Options::default() }).await.unwrap();
+    let (one, other) = (login(&provider).await.unwrap(), login(&provider).await.unwrap());
+    let (a, b) = tokio::join!(refresh(&provider, &one.refresh), refresh(&provider, &other.refresh));
+    let next = tokens(&a.unwrap()).unwrap();
+    b.unwrap();
+    assert_eq!(provider.ledger().await.unwrap().overlapping().len(), 0, "of two grants");
+    let (a, b) = tokio::join!(refresh(&provider, &next.refresh), refresh(&provider, &next.refresh));
+    let statuses = [a.unwrap().status, b.unwrap().status];
+    assert!(statuses.contains(&400), "{statuses:?}");
+    let ledger = provider.ledger().await.unwrap();
+    assert_eq!((ledger.overlapping().len(), ledger.grants_alive), (1, 1));
+}
+
 struct Tokens {
     access: String,
     refresh: String,
 }
 
 async fn login(provider: &Provider) -> Result<Tokens> {
-    let callback =
-        Browser::new().authorize(authorization_uri(provider).as_str(), &Answer::allow("ada")).await?;
+    login_for(provider, &[]).await
+}
+
+async fn login_for(provider: &Provider, resources: &[&str]) -> Result<Tokens> {
+    let mut uri = authorization_uri(provider);
+    uri.query_pairs_mut().extend_pairs(resources.iter().map(|resource| ("resource", *resource)));
+    let callback = Browser::new().authorize(uri.as_str(), &Answer::allow("ada")).await?;
     let (_, code) = callback.query_pairs().find(|(name, _)| name == "code").context("no code")?;
     let exchange = Request::form(
         provider.endpoint("token"),
@@ -100,9 +144,14 @@ async fn login(provider: &Provider) -> Result<Tokens> {
 }
 
 async fn refresh(provider: &Provider, refresh_token: &str) -> Result<Response> {
-    let client_id = &provider.public_client().client_id;
+    refresh_for(provider, refresh_token, &[]).await
+}
+
+async fn refresh_for(provider: &Provider, refresh_token: &str, resources: &[&str]) -> Result<Response> {
+    let client_id = provider.public_client().client_id.as_str();
     let fields =
         [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("client_id", client_id)];
+    let fields = fields.into_iter().chain(resources.iter().map(|resource| ("resource", *resource)));
     Request::form(provider.endpoint("token"), fields).send().await
 }
 

@@ -30,6 +30,7 @@ async fn twenty_processes_get_living_tokens_for_a_minute_after_one_login() {
 
     let orders = Orders {
         session: "work".into(),
+        resources: Vec::new(),
         until: unix_milliseconds() + RUN.as_millis() as i64,
         longest_pause: 500,
         oracle: provider.oracle(),

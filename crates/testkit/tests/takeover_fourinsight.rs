@@ -82,7 +82,7 @@ async fn with_keep_the_package_keeps_a_login_that_two_then_own() {
     assert_eq!(kept.code, Some(0), "{kept:?}");
     assert!(kept.stderr.contains("warning: ") && kept.stderr.contains("ends the other's"), "{kept:?}");
     assert_eq!(fs::read(&file).unwrap(), before);
-    assert_eq!(fs::read_dir(folder(&stage)).unwrap().filter(|entry| is_note(entry)).count(), 0);
+    assert_eq!(fs::read_dir(folder(&stage)).unwrap().filter(is_note).count(), 0);
     assert_eq!(stage.greeted("default").await.unwrap(), "subject-of-ada");
 
     // This is what the warning is about, and what the other tests would see.

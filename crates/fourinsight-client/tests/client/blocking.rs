@@ -3,7 +3,7 @@
 use std::{sync::mpsc, thread, time::Duration};
 
 use fourinsight_client::{
-    Client, LoginRequest, LoginState, Revocation, SessionKey, SessionState, TokenRequest,
+    Client, LoginRequest, LoginState, RejectionOutcome, Revocation, SessionKey, SessionState, TokenRequest,
 };
 
 use crate::scripted::{Asked, Reply, Server, token};
@@ -16,7 +16,9 @@ pub(crate) fn whole_api(asked: &Asked) -> Reply {
     let health = r#"{"status":"ok","version":"9","pid":7,"socket":"s","store":"d","key":"k","config":"c"}"#;
     match asked.call.split('?').next().unwrap() {
         "GET /v1/sessions/default/token" => token("s3cr3t"),
-        "POST /v1/sessions/default/rejections" => Reply::Json(202, String::new()),
+        "POST /v1/sessions/default/rejections" => {
+            Reply::Json(202, r#"{"outcome":"renewing","description":"words"}"#.into())
+        }
         "GET /v1/sessions/default" => Reply::Json(200, status.into()),
         "GET /v1/sessions/default/attempts" => {
             let attempt = r#"{"at":7,"action":"refresh","outcome":"refused","codes":[50076]}"#;
@@ -59,7 +61,8 @@ fn every_call_of_the_api_is_made_as_the_contract_says() {
     let wait = Duration::from_secs(30);
     let token = client.token_for(&TokenRequest::new(key.clone()).wait(wait).scope("a")).unwrap();
     client.reject(&token).unwrap();
-    client.reject_with(&token, r#"Bearer error="invalid_token""#).unwrap();
+    let answer = client.reject_with(&token, r#"Bearer error="invalid_token""#).unwrap();
+    assert_eq!(answer.outcome, RejectionOutcome::Renewing);
     assert_eq!(client.status(&key).unwrap().state, SessionState::SignedIn);
     assert_eq!(client.attempts(&key).unwrap().attempts[0].codes, [50076]);
     assert_eq!(client.sessions().unwrap()[0].profile.as_deref(), Some("work"));

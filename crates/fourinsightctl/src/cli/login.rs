@@ -28,9 +28,8 @@ pub(crate) struct Login {
     /// Flow password: whose it is; asked for when left out
     #[arg(long, value_name = "NAME")]
     pub(crate) username: Option<String>,
-    /// Sign in again even when signed in, and have the server really ask
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) person: Person,
     #[command(flatten)]
     pub(crate) lasting: Lasting,
     /// Print the address to open, but open no browser
@@ -51,6 +50,17 @@ pub(crate) struct Login {
     /// How long to wait for you to sign in
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     pub(crate) timeout: Duration,
+}
+
+/// Who is to sign in.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Person {
+    /// Sign in again even when signed in, and have the server really ask
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Accept another person than the session had, without asking
+    #[arg(long)]
+    pub(crate) switch_user: bool,
 }
 
 const NOTES: &str = "\
@@ -127,9 +137,14 @@ somebody else signs, as for a workload identity; client_certificate is a path.
 Input is read from standard input, a line for each answer, and never from the
 command line. Give it </dev/null inside a loop that reads lines itself.
 
-Where the flow device, or the text of a page, would sign in another person than
-the session had, both are shown, and you say yes or no on a terminal. Without a
-terminal the session stays as it is, and the exit code is 5.
+Where another person would be signed in than the session had, both are shown,
+and you say yes or no on a terminal. Without a terminal the session stays as it
+is, and the exit code is 5. --switch-user accepts without asking; with --force
+beside it the server asks who signs in, instead of taking whom it remembers.
+
+--force has the server really ask: by the profile's force_params, and when that
+is not set by prompt=login, or select_account at Google. Where a server cannot
+be told so, you are told where to sign out first.
 
 --ephemeral writes nothing of the session to the disk, not even its name. When
 the daemon stops, its tokens are revoked. One that was stored under KEY is
@@ -158,6 +173,7 @@ More examples:
   fourinsightctl login work --scope \"openid offline_access\"
   fourinsightctl login --no-browser --timeout 10m
   fourinsightctl login work --force
+  fourinsightctl login work --force --switch-user
   fourinsightctl login --until-logout";
 
 #[cfg(test)]

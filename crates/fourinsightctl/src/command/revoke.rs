@@ -24,6 +24,7 @@ pub(super) fn run(context: &Context, options: Revoke) -> Result<Exit, Failure> {
         output::json_to_stdout(&answer)?;
     } else {
         say(&answer)?;
+        output::to_stdout(others(&answer).unwrap_or_default().as_bytes())?;
     }
     Ok(exit_of(answer.revocation))
 }
@@ -95,6 +96,17 @@ fn sentence(answer: &RevokeResponse, now: i64, zone: &TimeZone) -> String {
     format!("{}\n{tokens}\n", outcome.trim_end())
 }
 
+/// What else may have ended; nothing of a session that was only forgotten here.
+fn others(answer: &RevokeResponse) -> Option<String> {
+    if answer.others.is_empty() || answer.revocation == Revocation::Unsupported {
+        return None;
+    }
+    let others = answer.others.iter().map(SessionKey::as_str).collect::<Vec<_>>().join(", ");
+    Some(format!(
+        "These may end too, because they are the same person's with the same client at this server, and some servers revoke all of that at once: {others}.\n"
+    ))
+}
+
 fn exit_of(revocation: Revocation) -> Exit {
     match revocation {
         Revocation::Revoked => Exit::Done,
@@ -115,6 +127,7 @@ mod tests {
             revocation,
             description: "The server answered 500.\x1b".to_owned(),
             access_tokens_live_until: until,
+            others: Vec::new(),
         }
     }
 
@@ -128,6 +141,25 @@ mod tests {
             let text = sentence(&answer(revocation, None), NOW, &TimeZone::UTC);
             assert!(text.contains(says), "{text}");
             assert_eq!(exit_of(revocation), exit);
+        }
+    }
+
+    #[test]
+    fn who_shares_the_person_is_named_where_the_server_was_told() {
+        let key = |text| SessionKey::new(text).unwrap();
+        for (revocation, says) in [
+            (Revocation::Revoked, Some("at once: home, work 2.\n")),
+            (Revocation::Failed, Some("at once: home, work 2.\n")),
+            (Revocation::Unsupported, None),
+        ] {
+            let mut answer = answer(revocation, None);
+            assert_eq!(others(&answer), None);
+            answer.others = vec![key("home"), key("work 2")];
+            let text = others(&answer);
+            assert!(match says {
+                Some(says) => text.is_some_and(|text| text.ends_with(says)),
+                None => text.is_none(),
+            });
         }
     }
 

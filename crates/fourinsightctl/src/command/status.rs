@@ -64,7 +64,7 @@ fn all(sessions: &[SessionStatus], now: i64) -> String {
         .iter()
         .map(|session| {
             [
-                Cell::plain(session.session.as_str()),
+                Cell::plain(&key(session, LONGEST_ORIGINAL)),
                 Cell::plain(&person(session.identity.as_ref()).unwrap_or_else(|| ABSENT.to_owned())),
                 standing(session),
                 expires(session, now),
@@ -79,7 +79,7 @@ fn all(sessions: &[SessionStatus], now: i64) -> String {
 fn one(session: &SessionStatus, now: i64) -> String {
     let text = |text: Option<&str>| Cell::plain(text.filter(|text| !text.is_empty()).unwrap_or(ABSENT));
     let mut rows = vec![
-        ("session", Cell::plain(session.session.as_str())),
+        ("session", Cell::plain(&key(session, usize::MAX))),
         ("signed in as", text(person(session.identity.as_ref()).as_deref())),
         ("state", state(session)),
         ("lasts", lasts(session.lifetime)),
@@ -109,6 +109,21 @@ fn daemon(health: &Health) -> String {
     rows.extend(health.problems.iter().map(|problem| ("problem", Cell::coloured(problem, AnsiColor::Red))));
     labelled(&rows)
 }
+
+/// The key, and beside it so many letters of the one that `fourinsight.api` knows the session by.
+fn key(session: &SessionStatus, most: usize) -> String {
+    match &session.original_key {
+        None => session.session.to_string(),
+        Some(original) => {
+            let shown: String = original.chars().take(most).collect();
+            let rest = if shown.len() < original.len() { "…" } else { "" };
+            format!("{} (their \"{shown}{rest}\")", session.session)
+        }
+    }
+}
+
+/// A table has no room for a path.
+const LONGEST_ORIGINAL: usize = 40;
 
 const ABSENT: &str = "-";
 

@@ -158,3 +158,15 @@ fn naming_a_session_that_needs_a_person_exits_3() {
         assert_eq!(exit_of(state), exit, "{state:?}");
     }
 }
+
+#[test]
+fn the_key_of_the_replaced_tool_stands_beside_ours_and_plays_no_tricks() {
+    let mut session = session("ops-eu-69c3e1ea148", SessionState::SignedIn);
+    assert_eq!(key(&session, 9), "ops-eu-69c3e1ea148");
+    session.original_key = Some("ops/\u{1b}[2Jeu".to_owned());
+    assert_eq!(key(&session, 5), "ops-eu-69c3e1ea148 (their \"ops/\u{1b}…\")");
+    for shown in [all(std::slice::from_ref(&session), NOW), one(&session, NOW)] {
+        let text = anstream::adapter::strip_str(&shown).to_string();
+        assert!(text.contains("ops-eu-69c3e1ea148 (their \"ops/\u{fffd}[2Jeu\")"), "{text}");
+    }
+}

@@ -44,5 +44,8 @@ fn request(options: &Token) -> TokenRequest {
     for resource in &options.resources {
         request = request.resource(resource.clone());
     }
-    request
+    if let Some(claims) = &options.claims {
+        request = request.claims(claims.clone());
+    }
+    request.enable_cae(options.enable_cae)
 }

@@ -59,6 +59,9 @@ fn without_a_terminal_nobody_takes_a_session_over_whatever_is_piped_in() {
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(5), ""), "{ended:?}");
         let last = ended.stderr.lines().last().unwrap();
         assert!(last.starts_with("error: ") && last.contains("is no terminal"), "{last}");
+        for named in ["session default", "as Ada (1)", "Grace\u{fffd} (2)", "another KEY", "--switch-user"] {
+            assert!(last.contains(named), "{named}: {last}");
+        }
         assert!(ended.stderr.contains("Before:         Ada (1)\nSigned in:      Grace\u{fffd} (2)\n"));
         assert_eq!(answers(&daemon), [json!({ "confirmation": "Q1", "accepted": false })]);
     }

@@ -12,7 +12,7 @@ use crate::support::{Daemon, error};
 
 const TOKEN: &str = r#"{"token_url": "https://id.example/token", "refresh_token": "c4nary"}"#;
 
-fn imported(more: Value) -> Value {
+fn imported(more: &Value) -> Value {
     let mut answer = json!({ "outcome": "imported", "session": "default", "profile": "work", "durable": true,
         "whole": true, "identity": { "sub": "1", "name": "Ada" }, "notes": ["mind the gap"] });
     for (name, value) in more.as_object().unwrap() {
@@ -47,7 +47,7 @@ fn text(path: &Path) -> &str {
 
 #[test]
 fn a_cache_is_sent_whole_and_renamed_after_the_durable_yes() {
-    let daemon = answering(imported(json!({})));
+    let daemon = answering(imported(&json!({})));
     let path = write(&daemon, "token.json");
     let ended = daemon.run(&["import", "oauthlib", text(&path), "--profile", "work"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -80,7 +80,7 @@ fn every_file_of_fourinsight_api_goes_to_the_session_of_its_key() {
         let key = request.body["original_key"].clone();
         match key.as_str() {
             Some("gone") => error(409, "login_required", "The login is over.", "Sign in anew."),
-            _ => (200, imported(json!({ "session": key.as_str().unwrap_or("default") }))),
+            _ => (200, imported(&json!({ "session": key.as_str().unwrap_or("default") }))),
         }
     });
     let folder = ".fourinsight/api";
@@ -117,9 +117,9 @@ fn every_file_of_fourinsight_api_goes_to_the_session_of_its_key() {
 #[test]
 fn what_is_not_durable_not_whole_kept_or_only_tried_stays_where_it_is() {
     for (answer, more, exit, says) in [
-        (imported(json!({ "durable": false })), &[][..], 8, "could not store"),
-        (imported(json!({ "whole": false })), &[], 0, "other logins"),
-        (imported(json!({})), &["--keep"], 0, "as --keep says"),
+        (imported(&json!({ "durable": false })), &[][..], 8, "could not store"),
+        (imported(&json!({ "whole": false })), &[], 0, "other logins"),
+        (imported(&json!({})), &["--keep"], 0, "as --keep says"),
         (
             json!({ "outcome": "would_import", "session": "x", "profile": "work" }),
             &["--dry-run"],
@@ -170,7 +170,7 @@ fn a_refusal_leaves_the_file_untouched() {
 
 #[test]
 fn a_link_is_followed_to_the_file_that_is_renamed() {
-    let daemon = answering(imported(json!({})));
+    let daemon = answering(imported(&json!({})));
     let path = write(&daemon, "real/token.json");
     let link = daemon.folder().join("link.json");
     symlink(&path, &link).unwrap();
@@ -190,7 +190,7 @@ fn a_credential_mapping_stays_and_its_profile_is_named() {
 
 #[test]
 fn what_is_no_file_of_ones_own_is_never_sent() {
-    let daemon = answering(imported(json!({})));
+    let daemon = answering(imported(&json!({})));
     let path = write(&daemon, "token.json");
     let big = daemon.folder().join("big");
     fs::write(&big, vec![b'x'; 1024 * 1024 + 1]).unwrap();

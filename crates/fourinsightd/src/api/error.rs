@@ -55,6 +55,11 @@ impl ApiError {
                     _ => "ask for a scope and a resource that this login was granted".to_owned(),
                 })
             }
+            NoToken::ClaimsNotTaken(failure) => ErrorBody::new(
+                ErrorCode::InvalidRequest,
+                format!("the authorization server does not understand the claims: {}", in_words(&failure)),
+            )
+            .hint("bring the claims as the API's WWW-Authenticate names them"),
             NoToken::Beyond(beyond) => out_of_reach(&beyond, session),
             NoToken::Unavailable { failure, retry_after } => {
                 let why =

@@ -12,6 +12,7 @@ use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 
 use super::ApiError;
+use crate::authority::claims::Claims;
 
 /// The longest request body.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -102,6 +103,8 @@ pub(crate) struct Query {
     pub(crate) wait: Option<Duration>,
     pub(crate) scopes: Vec<String>,
     pub(crate) resources: Vec<String>,
+    pub(crate) claims: Option<Claims>,
+    pub(crate) enable_cae: bool,
 }
 
 impl Query {
@@ -121,6 +124,18 @@ impl Query {
                 }
                 "wait" => read.wait = Some(seconds(&value, "wait", MAX_WAIT_SECONDS)?),
                 "scope" => read.scopes.extend(value.split_ascii_whitespace().map(str::to_owned)),
+                "claims" if value.is_empty() => {}
+                "claims" if read.claims.is_some() => {
+                    return Err(ApiError::invalid("claims appears twice; join both into one JSON object"));
+                }
+                "claims" => {
+                    let claims = Claims::read(&value);
+                    read.claims = Some(claims.map_err(|error| ApiError::invalid(error.to_string()))?);
+                }
+                "enable_cae" => {
+                    read.enable_cae =
+                        value.parse().map_err(|_| ApiError::invalid("enable_cae is true or false"))?;
+                }
                 // Without a value it counts as left out (RFC 6749 section 3.1).
                 _ if value.is_empty() => {}
                 // With a space in it, it would become several scopes where the server wants resources as scopes.
@@ -147,7 +162,7 @@ fn seconds(value: &str, name: &str, most: u64) -> Result<Duration, ApiError> {
 mod tests {
     use super::*;
 
-    const ALL: [&str; 4] = ["min_validity", "wait", "scope", "resource"];
+    const ALL: [&str; 6] = ["min_validity", "wait", "scope", "resource", "claims", "enable_cae"];
 
     #[test]
     fn a_query_is_read_and_scopes_may_come_together_or_apart() {
@@ -163,6 +178,16 @@ mod tests {
     }
 
     #[test]
+    fn claims_are_a_json_object_and_may_be_left_empty() {
+        let read =
+            |query| Query::read(Some(query), &ALL).unwrap_or_else(|_| unreachable!("the query is right"));
+        let query = read("claims=%7B%22a%22%3A+null%7D&enable_cae=true");
+        assert_eq!((query.claims.unwrap().as_str(), query.enable_cae), (r#"{"a":null}"#, true));
+        let query = read("claims=&enable_cae=false");
+        assert_eq!((query.claims, query.enable_cae), (None, false));
+    }
+
+    #[test]
     fn unknown_and_malformed_parameters_are_refused_without_being_repeated() {
         for query in [
             "wiat=5&x=s3cr3t",
@@ -171,6 +196,10 @@ mod tests {
             "wait=301",
             "wait=s3cr3t",
             "min_validity=5m",
+            "claims=s3cr3t",
+            "claims=[]",
+            "claims=%7B%7D&claims=%7B%7D",
+            "enable_cae=s3cr3t",
         ] {
             let Err(ApiError(error)) = Query::read(Some(query), &ALL) else { panic!("{query} was taken") };
             assert!(!error.error_description.contains("s3cr3t"), "{query}");

@@ -25,6 +25,7 @@ mod imports;
 mod logins;
 mod openapi;
 mod profiles;
+mod rejections;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -54,7 +55,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/sessions", get(sessions::list))
         .route("/v1/sessions/{key}", get(sessions::show).delete(sessions::revoke))
         .route("/v1/sessions/{key}/token", get(token::token))
-        .route("/v1/sessions/{key}/rejections", post(token::reject))
+        .route("/v1/sessions/{key}/rejections", post(rejections::reject))
         .route("/v1/sessions/{key}/attempts", get(attempts::list))
         .route("/v1/logins", post(logins::begin))
         .route("/v1/logins/{id}", get(logins::show).delete(logins::cancel))

@@ -7,14 +7,16 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, ResponseBuilder},
 };
 
-use super::{ApiError, attempts, daemon, extract::Query, imports, logins, profiles, sessions, token};
+use super::{
+    ApiError, attempts, daemon, extract::Query, imports, logins, profiles, rejections, sessions, token,
+};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "fourinsightd", description = "The local token broker. HTTP/1.1 over a local socket."),
     paths(
         token::token,
-        token::reject,
+        rejections::reject,
         sessions::list,
         sessions::show,
         sessions::revoke,

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     authority::Failure,
+    broker::others_of,
     clock::{Clock, Timestamp},
     peer::Peer,
     session::{Handle, Shown, Snapshot, View},
@@ -80,7 +81,11 @@ pub(super) async fn revoke(
 ) -> Result<Json<RevokeResponse>, ApiError> {
     Query::read(uri.query(), &[])?;
     let session = api.session(&peer, &key).filter(|session| session.snapshot().shown != Shown::SignedOut);
-    Ok(Json(session.ok_or_else(|| unknown(&key))?.revoke().await?))
+    let session = session.ok_or_else(|| unknown(&key))?;
+    // Asked first: afterwards nobody knows who it was.
+    let others = others_of(&session, api.sessions(&peer));
+    let revoked = session.revoke().await?;
+    Ok(Json(RevokeResponse { others, ..revoked }))
 }
 
 pub(super) fn unknown(key: &SessionKey) -> ApiError {
@@ -110,6 +115,7 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     let mut status = SessionStatus::new(session.key.clone(), state);
     status.profile.clone_from(&snapshot.profile);
     if let Some(login) = &snapshot.login {
+        status.original_key.clone_from(&login.original_key);
         status.resources.clone_from(&login.resources);
         status.requested_scope = Some(login.scopes.join(" ")).filter(|scope| !scope.is_empty());
         let granted = snapshot.own_token().and_then(|served| served.token.scope.clone());
@@ -123,6 +129,20 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     status.problem = snapshot.problem.as_ref().map(|(failure, since)| problem(failure, *since, clock));
     let others = snapshot.others();
     status.audiences = others.map(|(key, view)| audience(key, view, &snapshot, clock)).collect();
+    if let Some(login) = snapshot.login.as_ref().filter(|_| snapshot.shown == Shown::SignedIn) {
+        // What works goes before what an API would like better.
+        let wanted = login.step_up.as_ref().map(|step_up| Problem {
+            error: step_up.failure.error.clone(),
+            description: step_up.failure.description.clone(),
+            since: step_up.since,
+        });
+        // What one audience lacks is told there.
+        let told = |wanted: &Problem| {
+            let mut problems = status.audiences.iter().filter_map(|audience| audience.problem.as_ref());
+            problems.any(|told| (&told.error, &told.description) == (&wanted.error, &wanted.description))
+        };
+        status.problem = status.problem.or(wanted.filter(|wanted| !told(wanted)));
+    }
     status.durability = if snapshot.degraded { Durability::Degraded } else { Durability::Durable };
     status.generation = snapshot.generation;
     status.lifetime = snapshot.login.as_ref().map(|login| login.lifetime).unwrap_or_default();

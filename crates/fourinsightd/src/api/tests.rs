@@ -15,6 +15,7 @@ use tower::Service;
 use super::{Api, router};
 use crate::testing::World;
 
+mod apart;
 mod attempts;
 mod document;
 mod errors;
@@ -23,6 +24,7 @@ mod leaks;
 mod logins;
 mod presets;
 mod profiles;
+mod rejections;
 mod sessions;
 mod tokens;
 mod until_logout;

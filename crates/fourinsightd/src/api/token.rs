@@ -1,27 +1,24 @@
-//! `GET /v1/sessions/{key}/token` and `POST /v1/sessions/{key}/rejections`.
+//! `GET /v1/sessions/{key}/token`.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body as ResponseBody,
     extract::{Request, State},
-    http::{HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderValue, Method, Uri, header},
     response::{IntoResponse, Response},
 };
-use fourinsight_ipc::{
-    DEFAULT_WAIT_SECONDS, ErrorBody, SessionKey,
-    message::{Rejection, TokenResponse},
-};
+use fourinsight_ipc::{DEFAULT_WAIT_SECONDS, ErrorBody, SessionKey, message::TokenResponse};
 
 use super::{
     Api, ApiError,
-    extract::{Body, Key, Query},
+    extract::{Key, Query},
     forbid_storing,
 };
 use crate::{
     peer::Peer,
     session::{NoToken, Served, TokenRequest},
-    token::{TokenId, TokenKey},
+    token::TokenKey,
 };
 
 /// The plain request for a session's own token, answered from the last publication. Anything else is the
@@ -44,8 +41,10 @@ pub(super) fn at_once(api: &Api, peer: &Peer, request: &Request<hyper::body::Inc
         ("key" = String, Path, description = "The session key"),
         ("min_validity" = Option<u64>, Query, description = "Seconds that the token must still live for the request not to wait for a renewal"),
         ("wait" = Option<u64>, Query, description = "Seconds that the daemon may wait for a renewal: 30 by default, at most 300"),
-        ("scope" = Option<String>, Query, description = "Other scopes than the login's, space-separated"),
-        ("resource" = Option<String>, Query, description = "Another resource than the login's (RFC 8707); may be repeated"),
+        ("scope" = Option<String>, Query, description = "Other scopes than the login's, space-separated; most servers allow only those that the login was granted"),
+        ("resource" = Option<String>, Query, description = "One of the resources that the login named (RFC 8707); may be repeated"),
+        ("claims" = Option<String>, Query, description = "What an API demands of the token (OpenID Connect Core 5.5): a JSON object of at most 8 KiB. The token is fetched anew with it, once"),
+        ("enable_cae" = Option<bool>, Query, description = "Whether the caller can answer a claims challenge, at servers that want to know (Continuous Access Evaluation)"),
     ),
     responses(
         (status = 200, body = TokenResponse),
@@ -60,7 +59,8 @@ pub(super) async fn token(
     Key(key): Key,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let query = Query::read(uri.query(), &["min_validity", "wait", "scope", "resource"])?;
+    let query =
+        Query::read(uri.query(), &["min_validity", "wait", "scope", "resource", "claims", "enable_cae"])?;
     let Some(session) = api.session(&peer, &key) else {
         return Err(ApiError::no_token(NoToken::LoginRequired(None), &key));
     };
@@ -71,34 +71,13 @@ pub(super) async fn token(
         }),
         min_validity: query.min_validity,
         wait: query.wait.unwrap_or(Duration::from_secs(DEFAULT_WAIT_SECONDS)),
+        claims: query.claims,
+        enable_cae: query.enable_cae,
     };
     match session.token(&request).await {
         Ok(served) => Ok(answer(&served, &api)),
         Err(reason) => Err(ApiError::no_token(reason, &key)),
     }
-}
-
-/// Takes the report that an API refused a token.
-#[utoipa::path(
-    post,
-    path = "/v1/sessions/{key}/rejections",
-    params(("key" = String, Path, description = "The session key")),
-    request_body = Rejection,
-    responses((status = 202), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)),
-)]
-pub(super) async fn reject(
-    State(api): State<Arc<Api>>,
-    peer: Peer,
-    Key(key): Key,
-    uri: Uri,
-    Body(rejection): Body<Rejection>,
-) -> Result<StatusCode, ApiError> {
-    Query::read(uri.query(), &[])?;
-    let session = api.session(&peer, &key).ok_or_else(|| ApiError::not_found("no such session"))?;
-    let id = u64::from_str_radix(&rejection.token_id, 16)
-        .map_err(|_| ApiError::invalid("token_id is the one of the token's answer"))?;
-    session.reject(TokenId(id)).await;
-    Ok(StatusCode::ACCEPTED)
 }
 
 fn answer(served: &Served, api: &Api) -> Response {

@@ -4,22 +4,27 @@
 
 use super::{
     Outcome, Refusal, Registration, Verdict,
+    claims::Claims,
+    grant::push_claims,
     request::{self, Form},
     response::{self, Expected, RawAnswer},
 };
 use crate::{http::HttpExchange, profile::RequestKind};
 
-/// Asks for an access token for the client itself. The time is the wall clock's, in Unix seconds.
+/// Asks for an access token for the client itself, which must meet these claims; they include the client's
+/// capabilities. The time is the wall clock's, in Unix seconds.
 pub async fn redeem<'a>(
     exchange: &dyn HttpExchange,
     registration: &Registration,
     scopes: impl IntoIterator<Item = &'a str>,
     resources: impl IntoIterator<Item = &'a str>,
+    claims: Option<&Claims>,
     unix_now: i64,
 ) -> Outcome {
     let mut form = Form::default();
     form.push("grant_type", "client_credentials");
     registration.dialect.for_client(scopes, resources).push_to(&mut form);
+    push_claims(&mut form, claims);
     let (endpoint, extra) = (&registration.token_endpoint, &registration.code_params);
     let kind = RequestKind::Code;
     match request::post(exchange, registration, kind, endpoint, form, extra, unix_now).await {
@@ -72,13 +77,13 @@ mod tests {
 
     async fn outcome(status: u16, body: &str) -> Outcome {
         let fake = Fake::default().answer(status, body);
-        redeem(&fake, &client(), [], [], 0).await
+        redeem(&fake, &client(), [], [], None, 0).await
     }
 
     #[tokio::test]
     async fn the_request_says_what_is_wanted_and_who_wants_it() {
         let fake = Fake::default().answer(200, GRANTED);
-        let outcome = redeem(&fake, &client(), ["b", "a"], ["https://one/", "https://two/"], 0).await;
+        let outcome = redeem(&fake, &client(), ["b", "a"], ["https://one/", "https://two/"], None, 0).await;
         let Outcome::Granted(tokens) = outcome else { panic!("{outcome:?}") };
         assert!(tokens.refresh_token.is_none() && tokens.person.is_none());
         let form = [
@@ -99,7 +104,7 @@ mod tests {
         let mut registration = client();
         registration.client_auth = PerRequest::all(ClientAuth::Basic);
         registration.code_params.clear();
-        redeem(&fake, &registration, [], [], 0).await;
+        redeem(&fake, &registration, [], [], None, 0).await;
         let seen = fake.seen().remove(0);
         assert_eq!(seen.form, [("grant_type".to_owned(), "client_credentials".to_owned())]);
         assert_eq!(seen.headers["authorization"], "Basic YWJjOnMzY3IzdCU3RQ==");

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{json::Object, text::clean};
+use super::{claims::Claims, json::Object, text::clean};
 
 /// What a server said beside `error` and `error_description`, cleaned for a terminal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Detail {
     pub trace_id: Option<String>,
     /// The server's page about the error (RFC 6749 section 5.2).
     pub error_uri: Option<String>,
+    /// Entra: what the next login must carry. It is for a machine: neither shown nor kept with the words.
+    #[serde(skip)]
+    pub claims: Option<Claims>,
 }
 
 /// How many numbers are kept.
@@ -28,7 +31,7 @@ const MOST_CODES: usize = 8;
 const LONGEST_ID: usize = 64;
 
 impl Detail {
-    /// What the members of an error answer say. `claims` is left out: it is for a machine.
+    /// What the members of an error answer say.
     pub(super) fn of(object: &Object<'_>) -> Self {
         let id = |name| object.text(name).and_then(|text| id(&text));
         Self {
@@ -37,6 +40,7 @@ impl Detail {
             correlation_id: id("correlation_id"),
             trace_id: id("trace_id"),
             error_uri: object.text("error_uri").and_then(|text| page(&text)),
+            claims: object.text("claims").and_then(|json| Claims::read(&json).ok()),
         }
     }
 
@@ -68,6 +72,7 @@ impl Detail {
         self.correlation_id = self.correlation_id.or(other.correlation_id);
         self.trace_id = self.trace_id.or(other.trace_id);
         self.error_uri = self.error_uri.or(other.error_uri);
+        self.claims = self.claims.or(other.claims);
         self
     }
 

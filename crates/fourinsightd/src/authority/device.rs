@@ -10,9 +10,11 @@ use url::Url;
 
 use super::{
     Failure, Outcome, Refusal, Registration, Retry, Verdict,
+    grant::{Wanted, push_claims},
     json::Object,
     request::{self, Form},
     response::{self, ErrorAnswer, Expected, RawAnswer},
+    step_up::StepUp,
     text::clean,
 };
 use crate::{
@@ -87,12 +89,14 @@ pub enum Poll {
     Refused(Refusal),
 }
 
-/// Asks for a user code (RFC 8628 section 3.1).
+/// Asks for a user code (RFC 8628 section 3.1). Beside scopes and resources it says what `step_up` wants of the login;
+/// a server that knows none of that at this endpoint ignores it (RFC 6749 section 3.2).
 pub async fn authorize(
     exchange: &dyn HttpExchange,
     registration: &Registration,
     scopes: &[String],
     resources: &[String],
+    step_up: Option<&StepUp>,
     unix_now: i64,
 ) -> Result<DeviceAuthorization, NotAuthorized> {
     let Some(endpoint) = &registration.device_authorization_endpoint else {
@@ -102,6 +106,13 @@ pub async fn authorize(
     let mut form = Form::default();
     let (scopes, resources) = (scopes.iter().map(String::as_str), resources.iter().map(String::as_str));
     registration.dialect.for_person(scopes, resources).push_to(&mut form);
+    if let Some(step_up) = step_up {
+        for (name, value) in step_up.parameters() {
+            form.push(name, &value);
+        }
+    }
+    let demands = step_up.and_then(|step_up| step_up.claims.as_ref());
+    push_claims(&mut form, registration.claims(demands, false).as_ref());
     let extra = with_client_id(&registration.device_params, registration);
     let kind = RequestKind::Device;
     let sent = request::post(exchange, registration, kind, endpoint, form, &extra, unix_now).await;
@@ -116,13 +127,14 @@ pub async fn poll(
     exchange: &dyn HttpExchange,
     registration: &Registration,
     device_code: &SecretString,
-    resources: &[String],
+    wanted: Wanted<'_>,
     unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
     form.push("grant_type", GRANT_TYPE);
     form.push_secret("device_code", device_code);
-    registration.dialect.for_code(resources.iter().map(String::as_str)).push_to(&mut form);
+    registration.dialect.for_code(wanted.resources.iter().map(String::as_str)).push_to(&mut form);
+    push_claims(&mut form, registration.claims(wanted.claims, false).as_ref());
     let endpoint = &registration.token_endpoint;
     let extra = with_client_id(&registration.device_poll_params, registration);
     let kind = RequestKind::Device;

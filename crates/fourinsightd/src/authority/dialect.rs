@@ -50,18 +50,16 @@ pub enum Purpose<'a> {
     Own {
         /// The scopes to name, where the server may grant fewer when none are named.
         granted: &'a [&'a str],
+        /// The first resource that the login named.
+        resource: Option<&'a str>,
+        /// Whether the server is to say who signed in, because nobody knows it yet.
+        asks_who: bool,
     },
-    /// The same, where the server has not said yet whose the login is, and can.
-    Proof,
     /// Another one.
-    Other,
-}
-
-impl Purpose<'_> {
-    /// Whether it is for the token of what the login asked for.
-    pub(super) fn is_own(self) -> bool {
-        matches!(self, Self::Own { .. } | Self::Proof)
-    }
+    Other {
+        /// The first resource that the login named.
+        resource: Option<&'a str>,
+    },
 }
 
 /// Whether the server is Microsoft Entra, by its token endpoint or because the profile says so.
@@ -133,33 +131,46 @@ impl Dialect {
         wanted
     }
 
-    /// What the exchange of a code repeats of what its login asked for.
+    /// What the exchange of a code repeats of what its login asked for: the first resource, which is the one that the
+    /// session's own token is for. Servers that issue a token for one resource only refuse to be named several (npm
+    /// `oidc-provider`, once it has used up the code), and some take none to mean something else altogether.
     pub(crate) fn for_code<'a>(self, resources: impl IntoIterator<Item = &'a str>) -> Wanted {
         match self.resource_style {
-            ResourceStyle::Rfc8707 => self.for_client([], resources),
+            ResourceStyle::Rfc8707 => self.for_client([], resources.into_iter().take(1)),
             ResourceStyle::Entra | ResourceStyle::Audience => Wanted::default(),
         }
     }
 
-    /// What a refresh asks for; nothing in particular for the session's own key, unless the dialect wants it named or
-    /// an earlier refresh has narrowed what the server grants when nothing is.
+    /// What a refresh asks for: for the session's own key no scope, unless the dialect wants it named or an earlier
+    /// refresh has narrowed what the server grants when none is; and the resource of the code's exchange wherever no
+    /// other is asked for.
     pub(crate) fn for_refresh(self, key: &TokenKey, purpose: Purpose<'_>) -> Wanted {
         if self.resource_style != ResourceStyle::Entra {
             return match purpose {
-                Purpose::Own { granted } => self.for_client(granted.iter().copied(), []),
-                Purpose::Proof => Wanted::default(),
-                Purpose::Other => self.for_client(key.scopes(), key.resources()),
+                Purpose::Own { granted, resource, .. } => {
+                    self.for_client(granted.iter().copied(), self.repeated(resource))
+                }
+                Purpose::Other { resource } if key.resources().next().is_none() => {
+                    self.for_client(key.scopes(), self.repeated(resource))
+                }
+                Purpose::Other { .. } => self.for_client(key.scopes(), key.resources()),
             };
         }
         let mut wanted = self.for_client(key.scopes(), key.resources());
+        let asks_who = matches!(purpose, Purpose::Own { asks_who: true, .. });
         // Entra refuses the refresh token of a device login when `.default` has such company.
         let alone = self.by_device && wanted.scopes.iter().any(|scope| scope.ends_with(DEFAULT));
-        if wanted.scopes.is_empty() || (purpose == Purpose::Proof && !alone) {
+        if wanted.scopes.is_empty() || (asks_who && !alone) {
             add(&mut wanted.scopes, &LOGIN_SCOPES);
         } else if !alone {
             add(&mut wanted.scopes, &[OFFLINE_ACCESS]);
         }
         wanted
+    }
+
+    /// The login's resource where a token request names it again.
+    fn repeated(self, resource: Option<&str>) -> Option<&str> {
+        resource.filter(|_| self.resource_style == ResourceStyle::Rfc8707)
     }
 }
 
@@ -225,12 +236,16 @@ mod tests {
         }
     }
 
+    fn own_purpose<'a>(granted: &'a [&'a str]) -> Purpose<'a> {
+        Purpose::Own { granted, resource: Some(API), asks_who: false }
+    }
+
     #[test]
     fn only_rfc_8707_repeats_resources_with_a_code() {
         for (resource_style, repeated) in
             [(ResourceStyle::Rfc8707, 1), (ResourceStyle::Entra, 0), (ResourceStyle::Audience, 0)]
         {
-            let wanted = Dialect { resource_style, by_device: false }.for_code([API]);
+            let wanted = Dialect { resource_style, by_device: false }.for_code([API, "https://other/"]);
             assert_eq!((wanted.resources.len(), wanted.scopes.len()), (repeated, 0), "{resource_style:?}");
         }
     }
@@ -250,17 +265,17 @@ mod tests {
             (entra(true), "", "api://y", false, "api://y/.default"),
         ] {
             let key = TokenKey::new(scopes.split_whitespace(), resources.split_whitespace());
-            let purpose = if own { Purpose::Own { granted: &[] } } else { Purpose::Other };
+            let purpose = if own { own_purpose(&[]) } else { Purpose::Other { resource: Some(API) } };
             let wanted = dialect.for_refresh(&key, purpose);
             assert_eq!(wanted.scopes.join(" "), asked, "{scopes} {resources}");
             let resources = wanted.resources.iter().map(|(_, resource)| resource.as_str());
-            let named = dialect == Dialect::default() && !own;
+            let named = dialect == Dialect::default();
             assert_eq!(resources.collect::<Vec<_>>(), if named { vec![API] } else { vec![] });
         }
     }
 
     #[test]
-    fn who_signed_in_is_asked_for_where_the_answer_says_it_only_then() {
+    fn who_signed_in_is_asked_for_where_it_is_not_known_and_the_server_would_say() {
         for (dialect, scopes, asked) in [
             (Dialect::default(), "a openid", ""),
             (entra(false), "b a", "a b openid profile offline_access"),
@@ -268,24 +283,47 @@ mod tests {
             (entra(true), "a", "a openid profile offline_access"),
             (entra(true), "api://x/.default", "api://x/.default"),
         ] {
-            let wanted = dialect.for_refresh(&TokenKey::new(scopes.split_whitespace(), []), Purpose::Proof);
+            let key = TokenKey::new(scopes.split_whitespace(), []);
+            let purpose = Purpose::Own { granted: &[], resource: None, asks_who: true };
+            let wanted = dialect.for_refresh(&key, purpose);
             assert_eq!((wanted.scopes.join(" ").as_str(), wanted.resources), (asked, vec![]), "{scopes}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_names_the_logins_resource_where_it_names_no_other() {
+        let style = |resource_style| Dialect { resource_style, by_device: false };
+        let purposes = [own_purpose(&[]), Purpose::Other { resource: Some(API) }];
+        for (resource_style, resources, own, other) in [
+            (ResourceStyle::Rfc8707, "", vec![API], vec![API]),
+            (
+                ResourceStyle::Rfc8707,
+                "https://r2/ https://r1/",
+                vec![API],
+                vec!["https://r1/", "https://r2/"],
+            ),
+            (ResourceStyle::Audience, "", vec![], vec![]),
+            (ResourceStyle::Audience, "https://r1/", vec![], vec!["https://r1/"]),
+        ] {
+            let key = TokenKey::new(["a"], resources.split_whitespace());
+            for (purpose, expected) in purposes.into_iter().zip([own, other]) {
+                let wanted = style(resource_style).for_refresh(&key, purpose).resources;
+                let named: Vec<_> = wanted.iter().map(|(_, resource)| resource.as_str()).collect();
+                assert_eq!(named, expected, "{resource_style:?} {resources} {purpose:?}");
+            }
         }
     }
 
     #[test]
     fn after_a_narrowed_refresh_the_own_one_names_what_was_granted() {
         let key = TokenKey::new(["a", "b"], [API]);
-        let purpose = Purpose::Own { granted: &["openid", "b", "a"] };
+        let purpose = own_purpose(&["openid", "b", "a"]);
         for resource_style in [ResourceStyle::Rfc8707, ResourceStyle::Audience] {
             let wanted = Dialect { resource_style, by_device: false }.for_refresh(&key, purpose);
-            assert_eq!((wanted.scopes.join(" ").as_str(), wanted.resources), ("openid b a", vec![]));
+            assert_eq!(wanted.scopes.join(" "), "openid b a");
         }
         // Entra is told each time.
-        assert_eq!(
-            entra(false).for_refresh(&key, purpose),
-            entra(false).for_refresh(&key, Purpose::Own { granted: &[] })
-        );
+        assert_eq!(entra(false).for_refresh(&key, purpose), entra(false).for_refresh(&key, own_purpose(&[])));
     }
 
     #[test]

@@ -130,6 +130,7 @@ fn prepare(profile: &Profile, found: Found) -> Result<Discovered, Failure> {
         device_poll_params: profile.device_poll_params.clone(),
         refresh_params: profile.refresh_params.clone(),
         revoke_params: profile.revoke_params.clone(),
+        client_capabilities: profile.client_capabilities.clone(),
         route: profile.route.clone(),
     };
     Ok(Discovered { registration, warnings })

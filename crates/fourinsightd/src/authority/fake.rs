@@ -105,6 +105,7 @@ pub(crate) fn registration() -> Registration {
         device_poll_params: Parameters::new(),
         refresh_params: Parameters::new(),
         revoke_params: Parameters::new(),
+        client_capabilities: Vec::new(),
         route: Route::default(),
     }
 }

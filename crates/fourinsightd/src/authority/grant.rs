@@ -7,6 +7,7 @@ use secrecy::SecretString;
 pub use super::dialect::Purpose;
 use super::{
     Failure, Registration, Retry,
+    claims::Claims,
     request::{self, Form},
     response::RawAnswer,
 };
@@ -19,6 +20,15 @@ use crate::{
 /// How long a redemption may take.
 pub const TIME_LIMIT: Duration = Duration::from_mins(1);
 
+/// What the tokens of a code are for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// The login's resources (RFC 8707).
+    pub resources: &'a [String],
+    /// What an API demands of them (OpenID Connect Core section 5.5).
+    pub claims: Option<&'a Claims>,
+}
+
 /// Exchanges an authorization code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.5).
 ///
 /// An error means that there was no response, or that the request could not be made.
@@ -28,7 +38,7 @@ pub async fn redeem_code(
     code: &SecretString,
     code_verifier: &SecretString,
     redirect_uri: &str,
-    resources: &[String],
+    wanted: Wanted<'_>,
     unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
@@ -36,8 +46,8 @@ pub async fn redeem_code(
     form.push_secret("code", code);
     form.push("redirect_uri", redirect_uri);
     form.push_secret("code_verifier", code_verifier);
-    let wanted = registration.dialect.for_code(resources.iter().map(String::as_str));
-    wanted.push_to(&mut form);
+    registration.dialect.for_code(wanted.resources.iter().map(String::as_str)).push_to(&mut form);
+    push_claims(&mut form, registration.claims(wanted.claims, false).as_ref());
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
     let kind = RequestKind::Code;
@@ -80,6 +90,7 @@ pub async fn redeem_password(
     form.push_secret("password", password);
     let (scopes, resources) = (scopes.iter().map(String::as_str), resources.iter().map(String::as_str));
     registration.dialect.for_person(scopes, resources).push_to(&mut form);
+    push_claims(&mut form, registration.claims(None, false).as_ref());
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.code_params;
     request::post(exchange, registration, RequestKind::Code, endpoint, form, extra, unix_now)
@@ -88,7 +99,8 @@ pub async fn redeem_password(
 }
 
 /// Exchanges a refresh token for the access token of a key (RFC 6749 section 6). `purpose` says whether it is the key of
-/// what the login asked for, which most servers need not be told.
+/// what the login asked for, which most servers need not be told. `claims` are what the access token must
+/// meet, the client's capabilities included.
 ///
 /// An error means that there was no response, or that the request could not be made.
 pub async fn refresh(
@@ -97,6 +109,7 @@ pub async fn refresh(
     refresh_token: &RefreshToken,
     key: &TokenKey,
     purpose: Purpose<'_>,
+    claims: Option<&Claims>,
     unix_now: i64,
 ) -> Result<RawAnswer, Retry> {
     let mut form = Form::default();
@@ -105,12 +118,19 @@ pub async fn refresh(
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.refresh_params;
     // What the profile itself says about the session's own refresh goes before what the dialect would say.
-    if !(purpose.is_own() && extra.contains_key("scope")) {
+    if !(matches!(purpose, Purpose::Own { .. }) && extra.contains_key("scope")) {
         registration.dialect.for_refresh(key, purpose).push_to(&mut form);
     }
+    push_claims(&mut form, claims);
     request::post(exchange, registration, RequestKind::Refresh, endpoint, form, extra, unix_now)
         .await
         .map(RawAnswer::from)
+}
+
+pub(super) fn push_claims(form: &mut Form, claims: Option<&Claims>) {
+    if let Some(claims) = claims {
+        form.push("claims", claims.as_str());
+    }
 }
 
 /// The token endpoint, unless it is not the one that was allowed when a package named it.

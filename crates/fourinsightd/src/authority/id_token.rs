@@ -22,6 +22,9 @@ const LEEWAY: f64 = 300.0;
 /// The longest subject identifier (OpenID Connect Core section 2 allows 255).
 const SUBJECT_LIMIT: usize = 1024;
 
+/// The longest hint that is kept: it becomes a part of an address.
+const HINT_LIMIT: usize = 512;
+
 /// How long the userinfo endpoint may take.
 const USERINFO_LIMIT: Duration = Duration::from_secs(10);
 
@@ -60,11 +63,11 @@ pub async fn userinfo(
     if expected_subject.is_some_and(|expected| expected != subject) {
         return None;
     }
-    Some(Person { issuer, subject, name: name(&claims) })
+    Some(person(issuer, subject, &claims))
 }
 
 /// Who vouches for a person of the userinfo endpoint when the server has no issuer identifier: its origin.
-pub(super) fn stand_in_issuer(registration: &Registration) -> Option<String> {
+pub(crate) fn stand_in_issuer(registration: &Registration) -> Option<String> {
     if registration.issuer.is_some() {
         return None;
     }
@@ -106,7 +109,7 @@ pub(super) fn identify(id_token: &str, expected: Expectation<'_>) -> Result<Iden
         Some(Err(wrong)) => (said, Some(wrong)),
     };
     let defect = wrong.or_else(|| defect(&claims, expected));
-    Ok(Identified { person: Person { issuer, subject, name: name(&claims) }, defect })
+    Ok(Identified { person: person(issuer, subject, &claims), defect })
 }
 
 /// When a JWT says that it ends, in Unix seconds, if it is a JWT and says so.
@@ -176,12 +179,23 @@ fn subject(claims: &Object<'_>) -> Option<String> {
     usable.then_some(subject)
 }
 
-fn name(claims: &Object<'_>) -> Option<String> {
-    ["name", "preferred_username", "email"]
-        .into_iter()
-        .filter_map(|claim| claims.text(claim))
-        .map(|name| clean(&name))
-        .find(|name| !name.is_empty())
+fn person(issuer: String, subject: String, claims: &Object<'_>) -> Person {
+    let said =
+        |names: [&str; 3]| names.into_iter().filter_map(|claim| claims.text(claim)).collect::<Vec<_>>();
+    let name = said(["name", "preferred_username", "email"]);
+    // The first is Entra's own, made to be sent back.
+    let hint = said(["login_hint", "preferred_username", "email"]);
+    Person {
+        issuer,
+        subject,
+        name: name.iter().map(|name| clean(name)).find(|name| !name.is_empty()),
+        login_hint: hint.iter().find(|hint| is_hint(hint)).map(|hint| hint.as_str().to_owned()),
+    }
+}
+
+/// Sent back as it was said, or not at all.
+fn is_hint(text: &str) -> bool {
+    !text.is_empty() && text.len() <= HINT_LIMIT && clean(text) == text
 }
 
 #[cfg(test)]

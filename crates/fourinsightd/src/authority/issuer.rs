@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn the_first_tenant_is_kept() {
-        let person = Person { issuer: entra(GUID), subject: "alice".into(), name: None };
+        let person = Person { issuer: entra(GUID), subject: "alice".into(), name: None, login_hint: None };
         let mut found = registration();
         (found.issuer, found.configured_issuer) = (Some(entra("{tenantid}")), Some(entra("common")));
         assert_eq!(PinnedIssuer::of(&found), None);

@@ -5,6 +5,8 @@
 //! | [`dialect`] | puts scopes and resources into the server's words |
 //! | [`discovery`] | finds the server's endpoints (OpenID Connect Discovery, RFC 8414) |
 //! | [`allowed`] | which token endpoints a pasted package may name |
+//! | [`challenge`] | why an API refused a token (RFC 6750, RFC 9470) |
+//! | [`claims`] | what an API demands of a token, on its way to the server (OpenID Connect Core section 5.5) |
 //! | [`client_auth`] | proves which client is asking: by a secret (RFC 6749 section 2.3) or an assertion (RFC 7523) |
 //! | [`grant`] | redeems a code or a refresh token: one request, one raw answer |
 //! | [`client_credentials`] | the client as itself: one request, judged at once |
@@ -14,6 +16,7 @@
 //! | [`id_token`] | who signed in (OpenID Connect Core section 3.1.3.7) |
 //! | [`revoke`] | tells the server to forget a token (RFC 7009) |
 //! | `explain` | what is behind an error code, and what to do about it |
+//! | [`step_up`] | what the next login must ask for (RFC 9470) |
 //! | [`text`] | makes a server's texts safe to show |
 //!
 //! Redeeming is cut in two, a raw answer and its judgement, because the answer to a refresh is written to the
@@ -29,7 +32,11 @@ use crate::{
     token::TokenSet,
 };
 
+use claims::Claims;
+
 pub mod allowed;
+pub mod challenge;
+pub mod claims;
 pub mod client_auth;
 pub mod client_credentials;
 pub mod device;
@@ -41,6 +48,7 @@ pub mod id_token;
 pub mod issuer;
 pub mod response;
 pub mod revoke;
+pub mod step_up;
 pub mod text;
 
 mod detail;
@@ -118,6 +126,9 @@ pub struct Registration {
     /// Added to a revocation.
     #[serde(default)]
     pub revoke_params: Parameters,
+    /// What the client tells the server that it can do, such as `cp1` (`xms_cc` of the claims).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub client_capabilities: Vec<String>,
     /// How connections to the server are made.
     #[serde(default)]
     pub route: Route,
@@ -128,6 +139,18 @@ impl Registration {
     /// Core section 3.1.2.1).
     pub fn max_age(&self) -> Option<u64> {
         self.authorize_params.get("max_age")?.parse().ok()
+    }
+
+    /// Whether a caller that can answer a claims challenge has to say so: the server knows what that means, and is
+    /// not told anyway.
+    pub(crate) fn must_be_told_of_cae(&self) -> bool {
+        dialect::is_entra(self) && !self.client_capabilities.iter().any(|known| known == claims::CAE)
+    }
+
+    /// The `claims` of a request: these demands, and what the client can do.
+    pub(crate) fn claims(&self, demands: Option<&Claims>, enable_cae: bool) -> Option<Claims> {
+        let cae = (enable_cae && self.must_be_told_of_cae()).then_some(claims::CAE);
+        Claims::declaring(demands, self.client_capabilities.iter().map(String::as_str).chain(cae))
     }
 }
 

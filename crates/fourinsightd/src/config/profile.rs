@@ -14,7 +14,7 @@ use crate::{
     profile::{Endpoints, Flow, Profile, REDIRECT_URI, ResponseMode, is_resource},
 };
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
@@ -24,6 +24,7 @@ const KEYS: [&str; 22] = [
     "client_id",
     "client_secret",
     "client_auth",
+    "client_capabilities",
     "flow",
     "scopes",
     "resources",
@@ -93,6 +94,7 @@ fn checked(name: &str, table: &Table<'_>) -> Result<Profile, ConfigError> {
         device_poll_params: params.device_poll,
         refresh_params: params.refresh,
         revoke_params: params.revoke,
+        client_capabilities: client_capabilities(table)?,
         route: route(table)?,
         refresh_idle: refresh_idle(table)?,
         rotation: rotation::read(table)?,
@@ -211,6 +213,19 @@ fn scopes(table: &Table<'_>) -> Result<Vec<String>, ConfigError> {
 /// RFC 6749 section 3.3.
 fn is_scope_token(scope: &str) -> bool {
     !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+/// Names of Microsoft's, which go into JSON; others than `cp1` are not known yet.
+fn client_capabilities(table: &Table<'_>) -> Result<Vec<String>, ConfigError> {
+    const KEY: &str = "client_capabilities";
+    let capabilities = table.words(KEY)?.unwrap_or_default();
+    if capabilities.iter().all(|capability| is_scope_token(capability)) {
+        return Ok(capabilities);
+    }
+    Err(table.error(
+        KEY,
+        "a capability is a word of printable ASCII, such as \"cp1\"; correct client_capabilities",
+    ))
 }
 
 fn resources(table: &Table<'_>) -> Result<Vec<String>, ConfigError> {

@@ -3,7 +3,9 @@
 use super::*;
 use crate::{
     authority::{ResourceStyle, allowed::AllowedEndpoint},
-    profile::{Assertion, ClientAuth, Endpoints, Flow, PerRequest, ResponseMode, Rotation, SecretSource},
+    profile::{
+        Assertion, ClientAuth, Endpoints, Flow, Parameters, PerRequest, ResponseMode, Rotation, SecretSource,
+    },
 };
 
 mod presets;
@@ -88,6 +90,7 @@ keep_alive = false
         device_poll_params: text("e", "5"),
         refresh_params: text("scope", "b"),
         revoke_params: text("c", "3"),
+        client_capabilities: Vec::new(),
         route: crate::http::Route {
             tls_ca_file: Some("/etc/ssl/corp.pem".into()),
             proxy: Some("http://proxy:3128".into()),
@@ -108,6 +111,9 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((profile.flow, profile.keep_alive, profile.refresh_idle), (Flow::Browser, true, None));
     assert_eq!((profile.rotation, &profile.force_params), (Rotation::Unknown, &None));
     assert!(profile.client_secret.is_none() && profile.scopes.is_empty() && profile.resources.is_empty());
+    assert_eq!(profile.force_params, None);
+    let nothing = parse(&with("force_params = {}")).unwrap().profiles.remove("work").unwrap();
+    assert_eq!(nothing.force_params, Some(Parameters::new()));
 }
 
 #[test]

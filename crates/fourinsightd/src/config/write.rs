@@ -1,6 +1,7 @@
 //! Writes the configuration file: whole or not at all, and never over what somebody else has written meanwhile.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
@@ -18,6 +19,18 @@ impl ConfigFile {
     /// Adds a profile to the file, and reads it again. Of several at once each sees what the one before has written.
     pub fn add_profile(&self, new: &NewProfile) -> Result<Arc<Config>, NotAdded> {
         self.write(|text| new_profile::add(&self.path, text, new))
+    }
+
+    /// Adds a profile that is a preset and nothing more, by the preset's name.
+    pub(crate) fn add_preset(&self, name: &str) -> Result<Arc<Config>, NotAdded> {
+        let new = NewProfile {
+            name: name.to_owned(),
+            preset: name.to_owned(),
+            flow: None,
+            settings: BTreeMap::new(),
+            make_default: false,
+        };
+        self.add_profile(&new)
     }
 
     /// Adds a profile whose table is ready.

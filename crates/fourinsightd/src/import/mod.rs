@@ -52,6 +52,9 @@ mod yaml;
 /// The longest cache that is read.
 const LONGEST: usize = 1024 * 1024;
 
+/// The preset of those who sign in with `fourinsight.api`, and the name of the profile that it becomes.
+const FOURINSIGHT: &str = "4insight";
+
 /// What a profile is called whose mapping says no name.
 const COGNITE: &str = "cognite";
 
@@ -137,9 +140,7 @@ impl Imports {
         if let Some(owner) = self.owner(&fingerprint) {
             return self.again(&owner, request, all);
         }
-        let config = self.configuration()?;
-        let Fit { mut profile, endpoint } =
-            fit::find(&config, request.profile.as_deref(), login, request.format)?;
+        let (Fit { mut profile, endpoint }, is_new) = self.fit(login, request)?;
         if let Some(folder) = &request.package {
             profile.client_secret =
                 profile.client_secret.map(|source| source.installed_at(Path::new(folder)));
@@ -152,6 +153,9 @@ impl Imports {
         answer.profile = Some(profile.name.clone());
         answer.whole = self.is_whole(all, &fingerprint);
         answer.notes = notes(login, &endpoint, &profile.scopes, answer.whole);
+        if is_new {
+            answer.notes.push(format!("the configuration gets the profile {FOURINSIGHT}"));
+        }
         if request.dry_run {
             return Ok(answer);
         }
@@ -166,12 +170,38 @@ impl Imports {
             refresh_idle: profile.refresh_idle,
             keep_alive: profile.keep_alive,
             refresh_token: login.refresh_token.clone(),
+            original_key: request.original_key.clone().filter(|original| original != session.as_str()),
             fingerprint,
             names_person: login.names_person,
         };
         let adopted = self.broker.adopt(&session, adoption).await;
         adopted.map_err(|why| failure::not_adopted(&why, &session))?;
+        if is_new && let Err(why) = self.config.add_preset(FOURINSIGHT) {
+            // The session has all that it needs; only its next login asks for the profile.
+            answer
+                .notes
+                .push(format!("the profile {FOURINSIGHT} was not written: {}; {}", why.what, why.next));
+        }
         self.signed_in(&session, answer)
+    }
+
+    /// The profile of a login, and whether it is to be written. Where nobody has said yet where 4insight is, the
+    /// preset says so.
+    fn fit(&self, login: &Found, request: &ImportRequest) -> Result<(Fit, bool), ErrorBody> {
+        let config = self.configuration()?;
+        let name = request.profile.as_deref();
+        let fit = fit::find(&config, name, login, request.format);
+        let may_be_new = request.format == ImportFormat::FourinsightApi
+            && name.is_none_or(|name| name == FOURINSIGHT)
+            && !config.profiles.contains_key(FOURINSIGHT);
+        if fit.is_err()
+            && may_be_new
+            && let Ok(alone) = Config::of_preset(FOURINSIGHT)
+            && let Ok(fit) = fit::find(&alone, Some(FOURINSIGHT), login, request.format)
+        {
+            return Ok((fit, true));
+        }
+        fit.map(|fit| (fit, false))
     }
 
     /// The same cache once more: the caller may not have heard how it ended.

@@ -4,8 +4,11 @@ use fourinsight_ipc::{ErrorBody, ErrorCode, message::Lifetime};
 use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope, basic::BasicClient};
 use secrecy::SecretString;
 
-use super::redirect_uri::RedirectUri;
-use crate::authority::Registration;
+use super::{again::Again, redirect_uri::RedirectUri};
+use crate::{
+    authority::{Registration, claims::Claims, step_up::StepUp},
+    profile::Parameters,
+};
 
 /// What a login asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,12 @@ pub(super) struct Wish {
     pub(super) resources: Vec<String>,
     /// Ask the person again even if the server remembers them.
     pub(super) force: bool,
+    /// What an API, or the server on its behalf, wants of this login.
+    pub(super) step_up: Option<StepUp>,
+    /// Accept another person than the session had, without asking.
+    pub(super) switch_user: bool,
+    /// The `session_key` of `fourinsight.api` that the session is to stand for.
+    pub(super) original_key: Option<String>,
     /// What comes back, and how.
     pub(super) answer: AnswerMode,
     /// How long the session is to last.
@@ -50,22 +59,25 @@ pub(super) fn request(
     registration: &Registration,
     redirect_uri: &RedirectUri,
     wish: &Wish,
+    again: &Again,
 ) -> Result<AuthorizationRequest, ErrorBody> {
     let endpoint = registration.authorization_endpoint.clone().ok_or_else(no_endpoint)?;
     let auth_url = AuthUrl::new(endpoint).map_err(|_| no_endpoint())?;
     let back = RedirectUrl::new(redirect_uri.as_str().to_owned())
         .map_err(|error| ErrorBody::new(ErrorCode::ServerError, format!("redirect URI: {error}")))?;
-    let params = &registration.authorize_params;
+    let own = &registration.authorize_params;
+    let mut params = own.clone();
+    params.extend(again.force.iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
     if let Some(name) = RESERVED.iter().find(|name| params.contains_key(**name)) {
         return Err(ErrorBody::new(
             ErrorCode::InvalidRequest,
-            format!("The profile's authorize_params set {name}, which every login sets itself."),
+            format!("The profile's parameters set {name}, which every login sets itself."),
         )
-        .hint(format!("remove {name} from authorize_params in the configuration")));
+        .hint(format!("remove {name} from authorize_params and force_params in the configuration")));
     }
 
-    let prompt = prompt(params.get("prompt").map(String::as_str), wish.force)?;
-    if params.contains_key("max_age") && registration.max_age().is_none() {
+    let prompt = prompt(own.get("prompt").map(String::as_str), again.force.as_ref())?;
+    if own.contains_key("max_age") && registration.max_age().is_none() {
         return Err(wrong_params("max_age is no number of seconds", "write it as in max_age = \"3600\""));
     }
 
@@ -101,7 +113,18 @@ pub(super) fn request(
     if let Some(prompt) = prompt {
         request = request.add_extra_param("prompt", prompt);
     }
-    let is_said = |name: &str| name == "prompt" || wanted.resources.iter().any(|(said, _)| *said == name);
+    if let Some(hint) = &again.login_hint {
+        request = request.add_extra_param("login_hint", hint.clone());
+    }
+    let demanded = demanded(registration, wish.step_up.as_ref());
+    for (name, value) in &demanded {
+        request = request.add_extra_param(*name, value.clone());
+    }
+    let is_said = |name: &str| {
+        name == "prompt"
+            || wanted.resources.iter().any(|(said, _)| *said == name)
+            || demanded.iter().any(|(said, _)| *said == name)
+    };
     for (name, value) in params.iter().filter(|(name, _)| !is_said(name)) {
         request = request.add_extra_param(name.clone(), value.clone());
     }
@@ -109,9 +132,27 @@ pub(super) fn request(
     Ok(AuthorizationRequest { uri: uri.into(), state: state.into_secret().into(), code_verifier, nonce })
 }
 
+/// What is wanted beyond scopes and resources, joined with what the profile says of the same: the stricter age, and
+/// all claims.
+fn demanded(registration: &Registration, step_up: Option<&StepUp>) -> Vec<(&'static str, String)> {
+    let mut demanded: Vec<_> = step_up.into_iter().flat_map(StepUp::parameters).collect();
+    if let (Some((_, max_age)), Some(own)) =
+        (demanded.iter_mut().find(|(name, _)| *name == "max_age"), registration.max_age())
+    {
+        *max_age = max_age.parse().unwrap_or(own).min(own).to_string();
+    }
+    let claims = step_up.and_then(|step_up| step_up.claims.as_ref());
+    let own = registration.authorize_params.get("claims").and_then(|json| Claims::read(json).ok());
+    let claims = Claims::joined(claims, own.as_ref());
+    demanded.extend(
+        registration.claims(claims.as_ref(), false).map(|claims| ("claims", claims.as_str().to_owned())),
+    );
+    demanded
+}
+
 /// What `prompt` is sent (OpenID Connect Core section 3.1.2.1): the profile's own, and with `force` one at which the
-/// server really asks.
-fn prompt(own: Option<&str>, force: bool) -> Result<Option<String>, ErrorBody> {
+/// server really asks, unless the server is asked in another way.
+fn prompt(own: Option<&str>, force: Option<&Parameters>) -> Result<Option<String>, ErrorBody> {
     let mut words: Vec<_> = own.unwrap_or_default().split_ascii_whitespace().collect();
     if words.contains(&"none") && words.len() > 1 {
         return Err(wrong_params(
@@ -119,10 +160,13 @@ fn prompt(own: Option<&str>, force: bool) -> Result<Option<String>, ErrorBody> {
             "let none stand alone, or remove it",
         ));
     }
-    if force {
+    if let Some(force) = force {
         words.retain(|word| *word != "none");
-        if !words.iter().any(|word| ASKING.contains(word)) {
-            words.insert(0, "login");
+        if let Some(asking) = force.get("prompt")
+            && !words.iter().any(|word| ASKING.contains(word))
+        {
+            let more: Vec<_> = asking.split_ascii_whitespace().filter(|word| !words.contains(word)).collect();
+            words.splice(0..0, more);
         }
     }
     Ok((!words.is_empty()).then(|| words.join(" ")))
@@ -169,11 +213,7 @@ pub(super) mod tests {
     use url::Url;
 
     use super::*;
-    use crate::{
-        authority::Dialect,
-        http::Route,
-        profile::{ClientAuth, Parameters},
-    };
+    use crate::{authority::Dialect, http::Route, profile::ClientAuth};
 
     /// A public client at `https://id.example`.
     pub(in crate::login) fn registration() -> Registration {
@@ -199,6 +239,7 @@ pub(super) mod tests {
             device_poll_params: Parameters::new(),
             refresh_params: Parameters::new(),
             revoke_params: Parameters::new(),
+            client_capabilities: Vec::new(),
             route: Route::default(),
         }
     }
@@ -208,14 +249,25 @@ pub(super) mod tests {
             scopes: scopes.iter().map(ToString::to_string).collect(),
             resources: vec!["https://r1/".to_owned(), "https://r2/".to_owned()],
             force: false,
+            step_up: None,
+            switch_user: false,
+            original_key: None,
             answer: AnswerMode::Query,
             lifetime: Lifetime::Stored,
         }
     }
 
     fn asked(registration: &Registration, wish: &Wish) -> (AuthorizationRequest, Vec<(String, String)>) {
+        asked_again(registration, wish, &Again::default())
+    }
+
+    fn asked_again(
+        registration: &Registration,
+        wish: &Wish,
+        again: &Again,
+    ) -> (AuthorizationRequest, Vec<(String, String)>) {
         let redirect_uri = RedirectUri::parse("http://localhost:4711").unwrap();
-        let request = request(registration, &redirect_uri, wish).unwrap();
+        let request = request(registration, &redirect_uri, wish, again).unwrap();
         let pairs = Url::parse(&request.uri).unwrap().query_pairs().into_owned().collect();
         (request, pairs)
     }
@@ -309,12 +361,14 @@ pub(super) mod tests {
             (Some("a_servers_own"), Some("a_servers_own"), "login a_servers_own"),
         ] {
             let registration = own.map_or_else(registration, |own| with(&[("prompt", own)]));
-            for (force, expected) in [(false, plain), (true, Some(forced))] {
-                let (_, pairs) = asked(&registration, &Wish { force, ..wish(&["read"]) });
+            let login = Parameters::from([("prompt".to_owned(), "login".to_owned())]);
+            for (force, expected) in [(None, plain), (Some(login), Some(forced))] {
+                let again = Again { force: force.clone(), login_hint: None };
+                let (_, pairs) = asked_again(&registration, &wish(&["read"]), &again);
                 assert_eq!(
                     values(&pairs, "prompt"),
                     expected.into_iter().collect::<Vec<_>>(),
-                    "{own:?} {force}"
+                    "{own:?} {force:?}"
                 );
             }
         }
@@ -330,7 +384,8 @@ pub(super) mod tests {
             ("max_age", "1.5"),
         ] {
             let redirect_uri = RedirectUri::parse("http://localhost:4711").unwrap();
-            let error = request(&with(&[(name, value)]), &redirect_uri, &wish(&[])).err().unwrap();
+            let error =
+                request(&with(&[(name, value)]), &redirect_uri, &wish(&[]), &Again::default()).err().unwrap();
             assert_eq!(error.error, ErrorCode::InvalidRequest, "{name}={value}");
             assert!(error.error_description.contains(name) && error.hint.is_some(), "{error:?}");
         }
@@ -342,7 +397,7 @@ pub(super) mod tests {
             let mut registration = registration();
             registration.authorize_params.insert(name.to_owned(), "x".to_owned());
             let redirect_uri = RedirectUri::parse("http://localhost:4711").unwrap();
-            let error = request(&registration, &redirect_uri, &wish(&[])).err().unwrap();
+            let error = request(&registration, &redirect_uri, &wish(&[]), &Again::default()).err().unwrap();
             assert_eq!(error.error, ErrorCode::InvalidRequest, "{name}");
         }
     }
@@ -351,7 +406,7 @@ pub(super) mod tests {
     fn a_server_without_an_authorization_endpoint_is_named_as_such() {
         let registration = Registration { authorization_endpoint: None, ..registration() };
         let redirect_uri = RedirectUri::parse("http://localhost:4711").unwrap();
-        let error = request(&registration, &redirect_uri, &wish(&[])).err().unwrap();
+        let error = request(&registration, &redirect_uri, &wish(&[]), &Again::default()).err().unwrap();
         assert!(error.hint.unwrap().contains("authorization_endpoint"));
     }
 }

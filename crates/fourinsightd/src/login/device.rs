@@ -8,7 +8,7 @@ use fourinsight_ipc::{SessionKey, message::LoginStatus};
 use secrecy::SecretString;
 
 use super::{
-    Logins, NewLogin, Plan,
+    Logins, NewLogin, Plan, again,
     attempt::{Attempt, Inbox},
     authorize,
     awaits::Awaits,
@@ -41,22 +41,33 @@ impl Logins {
         let (scopes, resources) = (&wish.scopes, &wish.resources);
         let asked_at = self.clock.now();
         let unix_now = self.clock.unix_now();
-        let authorization = device::authorize(&*self.exchange, &registration, scopes, resources, unix_now)
-            .await
-            .inspect_err(|_| self.servers.forget(&registration))
-            .map_err(|error| match error {
-                NotAuthorized::Retry(retry) => failure::no_user_code(&retry),
-                NotAuthorized::Refused(refusal) => failure::device_refusal(&refusal),
-                NotAuthorized::Unusable(unusable) => failure::unusable_device(&unusable),
-            })?;
+        let authorization = device::authorize(
+            &*self.exchange,
+            &registration,
+            scopes,
+            resources,
+            wish.step_up.as_ref(),
+            unix_now,
+        )
+        .await
+        .inspect_err(|_| self.servers.forget(&registration))
+        .map_err(|error| match error {
+            NotAuthorized::Retry(retry) => failure::no_user_code(&retry),
+            NotAuthorized::Refused(refusal) => failure::device_refusal(&refusal),
+            NotAuthorized::Unusable(unusable) => failure::unusable_device(&unusable),
+        })?;
 
         let _turn = self.turn.lock().await;
         self.make_room(&session, 0).await?;
         let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
+        let page = Some(authorization.verification_uri.as_str());
+        let unforced = again::unforced(&profile, &registration, &wish, page);
         status.verification_uri = Some(authorization.verification_uri);
         status.verification_uri_complete = authorization.verification_uri_complete;
         status.user_code = Some(authorization.user_code);
-        (status.warning, status.note, status.lifetime) = (odd, note, wish.lifetime);
+        let warnings = [unforced, odd].into_iter().flatten();
+        status.warning = warnings.reduce(|one, other| one + " " + &other);
+        (status.note, status.lifetime) = (note, wish.lifetime);
         let polls = Polls {
             clock: self.clock.clone(),
             device_code: authorization.device_code,
@@ -129,13 +140,13 @@ impl Polls {
 
     /// One poll: the pause until the next, or the end.
     async fn ask(&mut self, redemption: &Redemption) -> Result<Duration, Ended> {
-        let Redemption { exchange, registration, resources, .. } = redemption;
+        let Redemption { exchange, registration, .. } = redemption;
         let obtained_at = self.clock.now();
         let answer = match device::poll(
             &**exchange,
             registration,
             &self.device_code,
-            resources,
+            redemption.wanted(),
             self.clock.unix_now(),
         )
         .await

@@ -18,7 +18,10 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use fourinsight_ipc::{ErrorBody, ErrorCode, message::LoginState};
+use fourinsight_ipc::{
+    ErrorBody, ErrorCode,
+    message::{LoginState, LoginStatus},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -207,12 +210,18 @@ async fn outcome(attempt: &Attempt) -> Response {
     if !attempt.owes_page() {
         return gone();
     }
-    let ended = match attempt.watch().wait_for(|status| status.state != LoginState::Pending).await {
+    let settled = |status: &LoginStatus| status.state != LoginState::Pending || status.confirmation.is_some();
+    let status = match attempt.watch().wait_for(settled).await {
         Ok(status) => status.clone(),
         Err(_) => return gone(),
     };
+    let page = match &status.confirmation {
+        // A question is answered where the login was begun, which is not to be taken for this browser.
+        Some(question) => page::question(question),
+        None => page::outcome(&status, attempt.shown()),
+    };
     // Two browsers may wait; one is answered.
-    if attempt.take_page() { html(StatusCode::OK, page::outcome(&ended, attempt.shown())) } else { gone() }
+    if attempt.take_page() { html(StatusCode::OK, page) } else { gone() }
 }
 
 /// Whether there is exactly one `Host`, and it is ours: a page of another name that leads here is turned away.

@@ -12,6 +12,7 @@
 //! | `callback` | judges an answer, whoever brings it |
 //! | `redemption` | turns the answer into tokens |
 //! | `device` | has the person enter a code elsewhere instead, and polls (RFC 8628) |
+//! | `again` | says how a server is made to ask again, and whom it is told to expect |
 //! | `attempt` | carries one attempt from the answer to the session, and asks its person where that is needed |
 //! | `known` | what a session was signed in with before, and whether another person would take that place |
 //! | `beside` | keeps the attempts for a login session's own sessions apart |
@@ -48,6 +49,7 @@ use crate::{
     token::TokenSet,
 };
 
+mod again;
 mod attempt;
 mod authorize;
 mod awaits;
@@ -122,6 +124,8 @@ pub struct NewLogin {
     pub keep_alive: bool,
     /// The client signed in as itself: its own credentials renew the tokens, and nothing of them is stored.
     pub by_client_credentials: bool,
+    /// The `session_key` of `fourinsight.api` that the session stands for from now on; `None` changes nothing.
+    pub original_key: Option<String>,
     /// How long the session lasts, and with that whether it is stored.
     pub lifetime: Lifetime,
 }
@@ -189,7 +193,10 @@ impl Logins {
             tracing::warn!(profile = profile.name, "{warning}");
             status.warning = Some(warning.to_owned());
         }
-        status.warning = [status.warning, odd].into_iter().flatten().reduce(|one, other| one + " " + &other);
+        let page = registration.authorization_endpoint.as_deref();
+        let unforced = again::unforced(&profile, &registration, &wish, page);
+        let warnings = [status.warning, unforced, odd].into_iter().flatten();
+        status.warning = warnings.reduce(|one, other| one + " " + &other);
         let page_path = format!("/done/{}", authorize::random(16));
         let (name, clock) = (profile.name.clone(), self.clock.clone());
         let deadline = clock.now() + attempt::LIFE;
@@ -210,6 +217,9 @@ impl Logins {
             registration,
             scopes: wish.scopes,
             resources: wish.resources,
+            step_up: wish.step_up,
+            switch_user: wish.switch_user,
+            original_key: wish.original_key,
             refresh_idle: profile.refresh_idle,
             keep_alive: profile.keep_alive,
             lifetime: wish.lifetime,

@@ -93,7 +93,10 @@ impl Opener {
         let scopes = self.scopes.iter().map(String::as_str);
         let resources = self.resources.iter().map(String::as_str);
         let unix_now = clock.unix_now();
-        let outcome = client_credentials::redeem(exchange, &registration, scopes, resources, unix_now).await;
+        let claims = registration.claims(None, false);
+        let outcome =
+            client_credentials::redeem(exchange, &registration, scopes, resources, claims.as_ref(), unix_now)
+                .await;
         let opened = match outcome {
             Outcome::Granted(tokens) => Ok(*tokens),
             Outcome::Retry(retry) => Err(NotOpened::Undecided(retry)),
@@ -105,6 +108,7 @@ impl Opener {
             tracing::warn!(profile = self.profile, warning, "the server's answer to a login is odd");
         }
         Ok(NewLogin {
+            original_key: None,
             profile: self.profile.clone(),
             registration,
             scopes: self.scopes.clone(),

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use fourinsight_ipc::{
     ErrorBody, ErrorCode,
-    message::{LoginState, LoginStatus},
+    message::{Confirmation, LoginState, LoginStatus},
 };
 use ring::digest::{SHA256, digest};
 
@@ -36,6 +36,16 @@ pub(super) fn outcome(status: &LoginStatus, shown: Option<&ErrorBody>) -> String
             None => failed(&super::failure::broken()),
         },
     }
+}
+
+/// The page for an attempt that asks its person something first; nobody is signed in yet.
+pub(super) fn question(confirmation: &Confirmation) -> String {
+    let lines = vec![
+        escaped(&confirmation.question),
+        "<strong>Answer where you started the login.</strong> Until then nothing is changed.".to_owned(),
+        CLOSE.to_owned(),
+    ];
+    Page { tone: Tone::Neutral, title: "One question left", lines }.render()
 }
 
 /// The page for a browser that comes when nothing is waited for any more, or to a page that was shown before.
@@ -167,7 +177,10 @@ footer { margin-top: 1.8rem; padding-top: 1rem; border-top: 1px solid var(--line
 
 #[cfg(test)]
 mod tests {
-    use fourinsight_ipc::{SessionKey, message::Identity};
+    use fourinsight_ipc::{
+        SessionKey,
+        message::{Confirm, Identity},
+    };
 
     use super::*;
 
@@ -199,6 +212,18 @@ mod tests {
         assert!(page.contains("&lt;shown&gt;") && page.contains("try &lt;again&gt;"));
         assert!(!page.contains("told"));
         assert!(outcome(&status, None).contains("told"));
+    }
+
+    #[test]
+    fn a_question_is_shown_and_says_that_nobody_is_signed_in_yet() {
+        let question = "Sign it in as <Grace> instead?".to_owned();
+        let asked = Confirmation::new("7".to_owned(), Confirm::Person, "https://x".to_owned(), question);
+        let page = super::question(&asked);
+        assert!(
+            page.contains("Sign it in as &lt;Grace&gt; instead?")
+                && page.contains("Answer where you started")
+        );
+        assert!(!page.contains("igned in"), "{page}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use fourinsight_ipc::{ErrorBody, ErrorCode, message::LoginRequest};
 
 use super::{
-    Logins,
+    Known, Logins,
     authorize::{AnswerMode, Wish},
     failure::with_help,
     unattended,
@@ -45,7 +45,12 @@ impl Logins {
         }
         let help = profile.help;
         unattended::bring(request, &mut profile).map_err(|error| with_help(error, help))?;
-        let wish = wish(request, &profile)?;
+        let known = self.sessions.known(&request.session);
+        let original_key = original_key(request, &known)?;
+        let mut wish = Wish { original_key, ..wish(request, &profile)? };
+        if !profile.flow.is_unattended() {
+            wish.step_up = known.step_up_by(&profile.name).cloned();
+        }
         let note = problem.map(|problem| {
             format!("the configuration as it was before is used, because it now has an error: {problem}")
         });
@@ -128,8 +133,32 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
         (Flow::Browser, ResponseMode::FormPost) => AnswerMode::FormPost,
         _ => AnswerMode::Query,
     };
-    Ok(Wish { scopes, resources, force: request.force, answer, lifetime: request.lifetime() })
+    let (force, switch_user) = (request.force, request.switch_user);
+    let lifetime = request.lifetime();
+    let (step_up, original_key) = (None, None);
+    Ok(Wish { scopes, resources, force, step_up, switch_user, original_key, answer, lifetime })
 }
+
+/// The `session_key` of `fourinsight.api` that the session is to stand for, where its own key says something else.
+/// A session stands for one of them only: two that map to one key would get each other's tokens.
+fn original_key(request: &LoginRequest, known: &Known) -> Result<Option<String>, ErrorBody> {
+    let Some(original) = &request.original_key else { return Ok(None) };
+    let refused = |what: &str, next: String| Err(ErrorBody::new(ErrorCode::InvalidRequest, what).hint(next));
+    if original.len() > LONGEST_ORIGINAL {
+        let what = "The session_key of fourinsight.api is too long to be one.";
+        return refused(what, format!("use one of at most {LONGEST_ORIGINAL} bytes"));
+    }
+    match &known.original_key {
+        Some(other) if other != original => refused(
+            "The session stands for another session_key of fourinsight.api, which maps to the same key.",
+            "use another session_key, or revoke that session first".to_owned(),
+        ),
+        _ => Ok((original != request.session.as_str()).then(|| original.clone())),
+    }
+}
+
+/// The longest `session_key` of `fourinsight.api`: a path of a file.
+const LONGEST_ORIGINAL: usize = 4096;
 
 /// The flow that the request names instead of the profile's.
 fn chosen_flow(name: &str, profile: &Profile) -> Result<Flow, ErrorBody> {

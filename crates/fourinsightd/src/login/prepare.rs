@@ -6,6 +6,7 @@ use url::Url;
 
 use super::{
     Known, Logins,
+    again::{self, Again},
     authorize::{self, AnswerMode, AuthorizationRequest, Wish},
     awaits::Awaits,
     callback::Expected,
@@ -59,6 +60,7 @@ impl Logins {
         registration: &Registration,
         wish: &Wish,
     ) -> Result<Prepared, ErrorBody> {
+        let again = again::of(profile, registration, wish, &self.sessions.known(session));
         let prepared = match profile.flow {
             Flow::Browser => {
                 let wanted = RedirectUri::parse(&profile.redirect_uri).map_err(bad_redirect_uri)?;
@@ -67,20 +69,20 @@ impl Logins {
                 let listener =
                     Listener::bind(host, wanted.port()).map_err(|error| self.name_owner(&wanted, error))?;
                 let redirect_uri = wanted.with_port(listener.port()).map_err(bad_redirect_uri)?;
-                asking(registration, redirect_uri, wish)?.with_listener(listener)
+                asking(registration, redirect_uri, wish, &again)?.with_listener(listener)
             }
             Flow::Paste if profile.takes_packages_only() => {
                 self.make_room(session, 0).await?;
                 let mut prepared =
                     Prepared::of(Awaits::Package { packages: packages(profile), callback: None });
-                prepared.authorization_uri = Some(page(registration)?);
+                prepared.authorization_uri = Some(page(registration, &again)?);
                 prepared
             }
             Flow::Paste | Flow::Implicit => {
                 self.make_room(session, 0).await?;
                 let redirect_uri = RedirectUri::for_pasting(&profile.redirect_uri)
                     .ok_or_else(|| bad_redirect_uri(NotLoopback))?;
-                asking(registration, redirect_uri, wish)?.with_packages(packages(profile))
+                asking(registration, redirect_uri, wish, &again)?.with_packages(packages(profile))
             }
             Flow::Password => {
                 self.make_room(session, 0).await?;
@@ -131,9 +133,10 @@ fn asking(
     registration: &Registration,
     redirect_uri: RedirectUri,
     wish: &Wish,
+    again: &Again,
 ) -> Result<Prepared, ErrorBody> {
     let AuthorizationRequest { uri, state, code_verifier, nonce } =
-        authorize::request(registration, &redirect_uri, wish)?;
+        authorize::request(registration, &redirect_uri, wish, again)?;
     let proof =
         Proof { redirect_uri: redirect_uri.as_str().to_owned(), code_verifier, nonce, ..Proof::default() };
     let expected = Expected {
@@ -153,13 +156,15 @@ fn packages(profile: &Profile) -> Packages {
 }
 
 /// A page that makes its authorization request itself: only the profile's own parameters are added to its address.
-fn page(registration: &Registration) -> Result<String, ErrorBody> {
+fn page(registration: &Registration, again: &Again) -> Result<String, ErrorBody> {
     let endpoint = registration.authorization_endpoint.as_deref().ok_or_else(authorize::no_endpoint)?;
-    if registration.authorize_params.is_empty() {
+    let mut params = registration.authorize_params.clone();
+    params.extend(again.force.clone().unwrap_or_default());
+    if params.is_empty() {
         return Ok(endpoint.to_owned());
     }
     let mut url = Url::parse(endpoint).map_err(|_| authorize::no_endpoint())?;
-    url.query_pairs_mut().extend_pairs(&registration.authorize_params);
+    url.query_pairs_mut().extend_pairs(&params);
     Ok(url.into())
 }
 

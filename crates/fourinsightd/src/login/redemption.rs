@@ -16,6 +16,7 @@ use crate::{
         Outcome, Registration, discovery, grant, id_token, issuer,
         response::{self, Expected, RawAnswer},
         revoke::{self, Revocable},
+        step_up::StepUp,
     },
     clock::{Clock, Timestamp},
     http::HttpExchange,
@@ -32,6 +33,11 @@ pub(super) struct Redemption {
     pub(super) registration: Registration,
     pub(super) scopes: Vec<String>,
     pub(super) resources: Vec<String>,
+    /// What is wanted of this login beyond that. How the person signed in is for the API to judge that wants it.
+    pub(super) step_up: Option<StepUp>,
+    /// Another person than the session had is welcome.
+    pub(super) switch_user: bool,
+    pub(super) original_key: Option<String>,
     pub(super) refresh_idle: Option<u64>,
     pub(super) keep_alive: bool,
     pub(super) lifetime: Lifetime,
@@ -82,6 +88,12 @@ impl Redemption {
         Ok(self.accept(tokens, obtained_at).await)
     }
 
+    /// What the tokens are for.
+    pub(super) fn wanted(&self) -> grant::Wanted<'_> {
+        let claims = self.step_up.as_ref().and_then(|step_up| step_up.claims.as_ref());
+        grant::Wanted { resources: &self.resources, claims }
+    }
+
     /// The server's raw answer; the implicit grant has brought it already.
     async fn ask(&self, answer: &Answer, proof: &Proof, unix_now: i64) -> Result<RawAnswer, LoginFailure> {
         let (exchange, registration, resources) = (&*self.exchange, &self.registration, &self.resources);
@@ -90,7 +102,8 @@ impl Redemption {
             Answer::Code(code) => {
                 let Some(verifier) = &proof.code_verifier else { return Err(failure::broken().into()) };
                 let redirect_uri = &proof.redirect_uri;
-                grant::redeem_code(exchange, registration, code, verifier, redirect_uri, resources, unix_now)
+                let wanted = self.wanted();
+                grant::redeem_code(exchange, registration, code, verifier, redirect_uri, wanted, unix_now)
                     .await
             }
             Answer::Package { code, .. } => {
@@ -151,6 +164,7 @@ impl Redemption {
             refresh_idle: self.refresh_idle,
             keep_alive: self.keep_alive,
             by_client_credentials: false,
+            original_key: self.original_key.clone(),
             lifetime: self.lifetime,
         }
     }

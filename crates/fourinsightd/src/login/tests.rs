@@ -30,6 +30,7 @@ use crate::{
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse},
 };
 
+mod again;
 mod another_person;
 mod answers;
 mod by_hand;
@@ -41,6 +42,7 @@ mod hostile;
 mod lifecycle;
 mod listener;
 mod requests;
+mod step_up;
 mod unattended;
 
 /// Everything a test holds.

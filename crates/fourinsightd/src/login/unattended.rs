@@ -113,7 +113,9 @@ impl Logins {
         drop(turn);
         let mut changes = attempt.watch();
         let (exchange, sessions) = (Arc::clone(&self.exchange), Arc::clone(&self.sessions));
-        tokio::spawn(Arc::clone(&attempt).open(opener, exchange, Arc::clone(&self.servers), sessions, help));
+        let servers = Arc::clone(&self.servers);
+        let opening = Arc::clone(&attempt).open(opener, exchange, servers, sessions, wish.original_key, help);
+        tokio::spawn(opening);
         let ended = changes.wait_for(|status| status.state != LoginState::Pending);
         // Still pending after that: the caller goes on asking.
         let _ = tokio::time::timeout(WAIT, ended).await;

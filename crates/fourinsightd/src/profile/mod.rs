@@ -64,8 +64,8 @@ pub struct Profile {
     pub allow_legacy: bool,
     /// Added to the authorization request.
     pub authorize_params: Parameters,
-    /// Added to the authorization request of a login that must really ask; `prompt=login` where absent. Empty: the
-    /// server understands no such wish.
+    /// Added to the authorization request when the person is to be really asked; empty where the server understands
+    /// nothing of the kind. `None` leaves it to what is usual.
     pub force_params: Option<Parameters>,
     /// Added to the code's exchange.
     pub code_params: Parameters,
@@ -77,6 +77,8 @@ pub struct Profile {
     pub refresh_params: Parameters,
     /// Added to a revocation.
     pub revoke_params: Parameters,
+    /// What the client tells the server that it can do: `cp1` is Continuous Access Evaluation.
+    pub client_capabilities: Vec<String>,
     /// How connections to the server are made.
     pub route: Route,
     /// How long the server keeps an unused refresh token, in seconds.

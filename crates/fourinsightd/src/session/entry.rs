@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::demand::{Brought, Demand, Demands};
 use crate::{
-    authority::{Failure, Verdict},
+    authority::{Failure, Verdict, claims::Claims},
     clock::Timestamp,
     token::{Token, TokenId},
 };
@@ -19,13 +20,25 @@ pub(crate) struct Entry {
     /// When somebody last asked for it.
     pub(crate) used_at: Timestamp,
     requested: Option<Request>,
-    /// The API refused the last token.
-    rejected: bool,
+    /// The token that an API refused, until the next one has come.
+    rejected: Option<TokenId>,
     /// The present token replaced one that an API had refused.
     after_rejection: bool,
     not_before: Option<Timestamp>,
+    /// Boxed, because most keys never see any.
+    demands: Option<Box<Demands>>,
     /// Nobody has asked for the token for so long that it is not renewed.
     idle: bool,
+}
+
+/// What a redemption that begins is to do.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Begun {
+    /// The validity that was asked for.
+    pub(super) on_demand: Option<Duration>,
+    pub(super) demand: Option<Demand>,
+    /// A caller brought the demand. Whoever else waits for the key is not bound to what comes of it.
+    pub(super) is_brought: bool,
 }
 
 /// A refusal that concerns this key only.
@@ -59,9 +72,10 @@ impl Entry {
             refused: None,
             used_at,
             requested: None,
-            rejected: false,
+            rejected: None,
             after_rejection: false,
             not_before: None,
+            demands: None,
             idle: false,
         }
     }
@@ -73,6 +87,11 @@ impl Entry {
 
     pub(super) fn holds(&self, id: TokenId) -> bool {
         self.token.as_ref().is_some_and(|token| token.id == id)
+    }
+
+    /// Whether this is the token that an API refused and that none has followed yet.
+    pub(super) fn has_lost(&self, id: TokenId) -> bool {
+        self.rejected == Some(id)
     }
 
     pub(super) fn is_refused(&self, now: Timestamp) -> bool {
@@ -99,12 +118,12 @@ impl Entry {
     /// When to look whether the token is wanted: by then it may have been asked for without a word to the session.
     pub(super) fn look_at(&self) -> Option<Timestamp> {
         let renew_at = self.token.as_ref()?.renew_at?;
-        (!self.idle && !self.is_used() && self.requested.is_none()).then_some(renew_at)
+        (!self.idle && !self.is_used() && self.requested.is_none() && !self.has_demands()).then_some(renew_at)
     }
 
     /// When there is no reason left to remember it; `None` while its token is to be fetched or renewed.
     pub(super) fn forget_at(&self) -> Option<Timestamp> {
-        if self.requested.is_some() || self.renewal().is_some() {
+        if self.requested.is_some() || self.renewal().is_some() || self.has_demands() {
             return None;
         }
         let asked = self.used_at + Self::LONGEST_WAIT;
@@ -113,13 +132,47 @@ impl Entry {
         Some(asked.max(stands).max(end))
     }
 
+    fn has_demands(&self) -> bool {
+        self.demands.as_ref().is_some_and(|demands| demands.wanted_at().is_some())
+    }
+
     fn is_used(&self) -> bool {
         self.token.as_ref().is_some_and(|token| self.used_at > token.obtained_at)
     }
 
     /// When a redemption was asked for and may start.
     pub(super) fn wanted_at(&self) -> Option<Timestamp> {
-        self.requested.map(|request| request.at.max(self.not_before.unwrap_or(request.at)))
+        let requested = self.requested.map(|request| request.at.max(self.not_before.unwrap_or(request.at)));
+        let demanded = self.demands.as_ref().and_then(|demands| demands.wanted_at());
+        requested.into_iter().chain(demanded).min()
+    }
+
+    /// Somebody wants a token that meets this.
+    pub(super) fn demand(&mut self, demand: Demand, now: Timestamp) -> Brought {
+        self.demands.get_or_insert_default().bring(demand, now)
+    }
+
+    /// Whether somebody waits for a token that meets this.
+    pub(super) fn awaits(&self, demand: &Demand) -> bool {
+        self.demands.as_ref().is_some_and(|demands| demands.waits(demand))
+    }
+
+    /// The server refused a demand that a caller brought.
+    pub(super) fn refuse_demand(&mut self, demand: Demand, refused: Refused) {
+        self.demands.get_or_insert_default().refuse(demand, refused);
+    }
+
+    /// The server does not understand what an API demanded: another token is fetched without it.
+    pub(super) fn give_up_demand(&mut self, now: Timestamp) {
+        if let Some(demands) = &mut self.demands {
+            demands.give_up();
+        }
+        self.request(None, now);
+    }
+
+    /// Whether the token was fetched for callers that can answer a claims challenge.
+    pub(super) fn declares_cae(&self) -> bool {
+        self.demands.as_ref().is_some_and(|demands| demands.declare_cae())
     }
 
     /// When the next redemption may start at the earliest.
@@ -135,17 +188,30 @@ impl Entry {
         });
     }
 
-    /// A redemption starts; returns the validity that was asked for.
-    pub(super) fn begin(&mut self) -> Option<Duration> {
-        self.not_before = None;
-        self.requested.take().and_then(|request| request.min_validity)
+    /// A redemption starts.
+    pub(super) fn begin(&mut self, now: Timestamp) -> Begun {
+        let has_token = self.token.is_some();
+        let begun = self.demands.as_mut().map(|demands| demands.begin(has_token, now));
+        let (demand, is_brought) = begun.unwrap_or((None, false));
+        // The server may refuse what a caller brought; then the others still wait.
+        let requested = if is_brought {
+            self.requested
+        } else {
+            self.not_before = None;
+            self.requested.take()
+        };
+        Begun { on_demand: requested.and_then(|request| request.min_validity), demand, is_brought }
     }
 
-    /// A redemption ended with this token.
-    pub(super) fn take(&mut self, token: Token) {
+    /// A redemption with this demand ended with this token.
+    pub(super) fn take(&mut self, token: Token, demand: Option<&Demand>, now: Timestamp) {
         self.token = Some(token);
-        self.after_rejection = std::mem::take(&mut self.rejected);
+        self.after_rejection = self.rejected.take().is_some();
         self.refused = None;
+        self.not_before = None;
+        if let Some(demands) = &mut self.demands {
+            demands.take(demand, now);
+        }
         self.settle();
     }
 
@@ -166,13 +232,24 @@ impl Entry {
         self.settle();
     }
 
-    /// The token must never be handed out again; another one is wanted.
-    pub(super) fn reject(&mut self, now: Timestamp) {
-        let obtained_at = self.token.take().map(|token| token.obtained_at);
-        self.not_before = obtained_at
-            .filter(|_| self.after_rejection)
-            .map(|obtained_at| obtained_at + Self::REJECTION_FLOOR);
-        self.rejected = true;
+    /// The token must never be handed out again; another one is wanted, which is to meet these claims. A second
+    /// report of the same token only adds what it demands.
+    pub(super) fn reject(&mut self, id: TokenId, claims: Option<Claims>, now: Timestamp) {
+        let repeats = claims
+            .as_ref()
+            .is_none_or(|claims| self.demands.as_ref().is_some_and(|demands| demands.are_met(claims)));
+        if let Some(claims) = claims {
+            self.demands.get_or_insert_default().reject(claims);
+        }
+        let Some(token) = self.token.take_if(|token| token.id == id) else { return };
+        let floor = token.obtained_at + Self::REJECTION_FLOOR;
+        self.not_before = if self.after_rejection && repeats {
+            Some(floor)
+        } else {
+            // Demands that are new each time have a pace of their own.
+            self.demands.as_ref().and_then(|demands| demands.pause())
+        };
+        self.rejected = Some(id);
         self.request(None, now);
     }
 }

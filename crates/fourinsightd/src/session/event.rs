@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use super::{schedule::Chance, signed_in::Policy, terms::Terms};
+use super::{
+    demand::{Demand, Settled},
+    schedule::Chance,
+    signed_in::Policy,
+    terms::Terms,
+};
 use crate::{
-    authority::Outcome,
+    authority::{Outcome, challenge::Challenge, step_up::StepUp},
     clock::Timestamp,
     login::NotOpened,
     token::{RefreshToken, TokenId, TokenKey, TokenSet},
@@ -51,8 +56,10 @@ pub(crate) enum Event {
     Used(Vec<(TokenId, Timestamp)>),
     /// Somebody wants a better token than the one there was when so many attempts for its key had ended.
     Requested { key: TokenKey, min_validity: Option<Duration>, outcomes: u64 },
-    /// An API refused a token.
-    Rejected { id: TokenId },
+    /// Somebody wants a token that is fetched with this demand.
+    Demanded { key: TokenKey, demand: Demand },
+    /// An API refused a token, and perhaps said why.
+    Rejected { id: TokenId, challenge: Option<Box<Challenge>> },
     /// A redemption ended.
     Answered { attempt: u64, outcome: Outcome, obtained_at: Timestamp, id: TokenId },
     /// The record of the present generation is on the disk.
@@ -72,8 +79,12 @@ pub(crate) enum Event {
 pub(crate) enum Effect {
     /// Open the session, then report [`Event::SignIn`] or [`Event::NotOpened`].
     Open,
-    /// Redeem the grant for this key.
-    Redeem { key: TokenKey, attempt: u64 },
+    /// Redeem the grant for this key, with this demand.
+    Redeem { key: TokenKey, attempt: u64, demand: Option<Demand> },
+    /// Tell those who wait for it how a demand ended.
+    Settled(Box<Settled>),
+    /// Keep, in the record too, what the next login must ask for.
+    StepUp(Box<StepUp>),
     /// Write the record, or see to it that there is none where nothing is to be on the disk, then report [`Event::Persisted`] or [`Event::PersistFailed`].
     Persist,
     /// Show the present state to everyone.

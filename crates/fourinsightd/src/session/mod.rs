@@ -9,6 +9,7 @@
 //! | [`event`] | what happens to it, and what it wants done (pure) |
 //! | [`opening`], [`signed_in`], [`entry`], [`revoking`] | its data (pure) |
 //! | [`adoption`] | a login taken over from another tool (pure) |
+//! | [`demand`] | what a token is to be fetched with beyond its key (pure) |
 //! | [`terms`], [`doubt`] | what one login can be asked for, and what asking may cost (pure) |
 //! | [`plan`] | what it redeems next, renews and forgets (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
@@ -30,13 +31,15 @@ use fourinsight_ipc::{ErrorBody, ErrorCode, SessionKey, message::RevokeResponse}
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    authority::{Failure, Verdict},
+    authority::{Failure, Verdict, challenge::Challenge, claims::Claims},
     clock::{Clock, Timestamp},
     login::{NewLogin, Opener},
     token::{TokenId, TokenKey},
 };
 
 mod adoption;
+mod demand;
+mod demanding;
 mod doubt;
 mod entry;
 mod event;
@@ -63,9 +66,11 @@ mod terms;
 
 pub use served::Served;
 pub(crate) use snapshot::{Shown, Snapshot, View};
+pub(crate) use state::Reported;
 pub(crate) use task::{Adoption, Environment, NotAdopted, Start, prepare};
 pub use terms::Beyond;
 
+use demand::{Demand, Ended};
 use entry::Refused;
 use schedule::Freshness;
 
@@ -88,6 +93,10 @@ pub struct TokenRequest {
     pub min_validity: Option<Duration>,
     /// How long to wait for a renewal.
     pub wait: Duration,
+    /// What an API demands of the token (OpenID Connect Core section 5.5): it is fetched anew with this.
+    pub claims: Option<Claims>,
+    /// The caller can answer a claims challenge.
+    pub enable_cae: bool,
 }
 
 /// Why there is no token.
@@ -97,6 +106,8 @@ pub enum NoToken {
     LoginRequired(Option<Failure>),
     /// This audience is refused; the others still work.
     Refused(Verdict, Failure),
+    /// The server does not understand the claims of the request.
+    ClaimsNotTaken(Failure),
     /// The login cannot serve this, whoever is asked: the server was not.
     Beyond(Beyond),
     /// Not now.
@@ -113,9 +124,13 @@ pub enum NoToken {
 /// What is sent to the task. It is small, because every session's channel sets aside room for dozens.
 pub(crate) enum Command {
     Request(Box<Nudge>),
+    Demand {
+        demand: Box<(TokenKey, Demand)>,
+        done: oneshot::Sender<Ended>,
+    },
     Reject {
-        id: TokenId,
-        done: oneshot::Sender<()>,
+        report: Box<(TokenId, Option<Challenge>)>,
+        done: oneshot::Sender<Reported>,
     },
     SignIn {
         login: Box<NewLogin>,
@@ -170,6 +185,12 @@ impl Handle {
         let asked_at = self.clock.now();
         let deadline = asked_at + request.wait;
         self.until_opened(request.wait, deadline).await;
+        let demand = request.demand(&self.snapshot());
+        if let Some(demand) = demand
+            && let Some(answer) = self.redeem_demand(request, demand, deadline).await
+        {
+            return answer;
+        }
         let mut snapshots = self.snapshots.clone();
         let key = request.key.as_ref();
         let first = Arc::clone(&snapshots.borrow_and_update());
@@ -209,9 +230,10 @@ impl Handle {
         }
     }
 
-    /// Reports that an API refused a token. Returns once it can no longer be served.
-    pub async fn reject(&self, id: TokenId) {
-        self.ask(|done| Command::Reject { id, done }).await;
+    /// Reports that an API refused a token, and why if it said so. Returns once a dead one can no longer be served;
+    /// `None` when the daemon is stopping.
+    pub(crate) async fn reject(&self, id: TokenId, challenge: Option<Challenge>) -> Option<Reported> {
+        self.ask(|done| Command::Reject { report: Box::new((id, challenge)), done }).await
     }
 
     /// Takes a new login. Returns once its record is on the disk, or is known not to get there for now.

@@ -27,6 +27,13 @@ impl SignedIn {
         Some((at, key))
     }
 
+    /// When the next redemption of a key that has no token may start.
+    pub(super) fn next_of(&self, key: &TokenKey) -> Option<Timestamp> {
+        let entry = self.entries.get(key)?;
+        let at = entry.wanted_at().or_else(|| entry.not_before())?;
+        Some(self.after_pause(at, *key == self.own))
+    }
+
     /// When the session's own token will be renewed.
     pub(crate) fn next_own_renewal(&self) -> Option<Timestamp> {
         Some(self.after_pause(self.own_renewal()?, true))

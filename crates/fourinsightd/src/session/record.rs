@@ -18,7 +18,7 @@ use super::{
     terms::Terms,
 };
 use crate::{
-    authority::{Failure, Registration, ResourceStyle, client_auth},
+    authority::{Failure, Registration, ResourceStyle, client_auth, step_up::StepUp},
     clock::{Clock, Timestamp},
     login::{Opener, is_brought},
     profile::Rotation,
@@ -35,6 +35,9 @@ pub(crate) struct Login {
     #[serde(default)]
     pub(crate) refresh_idle: Option<u64>,
     pub(crate) keep_alive: bool,
+    /// The `session_key` of `fourinsight.api` that the session stands for, where its key cannot say that itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) original_key: Option<String>,
     /// The scope that the server named at the login, where it is another than what was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) granted: Option<String>,
@@ -47,6 +50,9 @@ pub(crate) struct Login {
     /// Whether that tool was told whose the login is, so that the server says it again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) names_person: bool,
+    /// What the next login must ask for; that login's record does not have it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) step_up: Option<Box<StepUp>>,
     /// How long the session lasts. What is read from the disk is there to stay.
     #[serde(skip)]
     pub(crate) lifetime: Lifetime,
@@ -200,19 +206,21 @@ pub(crate) struct StoredPerson {
     issuer: String,
     subject: String,
     name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    login_hint: Option<String>,
 }
 
 impl From<&Person> for StoredPerson {
     fn from(person: &Person) -> Self {
-        let Person { issuer, subject, name } = person.clone();
-        Self { issuer, subject, name }
+        let Person { issuer, subject, name, login_hint } = person.clone();
+        Self { issuer, subject, name, login_hint }
     }
 }
 
 impl From<StoredPerson> for Person {
     fn from(stored: StoredPerson) -> Self {
-        let StoredPerson { issuer, subject, name } = stored;
-        Self { issuer, subject, name }
+        let StoredPerson { issuer, subject, name, login_hint } = stored;
+        Self { issuer, subject, name, login_hint }
     }
 }
 
@@ -304,7 +312,15 @@ impl Stored {
             Self::SignedOut => Phase::SignedOut,
             Self::SignedIn { refresh_token, ended, person, tokens, narrowed, doubt } => {
                 let login = login.ok_or(Unreadable)?;
-                let (own, terms) = (login.own_key(), login.terms());
+                let (own, mut terms) = (login.own_key(), login.terms());
+                // Earlier versions kept what was granted with the token only.
+                let named =
+                    tokens.iter().find(|token| token.key() == own).and_then(|token| token.scope.as_deref());
+                if let Some(scope) = named.filter(|_| terms.granted.is_none()) {
+                    let mut words = scope.split_whitespace().filter(|word| !TokenKey::steers_login(word));
+                    let more = words.any(|word| own.scopes().all(|known| known != word));
+                    terms.granted = Some(scope.into()).filter(|_| more);
+                }
                 let tokens = tokens.into_iter().map(|token| token.restore(clock));
                 // Earlier versions asked the server for more than the login reaches.
                 let mut entries: BTreeMap<_, _> =
@@ -375,9 +391,12 @@ impl StoredToken {
         }
     }
 
+    fn key(&self) -> TokenKey {
+        TokenKey::new(self.scopes.iter().map(String::as_str), self.resources.iter().map(String::as_str))
+    }
+
     fn restore(self, clock: &Clock) -> (TokenKey, Box<Entry>) {
-        let key =
-            TokenKey::new(self.scopes.iter().map(String::as_str), self.resources.iter().map(String::as_str));
+        let key = self.key();
         let obtained_at = clock.from_unix(self.obtained_at);
         // A token from the future means that the wall clock was set back: its age is unknown, so it counts as dead.
         let trusted = obtained_at <= clock.now() + CLOCK_LEEWAY;

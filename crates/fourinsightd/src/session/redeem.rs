@@ -7,7 +7,7 @@ use fourinsight_ipc::SessionKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{record::Login, task::Environment};
+use super::{demand::Demand, record::Login, task::Environment};
 use crate::{
     authority::{
         Failure, Outcome, Retry, Verdict,
@@ -26,6 +26,7 @@ pub(super) struct Redemption {
     /// The generation that a grant will make.
     pub(super) generation: u64,
     pub(super) key: TokenKey,
+    pub(super) demand: Option<Demand>,
     pub(super) refresh_token: RefreshToken,
     pub(super) login: Arc<Login>,
     pub(super) person: Option<Person>,
@@ -58,11 +59,13 @@ impl Redemption {
         let obtained_at = clock.now();
         let own = self.is_own();
         tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
+        let claims = Demand::claims(self.demand.as_ref(), &self.login.registration);
         let granted = if self.narrowed { self.login.granted_scopes() } else { vec![] };
-        let purpose = match own {
-            true if self.login.asks_who() => Purpose::Proof,
-            true => Purpose::Own { granted: &granted },
-            false => Purpose::Other,
+        let (resource, asks_who) = (self.login.resources.first().map(String::as_str), self.login.asks_who());
+        let purpose = if own {
+            Purpose::Own { granted: &granted, resource, asks_who }
+        } else {
+            Purpose::Other { resource }
         };
         let answer = match grant::refresh(
             &**exchange,
@@ -70,6 +73,7 @@ impl Redemption {
             &self.refresh_token,
             &self.key,
             purpose,
+            claims.as_ref(),
             clock.unix_now(),
         )
         .await

@@ -73,6 +73,7 @@ impl World {
 
     fn login(&self, server: &str, tokens: TokenSet) -> NewLogin {
         NewLogin {
+            original_key: None,
             profile: server.into(),
             registration: registration(server),
             scopes: vec!["api".into(), "mail".into()],
@@ -118,6 +119,7 @@ fn registration(server: &str) -> Registration {
         device_poll_params: Parameters::new(),
         refresh_params: Parameters::new(),
         revoke_params: Parameters::new(),
+        client_capabilities: Vec::new(),
         route: Route::default(),
     }
 }
@@ -150,7 +152,7 @@ async fn own_token(handle: &Handle) -> (TokenId, String) {
 }
 
 fn request(key: Option<TokenKey>) -> TokenRequest {
-    TokenRequest { key, min_validity: None, wait: Duration::from_secs(30) }
+    TokenRequest { key, min_validity: None, wait: Duration::from_secs(30), claims: None, enable_cae: false }
 }
 
 fn value<'a>(form: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -165,7 +167,7 @@ async fn tokens_that_nobody_will_use_go_back_to_the_server_that_issued_them() {
     let task = tokio::spawn(task);
     handle.sign_in(world.login("one.example", tokens("A1", "R1"))).await.unwrap();
     let (id, _) = own_token(&handle).await;
-    handle.reject(id).await;
+    handle.reject(id, None).await;
     let (url, _, redemption) = world.asked().await;
     assert_eq!(url, "https://one.example/token");
     handle.sign_in(world.login("two.example", tokens("B1", "S1"))).await.unwrap();
@@ -193,7 +195,7 @@ async fn a_write_during_a_redemption_leaves_its_mark_in_the_journal() {
         async move { handle.token(&other).await.map(drop) }
     });
     let unanswered = world.asked().await;
-    handle.reject(id).await;
+    handle.reject(id, None).await;
     // The daemon ends here: the refresh token is at the server, its answer was never seen.
     task.abort();
     assert!(task.await.is_err_and(|error| error.is_cancelled()));

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     doubt::Doubt,
-    entry::Entry,
+    entry::{Begun, Entry},
     event::Arrival,
     schedule,
     terms::{Beyond, Terms},
@@ -149,13 +149,7 @@ impl SignedIn {
     }
 
     /// Takes what a server granted for a key.
-    pub(super) fn take(
-        &mut self,
-        key: &TokenKey,
-        tokens: TokenSet,
-        on_demand: Option<Duration>,
-        arrival: Arrival,
-    ) {
+    pub(super) fn take(&mut self, key: &TokenKey, tokens: TokenSet, begun: &Begun, arrival: Arrival) {
         let Arrival { obtained_at, id, now, chance } = arrival;
         let idle = tokens.refresh_idle.map(Duration::from_secs).or(self.policy.refresh_idle);
         let idle_end = idle.map(|idle| obtained_at + idle);
@@ -180,7 +174,8 @@ impl SignedIn {
             obtained_at,
             expiry,
             renew_at,
-            on_demand: on_demand
+            on_demand: begun
+                .on_demand
                 .zip(life)
                 .is_some_and(|(wanted, life)| schedule::is_out_of_reach(wanted, life)),
         };
@@ -188,7 +183,7 @@ impl SignedIn {
         self.backoff = self.backoff.take().filter(|_| life.is_some_and(|life| life.is_zero()));
         self.narrowed |= *key != self.own && key.scopes().next().is_some();
         self.doubt = None;
-        self.entry(key.clone(), now).take(token);
+        self.entry(key.clone(), now).take(token, begun.demand.as_ref(), now);
         if life.is_some_and(|life| life.is_zero()) && renewable {
             let failure = Failure::ours(
                 "expired_on_arrival",

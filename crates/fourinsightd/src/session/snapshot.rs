@@ -62,6 +62,8 @@ pub(crate) struct View {
     pub(crate) token: Option<Arc<Served>>,
     pub(crate) outcomes: u64,
     pub(crate) refused: Option<Refused>,
+    /// The token was fetched for callers that can answer a claims challenge.
+    pub(crate) cae: bool,
     used_at: Timestamp,
 }
 
@@ -182,6 +184,7 @@ impl Snapshot {
                 token: prepared,
                 outcomes: entry.outcomes,
                 refused: entry.refused.clone(),
+                cae: entry.declares_cae(),
                 used_at: entry.used_at,
             };
             (token_key.clone(), view)

@@ -17,11 +17,17 @@
 //! the daemon stops it is revoked, because nobody could use its tokens afterwards.
 
 mod answers;
+mod rejections;
 mod requests;
+
+#[cfg(test)]
+pub(crate) use rejections::Meaning;
+pub(crate) use rejections::Reported;
 
 use std::time::Duration;
 
 use super::{
+    entry::Begun,
     event::{Arrival, Effect, Event, NewGrant},
     opening::Opening,
     revoking::Revoking,
@@ -62,7 +68,7 @@ struct InFlight {
     attempt: u64,
     generation: u64,
     key: TokenKey,
-    on_demand: Option<Duration>,
+    begun: Begun,
 }
 
 impl State {
@@ -83,7 +89,7 @@ impl State {
     /// Takes up a redemption that an earlier run of the daemon began; its answer follows as
     /// [`Event::Answered`] with the attempt returned here.
     pub(crate) fn take_up(&mut self, key: TokenKey) -> u64 {
-        self.begin(key, None)
+        self.begin(key, Begun::default())
     }
 
     /// Nobody knows whether the refresh token still counts: says so, and leaves it alone until `until`.
@@ -171,7 +177,8 @@ impl State {
             Event::Requested { key, min_validity, outcomes } => {
                 self.requested(key, min_validity, outcomes, now)
             }
-            Event::Rejected { id } => self.rejected(id, now),
+            Event::Demanded { key, demand } => self.demanded(key, demand, now),
+            Event::Rejected { id, challenge } => self.rejected(id, challenge.as_deref(), now),
             Event::Answered { attempt, outcome, obtained_at, id } => {
                 self.answered(attempt, outcome, Arrival { obtained_at, id, now, chance })
             }
@@ -222,7 +229,7 @@ impl State {
             session.grant = Grant::ClientCredentials;
         }
         let arrival = Arrival { obtained_at: new.obtained_at, id: new.id, now, chance };
-        session.take(&new.own, new.tokens, None, arrival);
+        session.take(&new.own, new.tokens, &Begun::default(), arrival);
         self.phase = Phase::SignedIn(session);
         if self.stopping && self.ends_with_the_daemon() { self.revoke() } else { self.write() }
     }
@@ -305,15 +312,15 @@ impl State {
             return None;
         }
         let key = key.clone();
-        let on_demand = session.entry(key.clone(), now).begin();
-        let attempt = self.begin(key.clone(), on_demand);
-        Some(Effect::Redeem { key, attempt })
+        let begun = session.entry(key.clone(), now).begin(now);
+        let demand = begun.demand.clone();
+        let attempt = self.begin(key.clone(), begun);
+        Some(Effect::Redeem { key, attempt, demand })
     }
 
-    fn begin(&mut self, key: TokenKey, on_demand: Option<Duration>) -> u64 {
+    fn begin(&mut self, key: TokenKey, begun: Begun) -> u64 {
         self.attempts += 1;
-        self.in_flight =
-            Some(InFlight { attempt: self.attempts, generation: self.generation, key, on_demand });
+        self.in_flight = Some(InFlight { attempt: self.attempts, generation: self.generation, key, begun });
         self.attempts
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
+    demand::{Demand, Ended, Settled},
     event::{Effect, Event, NewGrant},
     schedule::{Chance, Freshness},
     signed_in::{Durability, Grant, Policy},
@@ -13,7 +14,7 @@ use super::{
     terms::Terms,
 };
 use crate::{
-    authority::{Outcome, Refusal, Retry, Verdict},
+    authority::{Outcome, Refusal, Retry, Verdict, challenge::Challenge, claims::Claims},
     clock::Timestamp,
     login::NotOpened,
     profile::Rotation,
@@ -24,9 +25,10 @@ use crate::{
 enum Step {
     Pass(u64),
     Request(u8, Option<u64>),
+    Reject(Why),
+    Demand(u8, u8),
     /// A token is handed out without a word to the session.
     Use(usize),
-    Reject,
     Answer(Answer),
     SignIn {
         grant: Brings,
@@ -47,6 +49,14 @@ enum Brings {
     RefreshToken,
     ClientCredentials,
     Nothing,
+}
+
+/// Why an API refused a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Unsaid,
+    Claims(u8),
+    Person,
 }
 
 #[derive(Clone, Debug)]
@@ -81,8 +91,9 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0u64..4000).prop_map(Step::Pass),
         4 => (0u8..70, proptest::option::of(0u64..5000)).prop_map(|(key, wanted)| Step::Request(key, wanted)),
+        2 => prop_oneof![Just(Why::Unsaid), (0u8..3).prop_map(Why::Claims), Just(Why::Person)].prop_map(Step::Reject),
+        2 => (0u8..3, 0u8..4).prop_map(|(key, claims)| Step::Demand(key, claims)),
         3 => (0usize..70).prop_map(Step::Use),
-        2 => Just(Step::Reject),
         8 => answer.clone().prop_map(Step::Answer),
         2 => (brings, lifetime, rotation)
             .prop_map(|(grant, lifetime, rotation)| Step::SignIn { grant, lifetime, rotation }),
@@ -124,7 +135,7 @@ impl Watched {
                     next.append(&mut effects);
                     effects = next;
                 }
-                Effect::Redeem { key, attempt } => {
+                Effect::Redeem { key, attempt, .. } => {
                     prop_assert!(self.in_flight.is_empty(), "two redemptions in flight");
                     self.check_redemption(&key)?;
                     let rotates = self.state.refresh_token().is_some();
@@ -148,7 +159,13 @@ impl Watched {
                     prop_assert!(self.in_flight.is_empty(), "revoking while a redemption runs");
                     self.revoking_at_server = true;
                 }
-                Effect::Discard(_) | Effect::Forget => {}
+                Effect::Settled(settled) => {
+                    let Settled { key, ended, .. } = *settled;
+                    let Phase::SignedIn(session) = &self.state.phase else { continue };
+                    let has_token = session.entries.get(&key).is_some_and(|entry| entry.token.is_some());
+                    prop_assert!(ended != Ended::Granted || has_token, "granted, and yet there is no token");
+                }
+                Effect::Discard(_) | Effect::Forget | Effect::StepUp(_) => {}
             }
         }
         prop_assert!(
@@ -203,6 +220,32 @@ impl Watched {
         matches!(&self.state.phase, Phase::SignedIn(session) if session.durability != Durability::Durable)
     }
 
+    fn reject(&mut self, why: Why) -> Result<(), TestCaseError> {
+        let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
+        let Some(id) = session.own_token().map(|token| token.id) else { return Ok(()) };
+        let challenge = match why {
+            Why::Unsaid => None,
+            Why::Claims(number) => Some(Challenge { claims: Some(claims(number)), ..Challenge::default() }),
+            Why::Person => Some(Challenge {
+                error: Some("insufficient_user_authentication".into()),
+                ..Challenge::default()
+            }),
+        };
+        self.event(Event::Rejected { id, challenge: challenge.map(Box::new) }, false)?;
+        if why == Why::Person {
+            let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
+            let serves = session.own_token().map(|token| token.id) == Some(id);
+            prop_assert!(serves, "a token that is good for other APIs was taken away");
+            return Ok(());
+        }
+        let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
+        prop_assert!(
+            session.entries.values().all(|entry| entry.token.as_ref().is_none_or(|token| token.id != id)),
+            "a rejected token is still held"
+        );
+        Ok(())
+    }
+
     fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
         match step {
             Step::Pass(seconds) => {
@@ -229,20 +272,13 @@ impl Watched {
                 let min_validity = wanted.map(Duration::from_secs);
                 self.event(Event::Requested { key, min_validity, outcomes: known }, false)
             }
-            Step::Reject => {
-                let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
-                let Some(id) = session.own_token().map(|token| token.id) else { return Ok(()) };
-                self.event(Event::Rejected { id }, false)?;
-                let Phase::SignedIn(session) = &self.state.phase else { return Ok(()) };
-                prop_assert!(
-                    session
-                        .entries
-                        .values()
-                        .all(|entry| entry.token.as_ref().is_none_or(|token| token.id != id)),
-                    "a rejected token is still held"
-                );
-                Ok(())
+            Step::Demand(key, number) => {
+                let key = if key == 0 { own() } else { TokenKey::new([format!("s{key}").as_str()], []) };
+                let claims = (number > 0).then(|| claims(number));
+                let demand = Demand { claims, cae: number % 2 == 0 };
+                self.event(Event::Demanded { key, demand }, false)
             }
+            Step::Reject(why) => self.reject(why),
             Step::Answer(answer) => {
                 let Some(attempt) = self.in_flight.pop() else { return Ok(()) };
                 let fatal = matches!(answer, Answer::Refused(Verdict::Final | Verdict::PersonChanged));
@@ -342,6 +378,10 @@ impl Watched {
         }
         Ok(())
     }
+}
+
+fn claims(number: u8) -> Claims {
+    Claims::read(&format!(r#"{{"n":{number}}}"#)).unwrap()
 }
 
 fn own() -> TokenKey {

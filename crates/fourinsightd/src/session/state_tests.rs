@@ -3,6 +3,7 @@
 mod answers;
 mod audiences;
 mod client_credentials;
+mod demands;
 mod ephemeral;
 mod expiry;
 mod grants;

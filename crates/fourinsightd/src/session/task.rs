@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Command, Handle, Nudge,
+    demand::Demand,
     event::{Effect, Event, NewGrant},
     record::{Login, StoredPerson},
     redeem::Redemption,
@@ -40,6 +41,7 @@ use crate::{
 };
 
 mod adoption;
+mod demands;
 mod disk;
 mod history;
 mod opening;
@@ -138,6 +140,7 @@ pub(crate) fn prepare(
         adopting: None,
         redeeming: None,
         revokers: Vec::new(),
+        claimants: Vec::new(),
         deferred: VecDeque::new(),
     });
     (handle, task.run(slot))
@@ -165,6 +168,8 @@ struct Task {
     redeeming: Option<Arc<Login>>,
     /// Who waits for the end of a revocation.
     revokers: Vec<oneshot::Sender<RevokeResponse>>,
+    /// Who waits for a token that meets their demand.
+    claimants: Vec<demands::Claimant>,
     /// Logins, and wishes to open, that arrived during a revocation: they begin where it ends.
     deferred: VecDeque<Command>,
 }
@@ -234,10 +239,15 @@ impl Task {
                 let Nudge { key, min_validity, outcomes } = *nudge;
                 self.handle(Event::Requested { key, min_validity, outcomes }).await;
             }
-            Command::Reject { id, done } => {
-                self.handle(Event::Rejected { id }).await;
+            Command::Demand { demand, done } => {
+                let (key, demand) = *demand;
+                self.demand(key, demand, done).await;
+            }
+            Command::Reject { report, done } => {
+                let (id, challenge) = *report;
+                let reported = self.reject(id, challenge).await;
                 // A caller that has gone away needs no answer.
-                let _ = done.send(());
+                let _ = done.send(reported);
             }
             command @ (Command::SignIn { .. } | Command::Open { .. })
                 if matches!(self.state.phase, Phase::Revoking(_)) =>
@@ -265,8 +275,10 @@ impl Task {
     }
 
     async fn sign_in(&mut self, new: NewLogin) {
+        let before = self.login.as_ref().and_then(|login| login.original_key.clone());
         let login = Login {
             granted: Login::granted_otherwise(&new.scopes, new.tokens.scope.as_ref()),
+            original_key: new.original_key.or(before),
             profile: new.profile,
             registration: new.registration,
             scopes: new.scopes,
@@ -276,6 +288,7 @@ impl Task {
             person: new.tokens.person.as_ref().map(StoredPerson::from),
             imported: None,
             names_person: false,
+            step_up: None,
             lifetime: new.lifetime,
         };
         let grant = NewGrant {
@@ -324,10 +337,12 @@ impl Task {
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Open => self.start_opening(),
-                Effect::Redeem { key, attempt } if self.state.by_client_credentials() => {
-                    self.redeem_client_credentials(key, attempt);
+                Effect::Redeem { key, attempt, demand } if self.state.by_client_credentials() => {
+                    self.redeem_client_credentials(key, attempt, demand.as_ref());
                 }
-                Effect::Redeem { key, attempt } => self.redeem(key, attempt),
+                Effect::Redeem { key, attempt, demand } => self.redeem(key, attempt, demand),
+                Effect::Settled(settled) => self.settled(&settled),
+                Effect::StepUp(step_up) => self.remember_step_up(*step_up),
                 Effect::Persist => {
                     let event = self.persist().await;
                     unsettled |= matches!(event, Event::Persisted);
@@ -347,6 +362,7 @@ impl Task {
                 Effect::Forget => self.forget().await,
             }
         }
+        self.release_claimants();
         if unsettled && !redeeming && self.stored.is_some() {
             self.settle().await;
         }
@@ -356,12 +372,13 @@ impl Task {
         self.state.handle(event, self.environment.clock.now(), Chance::from_bits(random::bits()))
     }
 
-    fn redeem(&mut self, key: TokenKey, attempt: u64) {
+    fn redeem(&mut self, key: TokenKey, attempt: u64, demand: Option<Demand>) {
         let (Some(login), Some(refresh_token)) = (&self.login, self.state.refresh_token()) else { return };
         let redemption = Redemption {
             session: self.key.clone(),
             generation: self.state.generation + 1,
             key,
+            demand,
             refresh_token: refresh_token.clone(),
             login: Arc::clone(login),
             person: self.state.person().cloned(),

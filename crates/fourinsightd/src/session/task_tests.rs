@@ -11,6 +11,7 @@ use crate::{
 mod audiences;
 mod certificate;
 mod client_credentials;
+mod demands;
 mod dialects;
 mod disk;
 mod doubt;

@@ -22,10 +22,11 @@ fn main() -> Result<()> {
     stdin().read_line(&mut line)?;
     let orders: Orders = serde_json::from_str(&line)?;
     let client = Client::new()?;
-    let request = TokenRequest::new(SessionKey::new(&orders.session)?);
+    let session = SessionKey::new(&orders.session)?;
+    let mut resources = orders.resources.iter().cycle();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     while unix_milliseconds() < orders.until {
-        let ask = runtime.block_on(ask(&client, &request, &orders.oracle));
+        let ask = runtime.block_on(ask(&client, &session, resources.next(), &orders.oracle));
         writeln!(stdout(), "{}", serde_json::to_string(&ask)?)?;
         runtime.block_on(async { tokio::time::sleep(pause(orders.longest_pause)).await });
     }
@@ -33,17 +34,25 @@ fn main() -> Result<()> {
 }
 
 /// Asks for a token once, and for the verdict on it.
-async fn ask(client: &Client, request: &TokenRequest, oracle: &Oracle) -> Ask {
+async fn ask(client: &Client, session: &SessionKey, resource: Option<&String>, oracle: &Oracle) -> Ask {
+    let request = TokenRequest::new(session.clone());
+    let request = match resource {
+        Some(resource) => request.resource(resource),
+        None => request,
+    };
     let asked_at = unix_milliseconds();
-    let answer = client.token_for(request);
+    let answer = client.token_for(&request);
     let answered_at = unix_milliseconds();
-    let mut ask = Ask { asked_at, answered_at, ..Ask::default() };
+    let mut ask = Ask { asked_at, answered_at, resource: resource.cloned(), ..Ask::default() };
     match answer {
         Ok(token) => {
             ask.access_token = token.secret().to_owned();
             ask.expires_in = token.expires_in().map(|left| left.as_secs());
             match oracle.introspect(token.secret()).await {
-                Ok(verdict) => ask.active = verdict.active,
+                Ok(verdict) => {
+                    ask.active = verdict.active;
+                    ask.audience = verdict.aud;
+                }
                 Err(error) => ask.error = Some(format!("the oracle does not answer: {error:#}")),
             }
         }

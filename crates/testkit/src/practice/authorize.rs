@@ -6,12 +6,12 @@ use axum::{
     http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
 use super::{
     answer::Refusal,
-    fresh_secret,
+    claims, fresh_secret,
     ledger::{Entry, Parameters, SecretKind},
     page,
     rotation::FamilyId,
@@ -30,6 +30,7 @@ pub(super) struct AuthorizationRequest {
     pub(super) redirect_uri: Option<String>,
     pub(super) scope: Vec<String>,
     pub(super) resources: Vec<String>,
+    pub(super) claims: Option<Value>,
     pub(super) nonce: Option<String>,
     /// Absent where no code is exchanged, or the server's own page asks.
     pub(super) code_challenge: Option<String>,
@@ -100,6 +101,7 @@ pub(super) async fn show_package_login(State(site): State<Site>) -> Response {
         redirect_uri: None,
         scope: page.scope.clone(),
         resources: Vec::new(),
+        claims: None,
         nonce: None,
         code_challenge: None,
         mode: Mode::Query,
@@ -231,12 +233,14 @@ fn judge(settings: &Settings, query: &Parameters) -> Result<AuthorizationRequest
         return problem("login_required", "nobody is signed in without being asked");
     }
     let wanted = scope::of_person(settings, query).map_err(Problem::Returned)?;
+    let claims = claims::asked(settings, query).map_err(Problem::Returned)?;
     let owned = |name| query.get(name).map(str::to_owned);
     Ok(AuthorizationRequest {
         client_id: client.id.clone(),
         redirect_uri: Some(redirect_uri.to_owned()),
         scope: wanted.scope,
         resources: wanted.resources,
+        claims,
         nonce: owned("nonce"),
         code_challenge,
         mode,

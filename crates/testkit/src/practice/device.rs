@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     answer::{Cause, Refusal},
+    claims,
     clients::{Client, authenticate},
     fresh_secret,
     ledger::{Entry, SecretKind},
@@ -169,11 +170,13 @@ pub(super) fn poll(site: &Site, client: &Client, entry: &Entry) -> Result<Value,
         }
     };
     let audience = scope::narrowed(site.practice.settings(), &entry.form, &device.resources)?;
+    let claims = claims::asked(site.practice.settings(), &entry.form)?;
     let grant = Grant {
         client_id: client.id.clone(),
         subject,
         scope: device.scope.clone(),
         resources: device.resources.clone(),
+        claims,
         by_device: true,
         signed_in_at,
     };

@@ -11,7 +11,7 @@
 //! | `assertion` | JWTs that clients prove themselves with (RFC 7523) |
 //! | `site`, `layout` | the endpoints and their paths, the router, and the recording of every request |
 //! | `authorize`, `page` | the authorization endpoint and its login page, and the page that hands out packages |
-//! | `token`, `scope` | the token endpoint; what a request asks for |
+//! | `token`, `scope`, `claims` | the token endpoint; what a request asks for; what it asks the token to hold |
 //! | `device` | the device flow: user codes, their page, and the polls |
 //! | [`rotation`] | PURE: families of tokens, and what kills them |
 //! | `revocation`, `protected`, `discovery`, `id_token` | RFC 7009; userinfo and a small API; metadata; ID tokens |
@@ -46,6 +46,7 @@ mod assertion;
 mod authorize;
 mod browser;
 mod certificates;
+mod claims;
 pub mod client_keys;
 pub mod clients;
 mod device;
@@ -73,7 +74,7 @@ mod token;
 
 pub use client_keys::{ClientKey, RegisteredKey};
 pub use clients::{Client, ClientAuthentication};
-pub use dialect::{Auth0, Dialect, Entra, ExactRequest, Guarded, Resource, Tenant};
+pub use dialect::{Auth0, Dialect, Entra, ExactRequest, Guarded, Lacks, Resource, Tenant};
 pub use fault::{Answer, Gate};
 pub use ledger::{Ledger, SecretKind};
 pub use rotation::{AccessToken, Verdict};
@@ -107,6 +108,8 @@ struct State {
     /// The client assertions taken so far, by client and `jti`.
     assertions: HashSet<(String, String)>,
     script: HashMap<Endpoint, VecDeque<Answer>>,
+    /// What the small API wants to see in the `claims` of a token's request.
+    demanded: Option<serde_json::Value>,
 }
 
 impl Practice {
@@ -128,6 +131,7 @@ impl Practice {
             device_forms: HashMap::new(),
             assertions: HashSet::new(),
             script: HashMap::new(),
+            demanded: None,
         };
         Self {
             shared: Arc::new(Shared {
@@ -185,6 +189,21 @@ impl Practice {
             state.families.revoke_family(family);
         }
         family.is_some()
+    }
+
+    /// From now on the API demands these `claims` of the access tokens of clients that say they can answer a demand
+    /// (`xms_cc`); other clients' tokens live out their life.
+    pub fn demand_claims(&self, claims: &serde_json::Value) {
+        self.state().demanded = Some(claims.clone());
+    }
+
+    /// Ends the sessions of all tokens issued so far where an API looks at every request again, as Entra does at a
+    /// change of a password: their refresh tokens stay good, and the API demands newer access tokens.
+    pub fn end_sessions(&self) {
+        let now = self.shared.timeline.unix_now().to_string();
+        self.demand_claims(&serde_json::json!({
+            "access_token": { "nbf": { "essential": true, "value": now } }
+        }));
     }
 
     /// Revokes every token issued so far.

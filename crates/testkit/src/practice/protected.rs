@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{
     answer::unstored,
+    claims,
     ledger::Entry,
     rotation::{AccessToken, Verdict},
     site::Site,
@@ -40,6 +41,10 @@ pub(super) async fn hello(State(site): State<Site>, Extension(entry): Extension<
         Ok(token) => token,
         Err(challenge) => return challenge.into_response(),
     };
+    let demanded = site.practice.state().demanded.clone();
+    if let Some(challenge) = claims::challenge(&token, demanded.as_ref()) {
+        return Challenge::unauthorized(challenge).into_response();
+    }
     let user = site.practice.settings().users.iter().find(|user| user.subject == token.subject);
     let left = token.expires_at.saturating_sub(site.practice.shared.timeline.now());
     let body = json!({

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use super::{settings::Rotation, timeline::Moment};
 
 /// What a person granted: the root of a family.
@@ -12,6 +14,8 @@ pub(super) struct Grant {
     pub(super) scope: Vec<String>,
     /// Named at authorization (RFC 8707); none named: any may be asked for later.
     pub(super) resources: Vec<String>,
+    /// The `claims` that the person signed in with.
+    pub(super) claims: Option<Value>,
     /// Whether it came by the device flow.
     pub(super) by_device: bool,
     /// In Unix seconds.
@@ -29,9 +33,24 @@ pub struct AccessToken {
     pub scope: Vec<String>,
     /// The resources that it is for (RFC 8707).
     pub audience: Vec<String>,
+    /// The `claims` that its request asked for.
+    pub claims: Option<Value>,
+    /// In Unix seconds.
+    pub(super) issued_at: u64,
     pub(super) expires_at: Moment,
     family: FamilyId,
     revoked: bool,
+}
+
+/// What an access token is made for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NewAccessToken {
+    pub(super) scope: Vec<String>,
+    pub(super) audience: Vec<String>,
+    pub(super) claims: Option<Value>,
+    /// In Unix seconds.
+    pub(super) issued_at: u64,
+    pub(super) expires_at: Moment,
 }
 
 /// What the server says of an access token: the oracle's word.
@@ -95,16 +114,20 @@ impl Families {
         &self.members[family.0].grant
     }
 
-    pub(super) fn add_access_token(
-        &mut self,
-        text: &str,
-        family: FamilyId,
-        scope: Vec<String>,
-        audience: Vec<String>,
-        expires_at: Moment,
-    ) {
+    pub(super) fn add_access_token(&mut self, text: &str, family: FamilyId, token: NewAccessToken) {
         let Grant { client_id, subject, .. } = self.grant(family).clone();
-        let token = AccessToken { client_id, subject, scope, audience, expires_at, family, revoked: false };
+        let NewAccessToken { scope, audience, claims, issued_at, expires_at } = token;
+        let token = AccessToken {
+            client_id,
+            subject,
+            scope,
+            audience,
+            claims,
+            issued_at,
+            expires_at,
+            family,
+            revoked: false,
+        };
         self.access_tokens.insert(text.to_owned(), token);
     }
 
@@ -206,11 +229,12 @@ mod tests {
             subject: "s".to_owned(),
             scope: vec![],
             resources: vec![],
+            claims: None,
             by_device: false,
             signed_in_at: 0,
         });
         families.add_refresh_token("r1", family, Some(END));
-        families.add_access_token("a1", family, vec![], vec![], END);
+        families.add_access_token("a1", family, NewAccessToken { expires_at: END, ..Default::default() });
         (families, family)
     }
 

@@ -12,13 +12,14 @@ use super::{
     State,
     answer::{Cause, Refusal},
     authorize::AuthorizationRequest,
+    claims,
     clients::{Client, authenticate},
     device,
     dialect::fourinsight,
     fresh_secret,
     id_token::Claims,
     ledger::{Entry, Refresh, SecretKind},
-    rotation::{Denied, FamilyId, Grant},
+    rotation::{Denied, FamilyId, Grant, NewAccessToken},
     scope::{self, Wanted},
     settings::{Rotation, User},
     site::Site,
@@ -101,11 +102,13 @@ fn exchange_code(site: &Site, client: &Client, entry: &Entry) -> Result<Value, R
     }
     let request = &code.request;
     let audience = scope::narrowed(site.practice.settings(), &entry.form, &request.resources)?;
+    let claims = claims::asked(site.practice.settings(), &entry.form)?;
     let grant = Grant {
         client_id: client.id.clone(),
         subject: code.user.subject.clone(),
         scope: request.scope.clone(),
         resources: request.resources.clone(),
+        claims: claims.or_else(|| request.claims.clone()),
         by_device: false,
         signed_in_at: code.signed_in_at,
     };
@@ -126,7 +129,7 @@ pub(super) fn begin(
     nonce: Option<String>,
 ) -> (FamilyId, Value) {
     let now = site.practice.shared.timeline.now();
-    let scope = grant.scope.clone();
+    let (scope, claims) = (grant.scope.clone(), grant.claims.clone());
     let family = state.families.begin(grant);
     let refresh_token = site.practice.settings().dialect.gives_refresh_token(&scope).then(fresh_secret);
     if let Some(refresh_token) = &refresh_token {
@@ -134,7 +137,7 @@ pub(super) fn begin(
         state.families.add_refresh_token(refresh_token, family, expires_at);
         state.ledger.remember(SecretKind::RefreshToken, refresh_token);
     }
-    let (body, _) = issue(site, state, family, &Wish { scope, audience, nonce, refresh_token });
+    let (body, _) = issue(site, state, family, &Wish { scope, audience, claims, nonce, refresh_token });
     (family, body)
 }
 
@@ -166,6 +169,7 @@ fn refresh(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal
         }
     })?;
     let settings = site.practice.settings();
+    let claims = claims::asked(settings, &entry.form)?;
     let Wanted { scope, resources } = scope::of_refresh(settings, &entry.form, state.families.grant(family))?;
     // Where old ones live, a new one comes only when it is asked for.
     let comes_anew = settings.rotation == Rotation::Strict || settings.dialect.gives_refresh_token(&scope);
@@ -176,7 +180,7 @@ fn refresh(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal
     }
     let successor = refresh_token.clone().unwrap_or_else(|| text.to_owned());
     let (body, access_token) =
-        issue(site, state, family, &Wish { scope, audience: resources, nonce: None, refresh_token });
+        issue(site, state, family, &Wish { scope, audience: resources, claims, nonce: None, refresh_token });
     state.ledger.refreshed(Refresh { at: now, refresh_token: text.to_owned(), successor, access_token });
     Ok(body)
 }
@@ -199,6 +203,7 @@ fn password(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusa
         subject: user.subject.clone(),
         scope: wanted.scope,
         resources: wanted.resources.clone(),
+        claims: claims::asked(settings, &entry.form)?,
         by_device: false,
         signed_in_at: site.practice.shared.timeline.unix_now(),
     };
@@ -218,12 +223,14 @@ pub(super) fn issue_implicitly(
         subject: user.subject.clone(),
         scope: request.scope.clone(),
         resources: request.resources.clone(),
+        claims: request.claims.clone(),
         by_device: false,
         signed_in_at: site.practice.shared.timeline.unix_now(),
     });
     let wish = Wish {
         scope: request.scope.clone(),
         audience: request.resources.clone(),
+        claims: request.claims.clone(),
         nonce: None,
         refresh_token: None,
     };
@@ -237,6 +244,7 @@ fn client_credentials(site: &Site, client: &Client, entry: &Entry) -> Result<Val
         return Err(Refusal::unauthorized_client("a public client has no credentials to sign in with"));
     }
     let Wanted { scope, resources: audience } = scope::of_client(site.practice.settings(), &entry.form)?;
+    let claims = claims::asked(site.practice.settings(), &entry.form)?;
     let mut guard = site.practice.state();
     let state = &mut *guard;
     let family = state.families.begin(Grant {
@@ -244,16 +252,18 @@ fn client_credentials(site: &Site, client: &Client, entry: &Entry) -> Result<Val
         subject: client.id.clone(),
         scope: scope.clone(),
         resources: vec![],
+        claims: None,
         by_device: false,
         signed_in_at: site.practice.shared.timeline.unix_now(),
     });
-    Ok(issue(site, state, family, &Wish { scope, audience, nonce: None, refresh_token: None }).0)
+    Ok(issue(site, state, family, &Wish { scope, audience, claims, nonce: None, refresh_token: None }).0)
 }
 
 /// What an answer is to hold beside the access token.
 struct Wish {
     scope: Vec<String>,
     audience: Vec<String>,
+    claims: Option<Value>,
     nonce: Option<String>,
     refresh_token: Option<String>,
 }
@@ -266,9 +276,13 @@ fn issue(site: &Site, state: &mut State, family: FamilyId, wish: &Wish) -> (Valu
     state.families.add_access_token(
         &access_token,
         family,
-        wish.scope.clone(),
-        wish.audience.clone(),
-        timeline.now() + settings.access_token_life,
+        NewAccessToken {
+            scope: wish.scope.clone(),
+            audience: wish.audience.clone(),
+            claims: wish.claims.clone(),
+            issued_at: timeline.unix_now(),
+            expires_at: timeline.now() + settings.access_token_life,
+        },
     );
     state.ledger.remember(SecretKind::AccessToken, &access_token);
     let mut body = json!({

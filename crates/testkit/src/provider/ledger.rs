@@ -15,21 +15,31 @@ pub struct Ledger {
     pub refresh_tokens: RefreshTokens,
     /// How many grants were revoked whole: by revocation, or by a refresh token used twice.
     pub grants_revoked: u64,
+    /// How many grants of a person are neither revoked nor destroyed.
+    pub grants_alive: u64,
+    /// How often a refresh token was presented that had been redeemed before.
+    pub refresh_tokens_reused: u64,
     /// Every code, code verifier, token and client secret that went over the wire.
     pub secrets: Vec<String>,
 }
 
 /// One request at the token endpoint.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct TokenRequest {
+    /// When it arrived, in Unix milliseconds.
+    pub arrived_at: i64,
     /// When it was answered, in Unix milliseconds.
     pub at: i64,
+    /// The grant that its refresh token, presented or issued, belongs to.
+    pub grant: Option<String>,
     /// Its grant type.
     pub grant_type: Option<String>,
     /// The refresh token that it presented.
     pub refresh_token: Option<String>,
     /// The scope that it asked for.
     pub scope: Option<String>,
+    /// The resources that it named (RFC 8707).
+    pub resources: Vec<String>,
     /// The answer's status.
     pub status: u16,
     /// The answer's `error`.
@@ -71,6 +81,17 @@ impl Ledger {
             *counts.entry(token).or_default() += 1;
         }
         counts
+    }
+
+    /// The pairs of refreshes of one grant of which the later arrived before the earlier was answered.
+    pub fn overlapping(&self) -> Vec<(&TokenRequest, &TokenRequest)> {
+        let refreshes: Vec<_> = self.refreshes().collect();
+        let overlap = |one: &TokenRequest, other: &TokenRequest| {
+            one.grant == other.grant && one.arrived_at < other.at && other.arrived_at < one.at
+        };
+        let later = |index: usize| refreshes[index + 1..].iter().map(move |other| (index, *other));
+        let pairs = (0..refreshes.len()).flat_map(later);
+        pairs.map(|(index, other)| (refreshes[index], other)).filter(|(a, b)| overlap(a, b)).collect()
     }
 
     /// The token requests that were not granted.

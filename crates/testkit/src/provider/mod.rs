@@ -29,18 +29,31 @@ use crate::{
 /// Loading the provider takes a second or two; a busy machine takes longer.
 const START_LIMIT: Duration = Duration::from_mins(2);
 
-/// How long things live, in seconds.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// How long things live, in seconds, and which APIs there are.
+#[derive(Clone, Debug, Serialize)]
 pub struct Options {
     /// Access tokens.
     pub access_token_life: u64,
     /// Refresh tokens, grants and the person's session at the provider.
     pub refresh_token_life: u64,
+    /// The APIs that a login may name (RFC 8707), with the life of their access tokens.
+    pub resources: BTreeMap<String, u64>,
+    /// Whether a token request that names no API, or several, means the first of the grant's. By the provider's own
+    /// default the one is for userinfo, and the other an error.
+    pub remembers_resources: bool,
+    /// How long a token request waits before it is looked at, in milliseconds.
+    pub answer_delay: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { access_token_life: 600, refresh_token_life: 24 * 3600 }
+        Self {
+            access_token_life: 600,
+            refresh_token_life: 24 * 3600,
+            resources: BTreeMap::new(),
+            remembers_resources: true,
+            answer_delay: 0,
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Verdict {
     pub sub: Option<String>,
     /// Its scope.
     pub scope: Option<String>,
+    /// The API that it is for (RFC 8707).
+    pub aud: Option<String>,
     /// When it expires, in Unix seconds.
     pub exp: Option<i64>,
 }

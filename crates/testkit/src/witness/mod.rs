@@ -6,6 +6,7 @@
 
 mod difference;
 mod fields;
+pub mod msal;
 mod script;
 mod takeover;
 

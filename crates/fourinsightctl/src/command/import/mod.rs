@@ -85,14 +85,14 @@ fn one(
     source: &Source,
     package: Option<&str>,
 ) -> Result<(Exit, serde_json::Value), Failure> {
-    let content = source::read(&source.path)?;
-    let mut request = request(options, source, &content);
+    let cache = source::read(&source.path)?;
+    let mut request = request(options, source, &cache);
     request.package = package.map(str::to_owned);
     let answer = context.client.import(&request).map_err(untouched)?;
     let retired = if options.dry_run || !is_taken_over(&answer) || options.format == Format::Cognite {
         None
     } else {
-        put_away(options, source, &content, &answer)
+        put_away(options, source, &cache, &answer)
     };
     let said = json!({ "file": source.path.display().to_string(), "retired": retired, "answer": answer });
     if !context.json {
@@ -114,14 +114,14 @@ fn package(options: &Import) -> Option<String> {
     folder.and_then(|folder| folder.into_os_string().into_string().ok())
 }
 
-fn request(options: &Import, source: &Source, content: &SecretString) -> ImportRequest {
+fn request(options: &Import, source: &Source, cache: &SecretString) -> ImportRequest {
     let format = match options.format {
         Format::FourinsightApi => ImportFormat::FourinsightApi,
         Format::Msal => ImportFormat::Msal,
         Format::Oauthlib => ImportFormat::Oauthlib,
         Format::Cognite => ImportFormat::Cognite,
     };
-    let mut request = ImportRequest::new(format, content.clone());
+    let mut request = ImportRequest::new(format, cache.clone());
     request.session.clone_from(&options.session);
     request.original_key.clone_from(&source.original_key);
     request.profile.clone_from(&options.profile);
@@ -138,7 +138,7 @@ fn is_taken_over(answer: &ImportResponse) -> bool {
 fn put_away(
     options: &Import,
     source: &Source,
-    content: &SecretString,
+    cache: &SecretString,
     answer: &ImportResponse,
 ) -> Option<String> {
     let file = source.path.display();
@@ -157,7 +157,7 @@ fn put_away(
              wrote it, or take the others over as well"
         ));
     } else {
-        match retire(&source.path, content, session) {
+        match retire(&source.path, cache, session) {
             Ok(Retired::To { path, note }) => {
                 let line = format!("{file} is now {}; {} says why", path.display(), note.display());
                 output::line_to_stderr(&line);
@@ -215,15 +215,15 @@ fn written(profile: &str) -> String {
 }
 
 fn choose(source: &Source, choices: &[ImportChoice]) -> String {
-    let mut text = format!("{} holds several logins; name one with --pick:\n", source.path.display());
-    for choice in choices {
-        let shown =
-            |value: &Option<String>| value.as_deref().map_or("-".into(), |text| clean(text).into_owned());
+    let line = |choice: &ImportChoice| {
+        let shown = |value: &Option<String>| clean(value.as_deref().unwrap_or("-")).into_owned();
         let (user, client, host) =
             (shown(&choice.username), shown(&choice.client_id), shown(&choice.environment));
-        text.push_str(&format!("  --pick '{}'  {user}, client {client}, at {host}\n", clean(&choice.pick)));
-    }
-    text
+        let pick = clean(&choice.pick);
+        format!("  --pick '{pick}'  {user}, client {client}, at {host}\n")
+    };
+    let lines: Vec<String> = choices.iter().map(line).collect();
+    format!("{} holds several logins; name one with --pick:\n{}", source.path.display(), lines.concat())
 }
 
 /// What the daemon says of a failure, which always leaves the file alone.

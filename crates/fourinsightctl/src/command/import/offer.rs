@@ -8,7 +8,7 @@ use super::{Context, one, request, source, source::Source};
 use crate::{
     cli::{Format, Import},
     command::profile::is_answered_by_a_person,
-    failure::{Exit, Failure},
+    failure::Exit,
     output,
 };
 
@@ -21,8 +21,8 @@ pub(in crate::command) fn offer(
     session: &SessionKey,
     profile: &str,
     package: Option<&str>,
-) -> Result<bool, Failure> {
-    let Some(source) = find(session) else { return Ok(false) };
+) -> bool {
+    let Some(source) = find(session) else { return false };
     let mut options = Import {
         format: Format::FourinsightApi,
         file: None,
@@ -33,30 +33,30 @@ pub(in crate::command) fn offer(
         dry_run: true,
         keep: false,
     };
-    let Ok(content) = source::read(&source.path) else { return Ok(false) };
+    let Ok(cache) = source::read(&source.path) else { return false };
     // A file that cannot be taken over is no reason not to sign in.
-    let fits = context.client.import(&request(&options, &source, &content));
+    let fits = context.client.import(&request(&options, &source, &cache));
     if !fits.is_ok_and(|answer| answer.outcome == ImportOutcome::WouldImport) {
-        return Ok(false);
+        return false;
     }
     let file = source.path.display();
     if context.json || !is_answered_by_a_person() {
         output::line_to_stderr(&format!(
             "note: {file} holds a login of fourinsight.api; `fourinsightctl import fourinsight-api` takes it over"
         ));
-        return Ok(false);
+        return false;
     }
     output::line_to_stderr(&format!("{file} holds a login of fourinsight.api."));
     output::line_to_stderr("Take it over, instead of signing in anew? Type yes or no and press Enter.");
     if !agreed(io::stdin().lock()) {
-        return Ok(false);
+        return false;
     }
     options.dry_run = false;
     match one(context, &options, &source, package) {
-        Ok((exit, _)) => Ok(exit == Exit::Done),
+        Ok((exit, _)) => exit == Exit::Done,
         Err(failure) => {
             output::line_to_stderr(&failure.to_string());
-            Ok(false)
+            false
         }
     }
 }

@@ -13,6 +13,9 @@ use secrecy::ExposeSecret;
 
 use super::source::{self, TAKEN_OVER};
 
+/// How many caches of one name may lie beside each other.
+const MOST: u32 = 1000;
+
 /// How a cache was put away.
 #[derive(Debug)]
 pub(super) enum Retired {
@@ -30,11 +33,10 @@ pub(super) fn retire(path: &Path, content: &SecretString, session: &str) -> io::
     if !is_same {
         return Ok(Retired::Changed);
     }
-    let (folder, name) = match (path.parent(), path.file_name()) {
-        (Some(folder), Some(name)) => (folder, name),
-        _ => return Err(io::ErrorKind::InvalidInput.into()),
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
     };
-    let retired = free_name(folder, name);
+    let retired = free_name(folder, name).ok_or(io::ErrorKind::AlreadyExists)?;
     let note = note_of(&retired);
     platform::tighten_file(&platform::open_own_file(&path)?)?;
     let mut file = platform::private_file(&note)?;
@@ -46,9 +48,9 @@ pub(super) fn retire(path: &Path, content: &SecretString, session: &str) -> io::
 }
 
 /// A name that no file has, nor its note.
-fn free_name(folder: &Path, name: &OsStr) -> PathBuf {
+fn free_name(folder: &Path, name: &OsStr) -> Option<PathBuf> {
     let taken = |path: &Path| path.symlink_metadata().is_ok() || note_of(path).symlink_metadata().is_ok();
-    let named = |count: usize| {
+    let named = |count: u32| {
         let mut new = OsString::from(TAKEN_OVER);
         if count > 1 {
             new.push(format!("{count}."));
@@ -56,7 +58,7 @@ fn free_name(folder: &Path, name: &OsStr) -> PathBuf {
         new.push(name);
         folder.join(new)
     };
-    (1..).map(named).find(|path| !taken(path)).unwrap_or_else(|| named(0))
+    (1..=MOST).map(named).find(|path| !taken(path))
 }
 
 fn note_of(path: &Path) -> PathBuf {

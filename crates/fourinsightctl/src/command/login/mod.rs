@@ -24,19 +24,25 @@ use crate::{
 
 pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
     let mut request = request(options)?;
-    if !options.force
+    if !options.person.force
         && let Some(session) = signed_in(context, options)?
+        && !wants_person(&session)
     {
-        return already(context, &session, &request);
+        if let Some(difference) = difference::between(&session, &request) {
+            return Err(differs(&session, &difference));
+        }
+        if !options.person.switch_user {
+            return already(context, &session);
+        }
     }
     let chosen = profile::choose(context, options)?;
     request.profile = chosen.profile;
     if chosen.package {
         request.package = package::folder().and_then(|folder| folder.into_os_string().into_string().ok());
     }
-    if !options.force
+    if !options.person.force
         && let Some(profile) = &request.profile
-        && import::offer(context, &options.key, profile, request.package.as_deref())?
+        && import::offer(context, &options.key, profile, request.package.as_deref())
     {
         return Ok(Exit::Done);
     }
@@ -53,7 +59,9 @@ fn request(options: &Login) -> Result<LoginRequest, Failure> {
         flow: options.flow.clone(),
         scope: cli::join_scopes(&options.scopes),
         resource: options.resources.clone(),
-        force: options.force,
+        force: options.person.force,
+        switch_user: options.person.switch_user,
+        original_key: None,
         client_id: options.client_id.clone(),
         client_secret,
         ephemeral: options.lasting.ephemeral,
@@ -61,6 +69,21 @@ fn request(options: &Login) -> Result<LoginRequest, Failure> {
         ..LoginRequest::default()
     })
 }
+
+/// Whether somebody is signed in, but the server or an API wants more of them: that is what this login is for.
+fn wants_person(session: &SessionStatus) -> bool {
+    session.problem.as_ref().is_some_and(|problem| ANSWERED_BY_LOGIN.contains(&problem.error.as_str()))
+}
+
+/// The codes of OpenID Connect Core section 3.1.2.6, RFC 9470 section 3 and RFC 6749 section 5.2 that a login answers.
+const ANSWERED_BY_LOGIN: [&str; 6] = [
+    "interaction_required",
+    "login_required",
+    "consent_required",
+    "account_selection_required",
+    "insufficient_user_authentication",
+    "invalid_grant",
+];
 
 /// The session, if somebody is signed in. Starts the daemon, which may know a session from before.
 fn signed_in(context: &Context, options: &Login) -> Result<Option<SessionStatus>, Error> {
@@ -73,14 +96,15 @@ fn signed_in(context: &Context, options: &Login) -> Result<Option<SessionStatus>
     Ok(context.status(&options.key)?.filter(counts))
 }
 
-fn already(context: &Context, session: &SessionStatus, request: &LoginRequest) -> Result<Exit, Failure> {
-    if let Some(difference) = difference::between(session, request) {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("session {} is signed in {difference}", session.session),
-            "sign in under another KEY beside it, or replace it with --force",
-        ));
-    }
+fn differs(session: &SessionStatus, difference: &str) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        format!("session {} is signed in {difference}", session.session),
+        "sign in under another KEY beside it, or replace it with --force",
+    )
+}
+
+fn already(context: &Context, session: &SessionStatus) -> Result<Exit, Failure> {
     if context.json {
         output::json_to_stdout(session)?;
     } else {
@@ -193,6 +217,22 @@ mod tests {
         attempt.state = state;
         attempt.error = error.map(|error| ErrorBody::new(error, "x"));
         finish(&Context { client, json: false }, &attempt, None).unwrap_err().exit
+    }
+
+    #[test]
+    fn a_session_that_wants_its_person_is_not_signed_in_enough() {
+        let mut session = SessionStatus::new(SessionKey::default(), SessionState::SignedIn);
+        assert!(!wants_person(&session));
+        for (error, wants) in [
+            ("storage_failed", false),
+            ("insufficient_user_authentication", true),
+            ("interaction_required", true),
+        ] {
+            let description = String::new();
+            session.problem =
+                Some(fourinsight_client::Problem { error: error.to_owned(), description, since: 0 });
+            assert_eq!(wants_person(&session), wants, "{error}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal};
 
 use fourinsight_client::{Confirm, Confirmation, Wanted};
 
+use fourinsight_ipc::message::Identity;
+
 use crate::{
     output,
     render::{clean, person},
@@ -55,7 +57,6 @@ pub(super) fn show(question: &Confirmation) {
     if let Some(tenant) = &question.tenant {
         line("Tenant:", tenant);
     }
-    let known = |identity| person(identity).unwrap_or_else(|| "unknown".to_owned());
     if question.about == Confirm::Person {
         line("Before:", &known(question.previous.as_ref()));
     }
@@ -63,4 +64,9 @@ pub(super) fn show(question: &Confirmation) {
         line("Signed in:", &known(question.identity.as_ref()));
     }
     output::line_to_stderr(&clean(&question.question));
+}
+
+/// A person, or that nobody knows who it is.
+pub(super) fn known(identity: Option<&Identity>) -> String {
+    person(identity).unwrap_or_else(|| "unknown".to_owned())
 }

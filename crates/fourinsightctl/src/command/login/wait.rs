@@ -18,7 +18,7 @@ use fourinsight_client::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use fourinsight_ipc::platform::HiddenInput;
+use fourinsight_ipc::{SessionKey, platform::HiddenInput};
 
 use super::{
     answers::{Answers, OpenQuestion, tell},
@@ -269,7 +269,7 @@ impl Wait<'_> {
             return Ok(status);
         }
         prompt::show(question);
-        Err(another_person())
+        Err(another_person(&self.options.key, question))
     }
 
     /// Whether only standard input could go on, and it has ended.
@@ -321,12 +321,16 @@ fn unanswered() -> Failure {
     )
 }
 
-fn another_person() -> Failure {
+fn another_person(key: &SessionKey, question: &Confirmation) -> Failure {
+    let (before, now) =
+        (prompt::known(question.previous.as_ref()), prompt::known(question.identity.as_ref()));
     Failure::new(
         Exit::Denied,
-        "the session is another person's, so it stays as it was: standard input is no terminal, where this could be \
-         confirmed",
-        "run it on a terminal, or sign in under another KEY",
+        format!(
+            "the session {key} stays as it was: it is signed in as {before}, and now {now} has signed in, which \
+             nobody can confirm here, because standard input is no terminal"
+        ),
+        "sign in under another KEY, or accept the other person with --switch-user",
     )
 }
 

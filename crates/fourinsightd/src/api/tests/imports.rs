@@ -1,7 +1,7 @@
 //! `POST /v1/imports`: a login of another tool, proven by one refresh, durable before it is answered, or left alone.
 
 use serde_json::{Value, json};
-use testkit::practice::{Answer, Gate};
+use testkit::practice::{Answer, ClientAuthentication, Gate};
 
 use super::{Caller, Reply};
 use crate::{
@@ -315,4 +315,63 @@ async fn a_credential_mapping_becomes_a_profile_and_a_literal_secret_is_never_wr
         assert!(error.error_description.contains(says), "{error:?}");
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+}
+
+/// A file of `fourinsight.api`, whose token endpoint is one of Entra's.
+fn token_file(refresh_token: &RefreshToken) -> String {
+    json!({ "token_url": "https://login.microsoftonline.com/4subseaid.onmicrosoft.com/oauth2/v2.0/token",
+        "access_token": "stale", "token_type": "Bearer", "expires_in": 3600,
+        "refresh_token": refresh_token.expose() })
+    .to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_has_said_where_4insight_is_the_preset_does() {
+    let caller = Caller::of(World::new().await);
+    let content = token_file(&elsewhere(&caller.world).await);
+    let dry = json!({ "format": "fourinsight-api", "profile": null, "dry_run": true });
+    let file = || std::fs::read_to_string(caller.api.config.path()).unwrap();
+    let before = file();
+    let reply = import(&caller, &content, dry.clone()).await;
+    assert_eq!(reply.body["profile"], "4insight", "{}", reply.text);
+    let notes = reply.body["notes"].to_string();
+    assert!(
+        notes.contains("tenant 4subseaid.onmicrosoft.com") && notes.contains("gets the profile 4insight")
+    );
+    assert_eq!((file(), caller.world.refreshes()), (before.clone(), 0));
+
+    // Another server than the preset's is refused, whatever the file says.
+    let elsewhere = content.replace("login.microsoftonline.com", "login.evil.example");
+    let reply = import(&caller, &elsewhere, dry).await;
+    assert!(reply.is_error(400, "invalid_request").error_description.contains("login.evil.example"));
+    assert_eq!((file(), caller.world.refreshes()), (before, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_profile_of_the_preset_is_written_once_the_login_is_taken_over() {
+    let secret = "pract~ice+secret~with_34_characters";
+    let world = World::with(|settings| {
+        settings.package.tenant = Some("4subseaid.onmicrosoft.com".to_owned());
+        let client = settings.clients.first_mut().unwrap();
+        client.secret = Some(secret.to_owned());
+        client.accepts.push(ClientAuthentication::SecretOnly);
+    });
+    let caller = Caller::of(world.await);
+    let package = tempfile::tempdir().unwrap();
+    let constants = json!({ "USER_CLIENT_SECRET": secret }).to_string();
+    std::fs::write(package.path().join("_constants.json"), constants).unwrap();
+    let content = token_file(&elsewhere(&caller.world).await);
+    let more = json!({ "format": "fourinsight-api", "profile": null, "package": package.path() });
+    let reply = import(&caller, &content, more).await;
+    assert_eq!(
+        (&reply.body["outcome"], &reply.body["durable"]),
+        (&json!("imported"), &json!(true)),
+        "{}",
+        reply.text
+    );
+    let file = std::fs::read_to_string(caller.api.config.path()).unwrap();
+    assert!(file.ends_with("[profiles.4insight]\npreset = \"4insight\"\n"), "{file}");
+    assert!(!file.contains(secret));
+    let status = caller.get("/v1/sessions/default").await;
+    assert_eq!((&status.body["profile"], &status.body["state"]), (&json!("4insight"), &json!("signed_in")));
 }

@@ -1,14 +1,13 @@
-//! `GET /v1/sessions/{key}/token` and `POST /v1/sessions/{key}/rejections`.
+//! `GET /v1/sessions/{key}/token`.
 
 use serde_json::json;
 use testkit::practice::{Answer, Verdict};
 use tokio::task::JoinSet;
 
 use super::Caller;
-use crate::testing::{SCOPES, World, key, pass};
+use crate::testing::{SCOPES, World, pass};
 
 const TOKEN: &str = "/v1/sessions/default/token";
-const REJECTIONS: &str = "/v1/sessions/default/rejections";
 
 #[tokio::test(start_paused = true)]
 async fn a_token_comes_in_the_shape_of_rfc_6749_and_counts_down() {
@@ -220,34 +219,42 @@ async fn only_bearer_tokens_are_handed_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejection_is_accepted_and_the_token_is_gone() {
+async fn claims_fetch_a_token_that_is_everyones() {
     let caller = Caller::signed_in().await;
     let before = caller.get(TOKEN).await;
-    let rejection = json!({
-        "token_id": before.body["token_id"], "www_authenticate": "Bearer error=\"invalid_token\"", "later": [1],
-    });
-    for _ in 0..3 {
-        let reply = caller.post(REJECTIONS, &rejection.to_string()).await;
-        assert_eq!((reply.status, reply.text.as_str()), (202, ""));
-    }
-    let after = caller.get(TOKEN).await;
-    assert_ne!(after.body["token_id"], before.body["token_id"]);
-    assert_eq!(caller.world.refreshes(), 1);
+    let claims = "claims=%7B%22access_token%22%3A+%7B%22nbf%22%3Anull%7D%7D";
+    let reply = caller.get(&format!("{TOKEN}?{claims}&enable_cae=true")).await;
+    assert_eq!(reply.status, 200);
+    assert_ne!(reply.body["token_id"], before.body["token_id"]);
+    assert_eq!(caller.get(TOKEN).await.body["token_id"], reply.body["token_id"]);
+    let ledger = caller.world.practice.ledger();
+    let sent: Vec<_> =
+        ledger.token_requests("refresh_token").iter().map(|one| one.form.get("claims")).collect();
+    assert_eq!(sent, [Some(r#"{"access_token":{"nbf":null}}"#)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_malformed_rejection_is_refused() {
+async fn claims_that_cannot_be_met_have_their_own_errors() {
     let caller = Caller::signed_in().await;
-    for body in
-        ["", "{}", "[]", "{\"token_id\":7}", "{\"token_id\":\"not hexadecimal\"}", "{\"token_id\":\"\"}"]
-    {
-        caller.post(REJECTIONS, body).await.is_error(400, "invalid_request");
+    let target = format!("{TOKEN}?claims=%7B%22s3cr3t%22%3Anull%7D");
+    let longest = format!("{TOKEN}?claims=%7B%22s3cr3t%22%3A%22{}%22%7D", "x".repeat(8180));
+    for target in [&*longest, &format!("{TOKEN}?claims=s3cr3t"), &format!("{TOKEN}?enable_cae=1")] {
+        let error = caller.get(target).await.is_error(400, "invalid_request");
+        assert!(!error.error_description.contains("s3cr3t"), "{error:?}");
     }
-    let long = json!({ "token_id": "0", "www_authenticate": "x".repeat(70_000) }).to_string();
-    caller.post(REJECTIONS, &long).await.is_error(413, "payload_too_large");
-    let unknown = json!({ "token_id": "00000000000000ff" }).to_string();
-    caller.post("/v1/sessions/nobody/rejections", &unknown).await.is_error(404, "not_found");
-    assert_eq!(caller.post(REJECTIONS, &unknown).await.status, 202);
-    assert_eq!(caller.world.refreshes(), 0);
-    assert!(caller.world.daemon.broker.session(&key("nobody")).is_none());
+    caller.world.script([Answer::error(400, "interaction_required")]);
+    let error = caller.get(&target).await.is_error(409, "interaction_required");
+    assert_eq!(error.hint.as_deref(), Some("run `fourinsightctl login`"));
+    assert_eq!(caller.get(TOKEN).await.status, 200);
+    let status = caller.get("/v1/sessions/default").await;
+    assert_eq!(status.body["problem"]["error"], "interaction_required");
+    assert_eq!(status.body["state"], "signed_in");
+    assert!(!status.text.contains("s3cr3t"), "{}", status.text);
+    let other = target.replace("null", "1");
+    caller.world.script([Answer::error(400, "invalid_request")]);
+    let error = caller.get(&other).await.is_error(400, "invalid_request");
+    assert!(error.error_description.contains("does not understand the claims"), "{error:?}");
+    let revoked = caller.delete("/v1/sessions/default").await;
+    assert_eq!(revoked.status, 200);
+    caller.get(&target).await.is_error(409, "login_required");
 }

@@ -20,7 +20,7 @@ fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
 }
 
 async fn authorized(status: u16, body: &str) -> Result<DeviceAuthorization, NotAuthorized> {
-    authorize(&Fake::default().answer(status, body), &registration(), &[], &[], 0).await
+    authorize(&Fake::default().answer(status, body), &registration(), &[], &[], None, 0).await
 }
 
 fn polled(status: u16, body: &str) -> Poll {
@@ -36,8 +36,10 @@ async fn the_request_names_client_and_scope_once_and_takes_the_profiles_paramete
     registration.device_poll_params = Parameters::from([("tenant".to_owned(), "y".to_owned())]);
     let (scopes, resources) = (["openid".to_owned(), "api".to_owned()], ["https://one/".to_owned()]);
     let fake = Fake::default().answer(200, ANSWER).answer(200, "{}");
-    let begun = authorize(&fake, &registration, &scopes, &resources, 0).await.unwrap();
-    poll(&fake, &registration, &begun.device_code, &resources, 0).await.unwrap();
+    let begun = authorize(&fake, &registration, &scopes, &resources, None, 0).await.unwrap();
+    poll(&fake, &registration, &begun.device_code, Wanted { resources: &resources, claims: None }, 0)
+        .await
+        .unwrap();
     let [start, poll] = fake.seen().try_into().unwrap();
     assert_eq!(start.url, "https://id.example.com/device");
     assert_eq!(
@@ -73,7 +75,7 @@ async fn a_client_that_proves_itself_in_a_header_field_is_named_in_the_form_too(
         ..registration()
     };
     let fake = Fake::default().answer(200, ANSWER);
-    authorize(&fake, &registration, &[], &[], 0).await.unwrap();
+    authorize(&fake, &registration, &[], &[], None, 0).await.unwrap();
     let seen = fake.seen().remove(0);
     assert!(seen.headers.contains_key("authorization"));
     assert_eq!(seen.form, pairs([("client_id", "abc")]));
@@ -167,10 +169,10 @@ async fn what_is_no_device_authorization_says_what_it_is() {
         let refused = authorized(status, body).await.unwrap_err();
         assert!(matches!(refused, NotAuthorized::Retry(_)), "{status} {body}: {refused:?}");
     }
-    let unreachable = authorize(&Fake::default().fail(false), &registration(), &[], &[], 0).await;
+    let unreachable = authorize(&Fake::default().fail(false), &registration(), &[], &[], None, 0).await;
     assert!(matches!(unreachable, Err(NotAuthorized::Retry(_))));
     let none = Registration { device_authorization_endpoint: None, ..registration() };
-    let unusable = authorize(&Fake::default(), &none, &[], &[], 0).await;
+    let unusable = authorize(&Fake::default(), &none, &[], &[], None, 0).await;
     assert!(matches!(unusable, Err(NotAuthorized::Unusable(_))));
 }
 
@@ -241,7 +243,7 @@ async fn the_device_flow_has_its_own_way_of_client_authentication() {
     registration.client_secret = Some(SecretSource::File(file.path().into()));
     registration.client_auth.device = ClientAuth::SecretOnly;
     let fake = Fake::default().answer(400, r#"{"error":"authorization_pending"}"#);
-    poll(&fake, &registration, &"d3vice".into(), &[], 0).await.unwrap();
+    poll(&fake, &registration, &"d3vice".into(), Wanted::default(), 0).await.unwrap();
     let form = &fake.seen()[0].form;
     assert!(form.contains(&("client_secret".to_owned(), "s3cr3t".to_owned())), "{form:?}");
     assert!(form.iter().all(|(name, _)| name != "client_id"), "{form:?}");

@@ -36,6 +36,7 @@ fn profile() -> Profile {
         device_poll_params: Parameters::new(),
         refresh_params: Parameters::new(),
         revoke_params: Parameters::new(),
+        client_capabilities: Vec::new(),
         route: Route::default(),
         refresh_idle: None,
         rotation: crate::profile::Rotation::default(),

@@ -137,6 +137,17 @@ pub(super) const CODES: &Table = &[
          it.",
     ),
     (
+        "insufficient_user_authentication",
+        "An API takes the access token only from a person who has signed in in another way, such as with a second \
+         factor, or more recently. Other APIs take it as it is.",
+        "Run `{login}`: the login asks for what the API wants. Until then use the other APIs.",
+    ),
+    (
+        "too_many_demands",
+        "Callers bring more different claims for one audience than the server can be asked for in turn.",
+        "Nothing is lost: bring the claims again later, and report challenges as rejections instead.",
+    ),
+    (
         "access_token_rejected",
         "An API refused the access token, and the login brought no refresh token to get another one with.",
         "Run `{login}`; to be asked less often, add offline_access to the scopes of the profile if the server offers \

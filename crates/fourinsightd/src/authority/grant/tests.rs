@@ -14,7 +14,8 @@ use crate::{
     profile::{ClientAuth, PerRequest, SecretSource},
 };
 
-const OWN: Purpose<'_> = Purpose::Own { granted: &[] };
+const OWN: Purpose<'_> = Purpose::Own { granted: &[], resource: None, asks_who: false };
+const OTHER: Purpose<'_> = Purpose::Other { resource: None };
 
 fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
@@ -28,7 +29,17 @@ async fn a_code_travels_with_its_verifier_and_the_redirect_uri() {
     let resources = ["https://one/".to_owned(), "https://two/".to_owned()];
     let (code, verifier) = ("c0de".into(), "v3rifier".into());
     let redirect_uri = "http://127.0.0.1:1/callback";
-    redeem_code(&fake, &registration, &code, &verifier, redirect_uri, &resources, 0).await.unwrap();
+    redeem_code(
+        &fake,
+        &registration,
+        &code,
+        &verifier,
+        redirect_uri,
+        Wanted { resources: &resources, claims: None },
+        0,
+    )
+    .await
+    .unwrap();
 
     let seen = fake.seen().remove(0);
     assert_eq!((seen.method, seen.url.as_str()), (Method::POST, "https://id.example.com/token"));
@@ -42,7 +53,6 @@ async fn a_code_travels_with_its_verifier_and_the_redirect_uri() {
             ("redirect_uri", redirect_uri),
             ("code_verifier", "v3rifier"),
             ("resource", "https://one/"),
-            ("resource", "https://two/"),
             ("client_id", "abc"),
             ("audience", "x"),
         ])
@@ -52,7 +62,7 @@ async fn a_code_travels_with_its_verifier_and_the_redirect_uri() {
 #[tokio::test]
 async fn a_refresh_of_the_own_key_asks_for_nothing_in_particular() {
     let fake = Fake::default().answer(200, "{}");
-    refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), OWN, 0)
+    refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), OWN, None, 0)
         .await
         .unwrap();
     let form = pairs([("grant_type", "refresh_token"), ("refresh_token", "R"), ("client_id", "abc")]);
@@ -65,7 +75,7 @@ async fn a_refresh_of_another_key_names_its_scopes_and_resources() {
     let mut registration = registration();
     registration.refresh_params = Parameters::from([("scope".to_owned(), "other".to_owned())]);
     let key = TokenKey::new(["b", "a", "openid"], ["https://two/", "https://one/"]);
-    refresh(&fake, &registration, &RefreshToken::new("R"), &key, Purpose::Other, 0).await.unwrap();
+    refresh(&fake, &registration, &RefreshToken::new("R"), &key, OTHER, None, 0).await.unwrap();
     assert_eq!(
         fake.seen()[0].form,
         pairs([
@@ -90,15 +100,34 @@ async fn each_kind_of_request_speaks_the_servers_dialect() {
         let secret = "s3cr3t".into();
         match kind {
             "code" => drop(
-                redeem_code(&fake, &registration, &secret, &secret, "http://127.0.0.1:1/", &resources, 0)
-                    .await,
+                redeem_code(
+                    &fake,
+                    &registration,
+                    &secret,
+                    &secret,
+                    "http://127.0.0.1:1/",
+                    Wanted { resources: &resources, claims: None },
+                    0,
+                )
+                .await,
             ),
             "password" => {
                 drop(redeem_password(&fake, &registration, "ada", &secret, &scopes, &resources, 0).await);
             }
-            "device" => drop(device::authorize(&fake, &registration, &scopes, &resources, 0).await),
-            "poll" => drop(device::poll(&fake, &registration, &secret, &resources, 0).await),
-            "client" => drop(client_credentials::redeem(&fake, &registration, ["a"], ["api://x"], 0).await),
+            "device" => drop(device::authorize(&fake, &registration, &scopes, &resources, None, 0).await),
+            "poll" => drop(
+                device::poll(
+                    &fake,
+                    &registration,
+                    &secret,
+                    Wanted { resources: &resources, claims: None },
+                    0,
+                )
+                .await,
+            ),
+            "client" => {
+                drop(client_credentials::redeem(&fake, &registration, ["a"], ["api://x"], None, 0).await);
+            }
             _ => {
                 let key = TokenKey::new(["a", "openid"], ["api://x"]);
                 drop(
@@ -107,7 +136,8 @@ async fn each_kind_of_request_speaks_the_servers_dialect() {
                         &registration,
                         &RefreshToken::new("R"),
                         &key,
-                        if kind == "own refresh" { OWN } else { Purpose::Other },
+                        if kind == "own refresh" { OWN } else { OTHER },
+                        None,
                         0,
                     )
                     .await,
@@ -166,11 +196,13 @@ async fn each_kind_of_request_proves_the_client_in_its_own_way() {
                 registration.client_auth.code = client_auth;
                 let (code, verifier) = ("c0de".into(), "v3rifier".into());
                 let redirect_uri = "http://127.0.0.1:1/";
-                redeem_code(&fake, &registration, &code, &verifier, redirect_uri, &[], 0).await.unwrap();
+                redeem_code(&fake, &registration, &code, &verifier, redirect_uri, Wanted::default(), 0)
+                    .await
+                    .unwrap();
             }
             RequestKind::Refresh => {
                 registration.client_auth.refresh = client_auth;
-                refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), OWN, 0)
+                refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), OWN, None, 0)
                     .await
                     .unwrap();
             }
@@ -180,8 +212,8 @@ async fn each_kind_of_request_proves_the_client_in_its_own_way() {
             }
             RequestKind::Device => {
                 registration.client_auth.device = client_auth;
-                device::authorize(&fake, &registration, &[], &[], 0).await.unwrap_err();
-                device::poll(&fake, &registration, &"d3vice".into(), &[], 0).await.unwrap();
+                device::authorize(&fake, &registration, &[], &[], None, 0).await.unwrap_err();
+                device::poll(&fake, &registration, &"d3vice".into(), Wanted::default(), 0).await.unwrap();
             }
         }
         let requests = fake.seen();
@@ -215,7 +247,7 @@ async fn without_a_response_the_error_says_whether_the_server_may_have_acted() {
     for sent in [true, false] {
         let fake = Fake::default().fail(sent);
         let retry =
-            refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), OWN, 0)
+            refresh(&fake, &registration(), &RefreshToken::new("R"), &TokenKey::new(["a"], []), OWN, None, 0)
                 .await
                 .unwrap_err();
         assert_eq!(retry.ambiguous, sent);
@@ -229,7 +261,7 @@ async fn without_the_client_secret_nothing_is_sent() {
     let mut registration = registration();
     registration.client_secret = Some(SecretSource::File("/nonexistent/secret".into()));
     registration.client_auth = ClientAuth::Basic.into();
-    let retry = refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), OWN, 0)
+    let retry = refresh(&fake, &registration, &RefreshToken::new("R"), &TokenKey::default(), OWN, None, 0)
         .await
         .unwrap_err();
     assert!(!retry.ambiguous);

@@ -29,6 +29,20 @@ async fn the_subject_and_a_name_make_a_person() {
 }
 
 #[tokio::test]
+async fn what_the_server_recognises_a_person_by_is_kept_as_it_was_said_or_not_at_all() {
+    let long = format!(r#"{{"sub":"a","login_hint":"{}","email":"e"}}"#, "x".repeat(HINT_LIMIT + 1));
+    for (body, hint) in [
+        (r#"{"sub":"a","email":"a@x","preferred_username":"al","login_hint":"O.CiR"}"#, Some("O.CiR")),
+        (r#"{"sub":"a","email":"a@x","preferred_username":"al"}"#, Some("al")),
+        (r#"{"sub":"a","email":"a@x","preferred_username":"a\u0007l","login_hint":7}"#, Some("a@x")),
+        (r#"{"sub":"a","name":"Alice"}"#, None),
+        (&*long, Some("e")),
+    ] {
+        assert_eq!(ask(200, body, None).await.unwrap().login_hint.as_deref(), hint, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn anything_unclear_is_nobody() {
     for (status, body) in [
         (200, "{}"),

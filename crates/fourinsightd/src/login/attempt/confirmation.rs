@@ -9,7 +9,7 @@ use fourinsight_ipc::{
 use tokio::sync::oneshot;
 
 use super::{
-    super::{Known, NewLogin, authorize::random, awaits::Awaits, callback::Answer, redemption::Proof},
+    super::{Known, NewLogin, authorize::random, callback::Answer, redemption::Proof},
     Attempt, Phase,
 };
 use crate::{authority::text::clean, token::Person};
@@ -50,21 +50,27 @@ impl Attempt {
         self.confirm(confirmation).await
     }
 
-    /// Whether what was granted may be saved.
+    /// Whether what was granted may be saved; if not, why.
     ///
     /// Two things are confirmed first: whom a package signs in, unless they were signed in at the same endpoint
-    /// before; and that another person takes the place of the one whom the session had.
-    pub(super) async fn may_save(&self, login: &NewLogin, known: &Known) -> bool {
+    /// before; and that another person takes the place of the one whom the session had, unless that was accepted
+    /// when the login began.
+    pub(super) async fn may_save(
+        &self,
+        login: &NewLogin,
+        known: &Known,
+        switch_user: bool,
+    ) -> Result<(), ErrorBody> {
         let person = login.tokens.person.as_ref();
         let endpoint = login.registration.pinned_endpoint.as_ref();
         let signed_in_there = known.pinned_endpoint.as_ref() == endpoint
             && known.person().zip(person).is_some_and(|(known, person)| known.is(person));
-        let about = if self.asks_about_another_person(login) && known.is_replaced_by(person) {
+        let about = if !switch_user && known.is_replaced_by(person) {
             Confirm::Person
         } else if endpoint.is_some() && !signed_in_there {
             Confirm::Identity
         } else {
-            return true;
+            return Ok(());
         };
         let url = endpoint.map_or_else(
             || login.registration.token_endpoint.clone(),
@@ -77,13 +83,16 @@ impl Attempt {
         if about == Confirm::Person {
             confirmation.previous = known.person().map(identity);
         }
-        self.confirm(confirmation).await
-    }
-
-    /// Whether it is asked before another person takes the session over: where a code or a package may have been
-    /// answered by anybody, anywhere. A browser of this machine was in front of who began the login.
-    fn asks_about_another_person(&self, login: &NewLogin) -> bool {
-        matches!(self.awaits, Awaits::Nothing) || login.registration.pinned_endpoint.is_some()
+        if self.confirm(confirmation).await {
+            return Ok(());
+        }
+        let declined = declined("Nothing was saved; the session stays as it was.");
+        Err(match about {
+            Confirm::Person => {
+                declined.hint("sign in under another session key, or run the login again with --switch-user")
+            }
+            _ => declined,
+        })
     }
 
     fn question(&self, about: Confirm, known: &Known, person: Option<&Person>, url: &str) -> String {

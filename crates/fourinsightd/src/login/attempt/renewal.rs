@@ -57,6 +57,7 @@ mod tests {
             warnings: vec![],
         };
         NewLogin {
+            original_key: None,
             profile: "work".into(),
             registration,
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),

@@ -11,7 +11,7 @@ use crate::{
         revoke::{self, Revocable},
     },
     http::HttpExchange,
-    login::{SignIn, failure, opener::Opener},
+    login::{NewLogin, SignIn, failure, opener::Opener},
 };
 
 impl Inbox {
@@ -29,11 +29,12 @@ impl Attempt {
         exchange: Arc<dyn HttpExchange>,
         servers: Arc<Cache>,
         sessions: Arc<dyn SignIn>,
+        original_key: Option<String>,
         help: Option<&'static str>,
     ) {
         let _guard = self.guard();
         let login = match opener.run(&*exchange, &servers, &self.clock).await {
-            Ok(login) => login,
+            Ok(login) => NewLogin { original_key, ..login },
             Err(why) => return self.fail(failure::client_credentials(&why).with_help(help)),
         };
         if !self.commit() {

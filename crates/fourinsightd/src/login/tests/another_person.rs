@@ -17,6 +17,7 @@ fn ada() -> Person {
         issuer: "https://practice.test".to_owned(),
         subject: "subject-of-ada".to_owned(),
         name: Some("Ada\u{1b} Lovelace".to_owned()),
+        login_hint: None,
     }
 }
 
@@ -138,6 +139,7 @@ async fn who_cannot_be_compared_is_asked_about() {
         issuer: "https://other.example".to_owned(),
         subject: "subject-of-grace".to_owned(),
         name: Some("Grace Hopper".to_owned()),
+        login_hint: None,
     };
     let (world, begun) = Device::allowed_by_grace(SignedInAs::Person(elsewhere)).await;
     let question = world.asked(&begun).await.question;
@@ -167,10 +169,82 @@ async fn who_cannot_be_compared_is_asked_about() {
     assert!(question.question.contains("as an unknown person"), "{}", question.question);
 }
 
-#[tokio::test]
-async fn a_browser_of_this_machine_asks_nobody_again() {
+/// A login that asks in a browser of this machine, whose page has been shown.
+async fn asked_in_a_browser() -> (World, Begun, Confirmation) {
     let world = World::new(BY_HAND);
     world.sessions.known.lock().unwrap().signed_in_as = SignedInAs::Person(ada());
+    let begun = world.begin("default").await;
+    let page = begun.sign_in().await;
+    assert!(page.status == 200 && page.body.contains("One question left"), "{page:?}");
+    assert!(!page.body.contains("igned in to") && !page.body.contains("igned in as <strong>"), "{page:?}");
+    let status = world.logins.watch(&begun.id).unwrap().borrow().clone();
+    assert_eq!((status.state, world.sessions.count()), (LoginState::Pending, 0));
+    (world, begun, status.confirmation.unwrap())
+}
+
+#[tokio::test]
+async fn a_browsers_page_says_that_a_question_is_left_and_nothing_is_saved_before_its_answer() {
+    let (world, begun, question) = asked_in_a_browser().await;
+    assert_eq!(question.about, Confirm::Person);
+    assert_eq!(question.previous.unwrap().sub, "subject-of-ada");
+    assert_eq!(question.identity.unwrap().sub, "42");
+    let yes = LoginResponse::confirmation(question.id, true);
+    assert_eq!(world.logins.respond(&begun.id, yes).await.unwrap().state, LoginState::Succeeded);
+    assert_eq!(world.sessions.count(), 1);
+    assert!(world.server.requests("/revoke").is_empty());
+}
+
+#[tokio::test]
+async fn a_browsers_tokens_are_given_back_when_its_person_is_declined() {
+    let (world, begun, question) = asked_in_a_browser().await;
+    let no = LoginResponse::confirmation(question.id, false);
+    let error = world.logins.respond(&begun.id, no).await.unwrap().error.unwrap();
+    assert_eq!(error.error, ErrorCode::AccessDenied);
+    assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("--switch-user")), "{error:?}");
+    world.server.asked_at("/revoke").await;
+    assert_eq!(world.server.requests("/revoke")[0]["token"], "rt-secret");
+    assert_eq!(world.sessions.count(), 0);
+}
+
+#[tokio::test]
+async fn who_accepts_another_person_beforehand_is_not_asked() {
+    let world = World::new(BY_HAND);
+    world.sessions.known.lock().unwrap().signed_in_as = SignedInAs::Person(ada());
+    let request = LoginRequest { switch_user: true, ..LoginRequest::default() };
+    let begun = Begun::new(world.logins.begin(request).await.unwrap());
+    let page = begun.sign_in().await;
+    assert!(page.body.contains("You are signed in as"), "{page:?}");
+    assert_eq!((world.ended(&begun).await.state, world.sessions.count()), (LoginState::Succeeded, 1));
+}
+
+#[tokio::test]
+async fn every_flow_with_a_person_asks() {
+    let world = World::new(&format!("{BY_HAND}allow_legacy = true\n"));
+    world.sessions.known.lock().unwrap().signed_in_as = SignedInAs::Person(ada());
+    for flow in ["paste", "password", "implicit"] {
+        let request = LoginRequest { flow: Some(flow.to_owned()), ..LoginRequest::default() };
+        let begun = world.logins.begin(request).await.unwrap();
+        let answer = if flow == "password" {
+            LoginResponse::password("grace", "pw-secret")
+        } else {
+            let asked = Begun::new(begun.clone());
+            let (at, state) = (asked.redirect_uri.as_str(), asked.state());
+            LoginResponse::pasted(match flow {
+                "paste" => format!("{at}?code=c&state={state}"),
+                _ => format!("{at}#access_token=at-secret&token_type=Bearer&expires_in=60&state={state}"),
+            })
+        };
+        let asked = world.logins.respond(&begun.id, answer).await.unwrap();
+        let question = asked.confirmation.unwrap_or_else(|| panic!("{flow} does not ask: {:?}", asked.error));
+        assert_eq!(question.about, Confirm::Person, "{flow}");
+        assert_eq!(world.sessions.count(), 0, "{flow}");
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_is_named_nothing_is_asked() {
+    let world = World::new(&BY_HAND.replace("userinfo_endpoint", "# userinfo_endpoint"));
+    world.sessions.known.lock().unwrap().signed_in_as = SignedInAs::Unknown;
     let begun = world.begin("default").await;
     begun.sign_in().await;
     assert_eq!(world.ended(&begun).await.state, LoginState::Succeeded);

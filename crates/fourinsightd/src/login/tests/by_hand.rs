@@ -109,6 +109,7 @@ async fn who_was_signed_in_there_before_is_not_asked_again() {
         issuer: "https://id.example".to_owned(),
         subject: "42".to_owned(),
         name: Some("Ada <Lovelace>".to_owned()),
+        login_hint: None,
     };
     *world.sessions.known.lock().unwrap() = Known {
         pinned_endpoint: allowed.admit(ENDPOINT),
@@ -249,4 +250,22 @@ async fn the_implicit_grant_makes_a_session_that_cannot_renew_and_says_so() {
     assert_eq!(tokens.access_token.expose(), "t+1");
     assert!(tokens.refresh_token.is_none());
     assert_eq!(tokens.person.as_ref().unwrap().subject, "42");
+}
+
+#[tokio::test]
+async fn whom_a_package_signs_in_is_asked_even_of_who_accepts_another_person() {
+    let world = World::new(PACKAGES);
+    let elsewhere = crate::token::Person {
+        issuer: "https://id.example".to_owned(),
+        subject: "43".to_owned(),
+        name: None,
+        login_hint: None,
+    };
+    world.sessions.known.lock().unwrap().signed_in_as = SignedInAs::Person(elsewhere);
+    let request = LoginRequest { switch_user: true, ..LoginRequest::default() };
+    let begun = world.logins.begin(request).await.unwrap();
+    let asked = world.logins.respond(&begun.id, package("https://id.example/token")).await.unwrap();
+    assert_eq!(question(&asked).about, Confirm::Identity);
+    let ended = confirm(&world, &asked, true).await;
+    assert_eq!(ended.state, LoginState::Succeeded);
 }

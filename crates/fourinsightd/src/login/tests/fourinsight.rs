@@ -102,7 +102,8 @@ async fn are_those_of_fourinsight_api(profile: &str) {
         &login.registration,
         &refresh_token,
         &own,
-        grant::Purpose::Own { granted: &[] },
+        grant::Purpose::Own { granted: &[], resource: None, asks_who: false },
+        None,
         0,
     )
     .await

@@ -59,6 +59,19 @@ async fn an_old_record_is_read_and_what_its_login_does_not_reach_is_left_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_old_record_says_was_granted_can_be_asked_for() {
+    let (clock, _) = Virtual::clock();
+    let reaches = |scope: &str, asked: &str| {
+        let mut record = old();
+        record["phase"]["signed_in"]["tokens"][0]["scope"] = json!(scope);
+        let (session, _) = read(&record, &clock);
+        (session.beyond(&TokenKey::new([asked], [])).is_none(), session.terms.granted.is_some())
+    };
+    assert_eq!(reaches("openid api extra", "extra"), (true, true));
+    assert_eq!(reaches("openid api", "extra"), (false, false));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_old_record_is_written_as_it_was_but_for_what_it_did_not_say() {
     let (clock, _) = Virtual::clock();
     let (session, login) = read(&old(), &clock);
@@ -109,4 +122,15 @@ async fn at_entra_no_login_has_bounds_and_no_refresh_token_is_spent() {
     login.registration.dialect.resource_style = ResourceStyle::Entra;
     login.registration.rotation = Rotation::Strict;
     assert_eq!(login.terms(), Terms { rotation: Rotation::NeverRevoke, ..Terms::default() });
+}
+
+#[test]
+fn a_person_of_an_older_record_has_no_hint_and_one_of_a_newer_keeps_it() {
+    let old = r#"{"issuer":"https://id.example","subject":"42","name":null}"#;
+    let stored: StoredPerson = serde_json::from_str(old).unwrap();
+    assert_eq!(serde_json::to_string(&stored).unwrap(), old);
+    let person = Person { login_hint: Some("ada".to_owned()), ..Person::from(stored) };
+    let written = serde_json::to_string(&StoredPerson::from(&person)).unwrap();
+    let read: StoredPerson = serde_json::from_str(&written).unwrap();
+    assert_eq!(Person::from(read), person);
 }

@@ -1,17 +1,18 @@
-//! What callers ask of a session and tell it: a token of some key is wanted, a token was refused by an API. Pure.
+//! What callers ask of a session: a token of some key, perhaps one that meets a demand. Pure.
 
 use std::time::Duration;
 
 use super::{Phase, State};
 use crate::{
-    authority::{Failure, Verdict},
+    authority::{Failure, Refusal, Verdict, step_up::StepUp},
     clock::Timestamp,
     session::{
+        demand::{Brought, Demand, Ended, Settled},
         entry::Refused,
         event::Effect,
-        signed_in::{Durability, Grant},
+        signed_in::Grant,
     },
-    token::{TokenId, TokenKey},
+    token::TokenKey,
 };
 
 impl State {
@@ -58,14 +59,53 @@ impl State {
         vec![]
     }
 
-    pub(super) fn rejected(&mut self, id: TokenId, now: Timestamp) -> Vec<Effect> {
+    /// Somebody wants a token that is fetched with this demand.
+    pub(super) fn demanded(&mut self, key: TokenKey, demand: Demand, now: Timestamp) -> Vec<Effect> {
+        let works_on_it = self.works_on(&key, &demand);
         let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
-        let Some(entry) = session.entries.values_mut().find(|entry| entry.holds(id)) else { return vec![] };
-        entry.reject(now);
-        if !session.needs_disk() {
-            return vec![Effect::Publish];
+        session.last_used = session.last_used.max(now);
+        // Callers are told what the login cannot serve by what is published.
+        if works_on_it || session.beyond(&key).is_some() {
+            return vec![];
         }
-        session.durability = Durability::Writing { degraded_since: None };
-        vec![Effect::Persist]
+        if matches!(session.grant, Grant::None { .. }) {
+            let failure = Failure::ours(
+                "interaction_required",
+                "the login brought no refresh token, so what is demanded is not to be had without its person",
+            );
+            let step_up = demand.claims.clone().map(|claims| StepUp::for_server(claims, failure.clone()));
+            let refusal = Refusal { verdict: Verdict::InteractionRequired, failure };
+            let mut effects: Vec<_> =
+                step_up.map(|step_up| Effect::StepUp(Box::new(step_up))).into_iter().collect();
+            effects.extend(session.write_again());
+            effects.push(settled(key, demand, Ended::Refused(refusal)));
+            return effects;
+        }
+        let entry = session.entry(key.clone(), now);
+        entry.used_at = now;
+        let ended = match entry.demand(demand.clone(), now) {
+            Brought::Waiting => return vec![],
+            Brought::Refused(refusal) => Ended::Refused(refusal),
+            Brought::TooMany => Ended::Unavailable(Failure::ours(
+                "too_many_demands",
+                "too many different demands wait for this audience already",
+            )),
+        };
+        vec![settled(key, demand, ended)]
     }
+
+    /// Whether this demand waits to be redeemed, or is being redeemed.
+    pub(crate) fn works_on(&self, key: &TokenKey, demand: &Demand) -> bool {
+        let Phase::SignedIn(session) = &self.phase else { return false };
+        let runs = self.in_flight.as_ref().is_some_and(|running| {
+            running.key == *key
+                && running.generation == self.generation
+                && running.begun.demand.as_ref() == Some(demand)
+        });
+        runs || session.entries.get(key).is_some_and(|entry| entry.awaits(demand))
+    }
+}
+
+pub(super) fn settled(key: TokenKey, demand: Demand, ended: Ended) -> Effect {
+    Effect::Settled(Box::new(Settled { key, demand, ended }))
 }

@@ -168,7 +168,7 @@ pub(super) fn policy() -> Policy {
 }
 
 fn person(subject: &str) -> Person {
-    Person { issuer: "https://id.example.com".into(), subject: subject.into(), name: None }
+    Person { issuer: "https://id.example.com".into(), subject: subject.into(), name: None, login_hint: None }
 }
 
 fn short(text: &str) -> String {

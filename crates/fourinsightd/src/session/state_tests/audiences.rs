@@ -230,7 +230,7 @@ fn a_strict_server_is_left_alone_until_the_living_token_ends() {
 fn a_strict_server_is_asked_at_once_when_no_token_lives_that_it_could_end() {
     let mut machine = on(Rotation::Strict);
     machine.refuse(&other());
-    let effects = machine.event(Event::Rejected { id: TokenId(1000) });
+    let effects = machine.event(Event::Rejected { id: TokenId(1000), challenge: None });
     assert_eq!(key_of(&effects), Some(own()));
 }
 

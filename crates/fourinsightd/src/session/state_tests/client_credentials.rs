@@ -126,7 +126,7 @@ fn no_verdict_ends_it_once_it_works() {
 #[test]
 fn a_rejected_token_is_replaced_without_a_write() {
     let mut machine = open();
-    let effects = machine.event(Event::Rejected { id: TokenId(0) });
+    let effects = machine.event(Event::Rejected { id: TokenId(0), challenge: None });
     assert!(redeemed(&effects).is_some() && published(&effects), "{effects:?}");
     assert!(machine.own_secret().is_none());
 }

@@ -135,7 +135,7 @@ fn a_person_that_a_refresh_names_first_is_remembered() {
     let mut machine = Machine::signed_in();
     let attempt = redeemed(&machine.at(750)).expect("due");
     let mut grant = tokens("A2", Some("R2"), 1000);
-    grant.person = Some(Person { issuer: "i".into(), subject: "s".into(), name: None });
+    grant.person = Some(Person { issuer: "i".into(), subject: "s".into(), name: None, login_hint: None });
     machine.answer(attempt, Outcome::Granted(Box::new(grant)));
     assert_eq!(machine.state.person().map(|person| person.subject.as_str()), Some("s"));
     assert!(matches!(machine.session().grant, Grant::RefreshToken { .. }));

@@ -57,13 +57,16 @@ fn after_a_changed_person_the_old_token_lives_out_and_the_refresh_token_is_not_s
 #[test]
 fn a_rejected_token_is_gone_at_once_and_fetched_once() {
     let mut machine = Machine::signed_in();
-    let effects = machine.event(Event::Rejected { id: TokenId(0) });
+    let effects = machine.event(Event::Rejected { id: TokenId(0), challenge: None });
     assert!(published(&effects));
     let attempt = redeemed(&effects).expect("a new one is fetched");
     assert_eq!(machine.own_secret(), None);
-    assert!(machine.event(Event::Rejected { id: TokenId(0) }).is_empty(), "later reports find nothing");
+    assert!(
+        machine.event(Event::Rejected { id: TokenId(0), challenge: None }).is_empty(),
+        "later reports find nothing"
+    );
     machine.answer(attempt, granted("A2", Some("R2")));
-    let effects = machine.event(Event::Rejected { id: TokenId(attempt) });
+    let effects = machine.event(Event::Rejected { id: TokenId(attempt), challenge: None });
     assert_eq!(redeemed(&effects), None, "an API that refuses every token does not cause a storm");
     assert_eq!(machine.state.next_deadline(), Some(machine.now + seconds(30)));
 }

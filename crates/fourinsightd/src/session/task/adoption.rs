@@ -28,6 +28,8 @@ pub(crate) struct Adoption {
     pub(crate) refresh_idle: Option<u64>,
     pub(crate) keep_alive: bool,
     pub(crate) refresh_token: RefreshToken,
+    /// The `session_key` of `fourinsight.api` that it was for, where the session's key cannot say that itself.
+    pub(crate) original_key: Option<String>,
     /// Names the refresh token without revealing it, so that the same cache is known again.
     pub(crate) fingerprint: String,
     /// Whether the other tool was told who signed in.
@@ -74,7 +76,9 @@ impl Task {
             refresh_idle: adoption.refresh_idle,
             keep_alive: adoption.keep_alive,
             granted: None,
+            original_key: adoption.original_key,
             person: None,
+            step_up: None,
             imported: Some(adoption.fingerprint),
             names_person: adoption.names_person,
             lifetime: Lifetime::default(),

@@ -8,7 +8,7 @@ use super::{Environment, Finished, Task};
 use crate::{
     authority::{Refusal, Retry, client_credentials},
     login::{NewLogin, NotOpened, Opener, is_brought},
-    session::{Opened, event::Event, state::Phase},
+    session::{Opened, demand::Demand, event::Event, state::Phase},
     token::TokenKey,
 };
 
@@ -72,9 +72,10 @@ impl Task {
     }
 
     /// Asks for the next token of this key; nothing is spent, so nothing is journalled.
-    pub(super) fn redeem_client_credentials(&mut self, key: TokenKey, attempt: u64) {
+    pub(super) fn redeem_client_credentials(&mut self, key: TokenKey, attempt: u64, demand: Option<&Demand>) {
         let Some(login) = self.login.clone() else { return };
         self.redeeming = Some(Arc::clone(&login));
+        let claims = Demand::claims(demand, &login.registration);
         let environment = Arc::clone(&self.environment);
         self.work = Some(Box::pin(async move {
             let obtained_at = environment.clock.now();
@@ -91,8 +92,15 @@ impl Task {
                 (key.scopes().collect(), key.resources().collect())
             };
             let (exchange, registration) = (&*environment.exchange, &login.registration);
-            let outcome =
-                client_credentials::redeem(exchange, registration, scopes, resources, unix_now).await;
+            let outcome = client_credentials::redeem(
+                exchange,
+                registration,
+                scopes,
+                resources,
+                claims.as_ref(),
+                unix_now,
+            )
+            .await;
             Finished::Redeemed { action: Action::ClientCredentials, attempt, outcome, obtained_at }
         }));
     }

@@ -105,7 +105,7 @@ async fn a_rejection_counts_though_the_disk_does_not_take_it() {
     let world = World::signed_in().await;
     let refused = world.token().await.unwrap();
     world.daemon.store.fill_disk(true);
-    world.session().reject(refused.token.id).await;
+    world.session().reject(refused.token.id, None).await;
     assert!(matches!(world.token().await, Err(NoToken::Unavailable { .. })));
     world.daemon.store.fill_disk(false);
     let token = world.token().await.unwrap();

@@ -62,7 +62,7 @@ async fn it_is_renewed_again_and_again_and_leaves_the_state_folder_as_it_was() {
     assert_eq!(world.verdict(&token), Verdict::Live);
     assert!(world.refreshes() >= 10);
     assert!(world.practice.ledger().reuse_events().is_empty());
-    session.reject(token.token.id).await;
+    session.reject(token.token.id, None).await;
     assert_eq!(session.revoke().await.unwrap().revocation, Revocation::Revoked);
     assert!(world.bytes() == before, "the state folder has changed");
 }

@@ -46,7 +46,7 @@ async fn the_intent_is_on_the_disk_before_the_server_sees_the_request() {
 async fn nothing_that_is_written_meanwhile_wipes_the_intent() {
     let (world, _gate) = renewing(Answer::genuine()).await;
     let token = world.token().await.unwrap();
-    world.session().reject(token.token.id).await;
+    world.session().reject(token.token.id, None).await;
     assert_announced(&slot(&world).await);
     let session = world.session();
     tokio::spawn(async move { session.revoke().await });

@@ -255,7 +255,7 @@ async fn a_token_of_unknown_life_that_nothing_renews_is_served_until_rejected() 
     pass(100 * 24 * HOUR).await;
     let token = world.token().await.unwrap();
     assert_eq!(token.token.expiry, Expiry::Unknown);
-    world.session().reject(token.token.id).await;
+    world.session().reject(token.token.id, None).await;
     assert!(matches!(world.token().await, Err(NoToken::LoginRequired(_))));
 }
 

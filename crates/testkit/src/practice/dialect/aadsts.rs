@@ -6,7 +6,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::entra::{Entra, fresh_guid};
+use super::entra::{Entra, Lacks, fresh_guid};
 use crate::practice::{
     answer::{Cause, Refusal, unstored},
     ledger::Entry,
@@ -26,10 +26,13 @@ pub(super) fn refused(entra: &Entra, site: &Site, request: &Entry, refusal: &Ref
         "error_uri": format!("{}/error?code={}", site.origin, said.code),
     });
     match refusal.cause {
-        Cause::Guarded(index) => {
-            body["suberror"] = json!(entra.guarded[index].suberror);
-            body["claims"] = json!(entra.guarded[index].claims);
-        }
+        Cause::Guarded(index) => match &entra.guarded[index].lacks {
+            Lacks::Proof { suberror, claims } => {
+                body["suberror"] = json!(suberror);
+                body["claims"] = json!(claims);
+            }
+            Lacks::Consent => body["suberror"] = json!("consent_required"),
+        },
         Cause::RefreshTokenRevoked => body["suberror"] = json!("bad_token"),
         Cause::RefreshTokenTooOld => body["suberror"] = json!("token_expired"),
         Cause::GrantOfOtherClient => body["suberror"] = json!("client_mismatch"),
@@ -85,7 +88,10 @@ impl Said {
 
 /// The number, the error and the text of a refusal.
 fn diagnosis(entra: &Entra, request: &Entry, refusal: &Refusal) -> (u32, &'static str, String) {
-    let (code, error, text) = wording(refusal);
+    let (code, error, text) = match refusal.cause {
+        Cause::Guarded(index) => lack(&entra.guarded[index].lacks),
+        _ => wording(refusal),
+    };
     let guarded = match refusal.cause {
         Cause::Guarded(index) => entra.guarded[index].resource.as_str(),
         _ => "",
@@ -104,6 +110,20 @@ fn diagnosis(entra: &Entra, request: &Entry, refusal: &Refusal) -> (u32, &'stati
     .into_iter()
     .fold(text.to_owned(), |text, (place, value)| text.replace(place, value));
     (code, error, text)
+}
+
+/// What is said of a resource that wants something of the person.
+fn lack(lacks: &Lacks) -> (u32, &'static str, &'static str) {
+    match lacks {
+        Lacks::Proof { .. } => {
+            (50_076, "interaction_required", "'{guarded}' wants multi-factor authentication of the user.")
+        }
+        Lacks::Consent => (
+            65_001,
+            "invalid_grant",
+            "The user or administrator has not consented to use '{guarded}' with the application '{client}'.",
+        ),
+    }
 }
 
 /// The same, with places in the text for what only the request knows.
@@ -161,16 +181,13 @@ fn wording(refusal: &Refusal) -> (u32, &'static str, &'static str) {
         Cause::ResourceUnwanted => {
             (9_010_010, "invalid_target", "The resource parameter doesn't match with the requested scopes.")
         }
-        Cause::Guarded(_) => {
-            (50_076, "interaction_required", "'{guarded}' wants multi-factor authentication of the user.")
-        }
         Cause::DevicePending | Cause::DeviceTooEarly { .. } => {
             (70_016, "authorization_pending", "Device flow: authorization is pending. Continue polling.")
         }
         Cause::DeviceDenied => (70_018, "authorization_declined", "The user declined."),
         Cause::DeviceTooOld => (70_020, "expired_token", "This device code has expired."),
         Cause::DeviceUnknown => (70_018, "bad_verification_code", "The device code is not valid."),
-        Cause::AudienceMissing | Cause::AudienceUnknown | Cause::Other => {
+        Cause::Guarded(_) | Cause::AudienceMissing | Cause::AudienceUnknown | Cause::Other => {
             (900_023, refusal.error, refusal.description)
         }
     }

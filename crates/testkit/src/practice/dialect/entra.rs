@@ -49,18 +49,31 @@ pub struct Resource {
 pub struct Guarded {
     /// The identifier of the resource.
     pub resource: String,
-    /// Entra's finer word for the error.
-    pub suberror: String,
-    /// What an authorization request must carry as `claims`.
-    pub claims: String,
+    /// What is missing.
+    pub lacks: Lacks,
+}
+
+/// What a login lacks for a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lacks {
+    /// More proof of who the person is: a login whose authorization request carries the `claims`.
+    Proof {
+        /// Entra's finer word for the error.
+        suberror: String,
+        /// What the authorization request must carry, as JSON.
+        claims: String,
+    },
+    /// The person's consent: a login that asks for the resource.
+    Consent,
 }
 
 /// The tenants that stand for many.
 pub(in crate::practice) const SHARED: [&str; 2] = ["common", "organizations"];
 
 impl Settings {
-    /// A directory of one tenant, `contoso.example`, with the resources `https://api.example`, `https://other.example`
-    /// and `https://guarded.example`, the last of which wants more of the person at each refresh.
+    /// A directory of one tenant, `contoso.example`, with the resources `https://api.example`, `https://other.example`,
+    /// `https://guarded.example`, which wants more proof of the person, and `https://unconsented.example`, which nobody
+    /// has consented to yet.
     pub fn entra() -> Self {
         let resource = |host: &str| Resource {
             identifier: format!("https://{host}.example"),
@@ -71,13 +84,18 @@ impl Settings {
                 id: "11d7e0ad-7c3e-4b6f-9f60-2a5a5c0c0de1".to_owned(),
                 domain: "contoso.example".to_owned(),
             },
-            resources: vec![resource("api"), resource("other"), resource("guarded")],
-            guarded: vec![Guarded {
-                resource: "https://guarded.example".to_owned(),
-                suberror: "basic_action".to_owned(),
-                claims: r#"{"access_token":{"capolids":{"essential":true,"values":["practice"]}}}"#
-                    .to_owned(),
-            }],
+            resources: ["api", "other", "guarded", "unconsented"].map(resource).to_vec(),
+            guarded: vec![
+                Guarded {
+                    resource: "https://guarded.example".to_owned(),
+                    lacks: Lacks::Proof {
+                        suberror: "basic_action".to_owned(),
+                        claims: r#"{"access_token":{"capolids":{"essential":true,"values":["practice"]}}}"#
+                            .to_owned(),
+                    },
+                },
+                Guarded { resource: "https://unconsented.example".to_owned(), lacks: Lacks::Consent },
+            ],
         };
         Self {
             dialect: Dialect::Entra(entra),

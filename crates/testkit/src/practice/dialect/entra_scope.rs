@@ -1,8 +1,9 @@
 //! Entra's scopes, pure: they name their API, `.default` stands for all of one, and there is no `resource`.
 
-use super::entra::{Entra, Resource};
+use super::entra::{Entra, Guarded, Lacks, Resource};
 use crate::practice::{
     answer::{Cause, Refusal},
+    claims,
     ledger::Parameters,
     rotation::Grant,
     scope::{RESERVED, Wanted},
@@ -58,9 +59,12 @@ pub(in crate::practice) fn of_refresh(
     }
     let resource = entra.judge(&scope)?;
     if let Some(resource) = resource {
-        let guard = entra.guarded.iter().position(|guarded| guarded.resource == resource.identifier);
+        let guard = entra
+            .guarded
+            .iter()
+            .position(|guarded| guarded.resource == resource.identifier && !guarded.is_lifted_by(grant));
         if let Some(index) = guard {
-            return Err(Refusal::invalid_request("this resource wants more of the person")
+            return Err(Refusal::invalid_grant("this resource wants more of the person")
                 .because(Cause::Guarded(index)));
         }
     }
@@ -76,6 +80,18 @@ pub(in crate::practice) fn without_resource(parameters: &Parameters) -> Result<(
         None => Ok(()),
         Some(_) => {
             Err(Refusal::invalid_target("there is no resource parameter").because(Cause::ResourceUnwanted))
+        }
+    }
+}
+
+impl Guarded {
+    /// Whether the login holds what is wanted.
+    fn is_lifted_by(&self, login: &Grant) -> bool {
+        match &self.lacks {
+            Lacks::Proof { claims, .. } => {
+                serde_json::from_str(claims).is_ok_and(|wanted| claims::meets(login.claims.as_ref(), &wanted))
+            }
+            Lacks::Consent => login.resources.contains(&self.resource),
         }
     }
 }

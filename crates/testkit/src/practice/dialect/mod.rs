@@ -27,7 +27,7 @@ pub mod fourinsight;
 pub mod github;
 
 pub use auth0::Auth0;
-pub use entra::{Entra, Guarded, Resource, Tenant};
+pub use entra::{Entra, Guarded, Lacks, Resource, Tenant};
 pub use fourinsight::ExactRequest;
 
 pub(super) use entra_scope::{of_client, of_person, of_refresh, without_resource};

@@ -7,11 +7,11 @@ use serde_json::json;
 use super::*;
 use crate::practice::{ClientKey, Dialect, SecretKind};
 
-const TENANT: &str = "11d7e0ad-7c3e-4b6f-9f60-2a5a5c0c0de1";
-const READ: &str = "openid profile offline_access https://api.example/read";
-const DEFAULT: &str = "openid profile offline_access https://api.example/.default";
+pub(super) const TENANT: &str = "11d7e0ad-7c3e-4b6f-9f60-2a5a5c0c0de1";
+pub(super) const READ: &str = "openid profile offline_access https://api.example/read";
+pub(super) const DEFAULT: &str = "openid profile offline_access https://api.example/.default";
 
-fn directory() -> Visitor {
+pub(super) fn directory() -> Visitor {
     Visitor::new(Settings::entra())
 }
 
@@ -24,16 +24,16 @@ impl Visitor {
         self.get(&format!("/{tenant}/v2.0/.well-known/openid-configuration"), None).await
     }
 
-    async fn sign_in_at(&self, tenant: &str, scope: &str, extra: &[(&str, &str)]) -> Url {
+    pub(super) async fn sign_in_at(&self, tenant: &str, scope: &str, extra: &[(&str, &str)]) -> Url {
         let uri = Self::authorization_uri(scope, extra).replace("/authorize", &path(tenant, "authorize"));
         self.practice.sign_in(&uri, "ada").await.unwrap()
     }
 
-    async fn redeem_at(&self, tenant: &str, form: &[(&str, &str)]) -> Reply {
+    pub(super) async fn redeem_at(&self, tenant: &str, form: &[(&str, &str)]) -> Reply {
         self.post(&path(tenant, "token"), form).await
     }
 
-    async fn login_at(&self, tenant: &str, scope: &str) -> Reply {
+    pub(super) async fn login_at(&self, tenant: &str, scope: &str) -> Reply {
         let code = parameter(&self.sign_in_at(tenant, scope, &[]).await, "code").unwrap();
         let form = [
             ("grant_type", "authorization_code"),
@@ -48,7 +48,7 @@ impl Visitor {
         reply
     }
 
-    async fn refresh_at(&self, refresh_token: &str, extra: &[(&str, &str)]) -> Reply {
+    pub(super) async fn refresh_at(&self, refresh_token: &str, extra: &[(&str, &str)]) -> Reply {
         let form = [
             ("grant_type", "refresh_token"),
             ("client_id", "practice-client"),
@@ -59,7 +59,7 @@ impl Visitor {
 }
 
 impl Reply {
-    fn assert_code(&self, status: u16, error: &str, code: u32) {
+    pub(super) fn assert_code(&self, status: u16, error: &str, code: u32) {
         self.assert_error(status, error);
         assert_eq!(self.body["error_codes"], json!([code]), "{}", self.body);
         assert!(self.text("error_description").starts_with(&format!("AADSTS{code}: ")), "{}", self.body);

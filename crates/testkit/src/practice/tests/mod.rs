@@ -14,6 +14,7 @@ use super::{Client, Practice, Settings, Verdict};
 
 mod assertions;
 mod authorization;
+mod claims;
 mod device;
 mod dialects;
 mod entra;
