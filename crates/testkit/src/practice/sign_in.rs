@@ -30,14 +30,15 @@ pub(super) fn challenge(login: &Grant, wanted: &Authentication, now: u64) -> Opt
     if strong && recent {
         return None;
     }
-    let ways = (!acr_values.is_empty()).then(|| format!(", acr_values=\"{}\"", acr_values.join(" ")));
-    let age = max_age.map(|age| format!(", max_age={age}"));
-    Some(format!(
-        "Bearer error=\"insufficient_user_authentication\", \
-         error_description=\"the person has to sign in otherwise, or again\"{}{}",
-        ways.unwrap_or_default(),
-        age.unwrap_or_default()
-    ))
+    let mut challenge = vec![
+        "Bearer error=\"insufficient_user_authentication\"".to_owned(),
+        "error_description=\"the person has to sign in otherwise, or again\"".to_owned(),
+    ];
+    if !acr_values.is_empty() {
+        challenge.push(format!("acr_values=\"{}\"", acr_values.join(" ")));
+    }
+    challenge.extend(max_age.map(|age| format!("max_age={age}")));
+    Some(challenge.join(", "))
 }
 
 #[cfg(test)]
