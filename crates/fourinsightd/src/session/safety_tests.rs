@@ -65,6 +65,7 @@ impl World {
             store,
             clock: self.clock.clone(),
             history: History::default(),
+            lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: self.ticker.subscribe(),
             stopping: self.stopping.subscribe(),
         };
