@@ -126,7 +126,7 @@ async fn what_is_described_is_there_and_nothing_else() {
     let calls = calls();
     let paths: BTreeSet<&str> = calls.iter().map(|(_, path)| path.as_str()).collect();
     for path in paths {
-        let filled = path.replace("{key}", "nobody").replace("{id}", "none");
+        let filled = path.replace("{key}", "nobody").replace("{id}", "none").replace("{name}", "none");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             let arguments = ["--request", method, "--json", "{}"];
             let arguments = if method == "POST" { &arguments[..] } else { &arguments[..2] };
@@ -158,6 +158,11 @@ fn calls() -> BTreeSet<(String, String)> {
         ("GET", "/v1/logins/{id}"),
         ("DELETE", "/v1/logins/{id}"),
         ("POST", "/v1/logins/{id}/response"),
+        ("GET", "/v1/profiles"),
+        ("POST", "/v1/profiles"),
+        ("GET", "/v1/profiles/{name}"),
+        ("GET", "/v1/presets"),
+        ("POST", "/v1/imports"),
         ("GET", "/v1/version"),
         ("GET", "/v1/health"),
         ("GET", "/v1/openapi.json"),

@@ -232,8 +232,8 @@ fn own_uid(path: &Path) -> u32 {
     std::os::unix::fs::MetadataExt::uid(&path.metadata().unwrap())
 }
 
-#[test]
-fn a_login_tells_of_a_file_that_could_be_taken_over_and_goes_on() {
+/// A daemon with the profile `work`, to which every token file fits.
+fn with_a_fitting_profile() -> Daemon {
     let daemon = Daemon::new(|request| match request.line.as_str() {
         "GET /v1/sessions/default" => error(404, "not_found", "No.", "No."),
         "GET /v1/profiles" => (
@@ -247,10 +247,34 @@ fn a_login_tells_of_a_file_that_could_be_taken_over_and_goes_on() {
         _ => error(400, "invalid_request", "Not in this test.", "Stop."),
     });
     write(&daemon, ".fourinsight/api/token");
+    daemon
+}
+
+#[test]
+fn a_login_tells_of_a_file_that_could_be_taken_over_and_goes_on() {
+    let daemon = with_a_fitting_profile();
     let ended = daemon.run(&["login"]);
     assert!(ended.stderr.contains("fourinsightctl import fourinsight-api"), "{ended:?}");
     let import = daemon.requests().into_iter().find(|request| request.line == "POST /v1/imports").unwrap();
     assert_eq!((&import.body["dry_run"], &import.body["profile"]), (&json!(true), &json!("work")));
     assert!(daemon.lines().contains(&"POST /v1/logins".to_owned()), "{:?}", daemon.lines());
     assert!(daemon.folder().join(".fourinsight/api/token").exists());
+}
+
+#[test]
+fn a_login_that_a_file_cannot_give_does_not_look_for_one() {
+    for more in [
+        &["--ephemeral"][..],
+        &["--until-logout"],
+        &["--force"],
+        &["--scope", "api"],
+        &["--resource", "https://api.example"],
+    ] {
+        let daemon = with_a_fitting_profile();
+        let ended = daemon.run(&[&["login"][..], more].concat());
+        assert!(!ended.stderr.contains("fourinsight.api"), "{more:?}: {ended:?}");
+        let lines = daemon.lines();
+        assert!(!lines.contains(&"POST /v1/imports".to_owned()), "{more:?}: {lines:?}");
+        assert!(lines.contains(&"POST /v1/logins".to_owned()), "{more:?}: {lines:?}");
+    }
 }

@@ -20,6 +20,14 @@ impl ConfigFile {
         self.write(|text| new_profile::add(&self.path, text, new))
     }
 
+    /// The configuration as it would be with the profile, which is not written.
+    pub(crate) fn with_profile(&self, new: &NewProfile) -> Result<Config, NotAdded> {
+        let before = read(&self.path).map_err(|error| unwritable(&error))?.unwrap_or_default();
+        let text = new_profile::add(&self.path, text_of(&before)?, new)?;
+        Config::parse(&self.path, &text)
+            .map_err(|error| NotAdded::new(error.what, "correct the configuration"))
+    }
+
     /// Adds a profile whose table is ready.
     pub(crate) fn add_table(&self, name: &str, table: &Table) -> Result<Arc<Config>, NotAdded> {
         self.write(|text| new_profile::add_table(&self.path, text, name, false, || Ok(table.clone())))

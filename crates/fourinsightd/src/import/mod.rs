@@ -7,6 +7,7 @@
 //! | `found` | what is found, and what is wrong with a cache |
 //! | `choose` | which of several logins is meant |
 //! | `fit` | by which profile a login is taken over |
+//! | `first` | the profile of 4insight, where there is none yet |
 //! | `failure` | why one was not |
 //!
 //! Who owns a refresh token is proven by renewing it once. The session's task does so after its record is durable, and
@@ -41,6 +42,7 @@ use crate::{
 mod choose;
 mod cognite;
 mod failure;
+mod first;
 mod fit;
 mod found;
 mod fourinsight_api;
@@ -144,8 +146,7 @@ impl Imports {
             return self.again(&owner, request, all);
         }
         let config = self.configuration()?;
-        let Fit { mut profile, endpoint } =
-            fit::find(&config, request.profile.as_deref(), login, request.format)?;
+        let (Fit { mut profile, endpoint }, first) = self.fit(&config, login, request)?;
         if let Some(folder) = &request.package {
             profile.client_secret =
                 profile.client_secret.map(|source| source.installed_at(Path::new(folder)));
@@ -159,9 +160,13 @@ impl Imports {
         answer.whole = self.is_whole(all, &fingerprint);
         answer.notes = notes(login, &endpoint, &profile.scopes, answer.whole);
         if request.dry_run {
+            answer.notes.extend(first.as_ref().map(first::would_be_written));
             return Ok(answer);
         }
-        let registration = self.registration(&profile, endpoint).await?;
+        let mut registration = self.registration(&profile, endpoint).await?;
+        // The refresh token is of the flow by which the other tool got it, whatever the profile's own is.
+        registration.dialect.by_device = login.by_device.unwrap_or(registration.dialect.by_device);
+        let help = profile.help;
         let adoption = Adoption {
             profile: profile.name,
             registration,
@@ -172,9 +177,13 @@ impl Imports {
             refresh_token: login.refresh_token.clone(),
             original_key: request.original_key.clone().filter(|original| original != session.as_str()),
             fingerprint,
+            names_person: login.names_person,
         };
         let adopted = self.broker.adopt(&session, adoption).await;
-        adopted.map_err(|why| failure::not_adopted(&why, &session))?;
+        adopted.map_err(|why| failure::not_adopted(&why, &session, help))?;
+        if let Some(first) = first {
+            self.write_first(&first, &mut answer);
+        }
         self.signed_in(&session, answer)
     }
 

@@ -33,6 +33,17 @@ async fn import(caller: &Caller, content: &str, more: Value) -> Reply {
     reply
 }
 
+/// Adds a profile of the practice server's client to the configuration.
+fn add_profile(caller: &Caller, name: &str, line: &str) {
+    let path = &caller.api.config_path;
+    let before = std::fs::read_to_string(path).unwrap();
+    let profile = format!(
+        "[profiles.{name}]\nflow = \"paste\"\nauthorization_endpoint = \"https://practice.test/authorize\"\n\
+         client_id = \"practice-client\"\n{line}\n"
+    );
+    std::fs::write(path, format!("{before}\n{profile}")).unwrap();
+}
+
 async fn state(caller: &Caller, session: &str) -> Value {
     let reply = caller.get(&format!("/v1/sessions/{session}")).await;
     if reply.status == 404 { json!("signed_out") } else { reply.body["state"].clone() }
@@ -179,9 +190,36 @@ async fn the_session_key_of_fourinsight_api_is_mapped_and_its_endpoint_compared(
         let error = import(&caller, &elsewhere, more(profile)).await.is_error(400, "invalid_request");
         assert!(error.error_description.contains("Nothing was sent"), "{error:?}");
     }
-    assert_eq!(caller.world.refreshes(), 0);
-    let reply = import(&caller, &file("https://practice.test/token"), more(json!("work"))).await;
+    let right = file("https://practice.test/token");
+    let dry = json!({ "format": "fourinsight-api", "dry_run": true });
+    import(&caller, &right, dry).await.is_error(400, "invalid_request");
+    assert_eq!(
+        caller.world.refreshes(),
+        0,
+        "a profile that only has the server in common is for other logins"
+    );
+    add_profile(&caller, "paste", "allowed_token_endpoints = [\"https://practice.test/token\"]");
+    let reply = import(&caller, &right, more(json!("paste"))).await;
     assert_eq!(reply.body["session"], "ops-eu-69c3e1ea148", "{}", reply.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_secret_that_is_nowhere_is_said_with_the_places_where_it_can_be_put() {
+    let caller = Caller::of(World::new().await);
+    let config = "[profiles.p]\npreset = \"4insight\"\nclient_secret = { first_of = [\n\
+                  { env = \"FOURINSIGHT_TEST_UNSET_VARIABLE\" } ] }\n\
+                  allowed_token_endpoints = [\"https://practice.test/token\"]\n";
+    std::fs::write(&caller.api.config_path, config).unwrap();
+    let file = json!({ "token_url": "https://practice.test/token", "refresh_token": "c4nary" }).to_string();
+    let more = json!({ "format": "fourinsight-api", "profile": null });
+    let error = import(&caller, &file, more).await.is_error(400, "invalid_request");
+    let hint = error.hint.unwrap();
+    for place in
+        ["untouched", "client_secret = { file", "FOURINSIGHT_CLIENT_SECRET", "fourinsight.api installed"]
+    {
+        assert!(hint.contains(place), "{hint}");
+    }
+    assert_eq!(caller.world.refreshes(), 0);
 }
 
 #[tokio::test(start_paused = true)]
