@@ -262,6 +262,7 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),
+            lifetime: Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
         };

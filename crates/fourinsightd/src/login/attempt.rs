@@ -304,8 +304,7 @@ impl Attempt {
     /// Signs the session in, unless the person says no to what they are asked, or the attempt was cancelled.
     pub(super) async fn sign_in(&self, login: NewLogin, redemption: &Redemption) {
         self.phase().take_up();
-        let known = redemption.sessions.known(&self.session);
-        if let Err(declined) = self.may_save(&login, &known, redemption.switch_user).await {
+        if let Err(declined) = self.may_save(&login, &*redemption.sessions, redemption.switch_user).await {
             self.fail(declined.into());
             return redemption.give_back(&login.tokens, &self.clock).await;
         }

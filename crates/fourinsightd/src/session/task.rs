@@ -14,7 +14,7 @@ use std::{
 
 use fourinsight_ipc::{
     SessionKey,
-    message::{Action, RevokeResponse},
+    message::{Action, Lifetime, RevokeResponse},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -62,6 +62,9 @@ pub(crate) struct Environment {
     /// What sessions hold of their clients.
     pub(crate) registrations: Registrations,
     pub(crate) store: Store,
+    /// How long a session lasts that nobody is signed in to: nothing of a login session's own ones is ever on the
+    /// disk, where the same key is everyone's.
+    pub(crate) lifetime: Lifetime,
     pub(crate) clock: Clock,
     /// What was tried.
     pub(crate) history: History,
@@ -145,7 +148,7 @@ impl Task {
 
     /// The session as logs name it.
     fn named(&self) -> impl fmt::Display + use<'_> {
-        telemetry::session(&self.key, self.login.as_ref().map(|login| login.lifetime).unwrap_or_default())
+        telemetry::session(&self.key, self.lifetime())
     }
 
     async fn tick(&mut self) {
