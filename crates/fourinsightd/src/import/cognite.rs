@@ -101,7 +101,7 @@ fn interactive(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
             table.insert("redirect_uri", redirect_uri);
         }
     } else {
-        table.insert("issuer", value(authority));
+        table.insert("issuer", value(issuer_of(authority)));
         table.insert("redirect_uri", redirect_uri);
         table.insert("scopes", list(&for_people(scopes)));
     }
@@ -110,7 +110,8 @@ fn interactive(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
 }
 
 fn device_code(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
-    let (authority, discovery) = (fields.optional("authority_url")?, fields.optional("oauth_discovery_url")?);
+    let authority = fields.optional("authority_url")?.map(issuer_of);
+    let discovery = fields.optional("oauth_discovery_url")?;
     let ((Some(issuer), None) | (None, Some(issuer))) = (authority, discovery) else {
         return Err(error("The mapping must have exactly one of authority_url and oauth_discovery_url.")
             .hint("correct it, then import again"));
@@ -184,6 +185,17 @@ impl Place {
         table.insert("tenant", value(self.tenant));
         table.insert("cluster", value(self.cluster));
     }
+}
+
+/// The issuer that an authority stands for: MSAL looks for its metadata below `v2.0`, but for AD FS.
+fn issuer_of(authority: String) -> String {
+    let Ok(url) = Url::parse(&authority) else { return authority };
+    let path = url.path().trim_end_matches('/');
+    let is_adfs = path.split('/').nth(1).is_some_and(|first| first.eq_ignore_ascii_case("adfs"));
+    if path.is_empty() || is_adfs || path.ends_with("/v2.0") || url.query().is_some() {
+        return authority;
+    }
+    format!("{}/v2.0", authority.trim_end_matches('/'))
 }
 
 /// The fields of a mapping.

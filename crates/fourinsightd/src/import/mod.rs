@@ -163,7 +163,9 @@ impl Imports {
             answer.notes.extend(first.as_ref().map(first::would_be_written));
             return Ok(answer);
         }
-        let registration = self.registration(&profile, endpoint).await?;
+        let mut registration = self.registration(&profile, endpoint).await?;
+        // The refresh token is of the flow by which the other tool got it, whatever the profile's own is.
+        registration.dialect.by_device = login.by_device.unwrap_or(registration.dialect.by_device);
         let help = profile.help;
         let adoption = Adoption {
             profile: profile.name,
@@ -175,6 +177,7 @@ impl Imports {
             refresh_token: login.refresh_token.clone(),
             original_key: request.original_key.clone().filter(|original| original != session.as_str()),
             fingerprint,
+            names_person: login.names_person,
         };
         let adopted = self.broker.adopt(&session, adoption).await;
         adopted.map_err(|why| failure::not_adopted(&why, &session, help))?;

@@ -49,6 +49,9 @@ pub(crate) struct Login {
     /// Names the refresh token of another tool's cache that the login was taken over with, and does not reveal it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) imported: Option<String>,
+    /// Whether that tool was told whose the login is, so that the server says it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) names_person: bool,
     /// What the next login must ask for; that login's record does not have it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) step_up: Option<Box<StepUp>>,
@@ -90,6 +93,11 @@ impl Login {
     /// Whether it was taken over from another tool, and no server has said yet whose it is.
     pub(crate) fn is_unproven(&self) -> bool {
         self.imported.is_some() && self.person.is_none()
+    }
+
+    /// Whether a renewal is to bring who signed in.
+    pub(crate) fn asks_who(&self) -> bool {
+        self.is_unproven() && self.names_person
     }
 
     /// Who signed in, if that was known then.

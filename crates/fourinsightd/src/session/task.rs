@@ -290,6 +290,7 @@ impl Task {
             keep_alive: new.keep_alive,
             person: new.tokens.person.as_ref().map(StoredPerson::from),
             imported: None,
+            names_person: false,
             step_up: None,
             lifetime: new.lifetime,
         };

@@ -11,10 +11,7 @@ use fourinsight_client::SecretString;
 use fourinsight_ipc::platform;
 use secrecy::ExposeSecret;
 
-use super::source;
-
-/// What a renamed cache begins with; fourinsight.api reads only what begins with `token`.
-const PREFIX: &str = "taken-over.";
+use super::source::{self, TAKEN_OVER};
 
 /// How many caches of one name may lie beside each other.
 const MOST: u32 = 1000;
@@ -108,7 +105,7 @@ fn holds(path: &Path, content: &SecretString) -> bool {
 fn free_name(folder: &Path, name: &OsStr) -> Option<PathBuf> {
     let taken = |path: &Path| path.symlink_metadata().is_ok() || note_of(path).symlink_metadata().is_ok();
     let named = |count: u32| {
-        let mut new = OsString::from(PREFIX);
+        let mut new = OsString::from(TAKEN_OVER);
         if count > 1 {
             new.push(format!("{count}."));
         }

@@ -19,6 +19,9 @@ use crate::{
 /// The longest cache that is read.
 const LONGEST: u64 = 1024 * 1024;
 
+/// What the name of a cache begins with that has been taken over; fourinsight.api reads only what begins with `token`.
+pub(super) const TAKEN_OVER: &str = "taken-over.";
+
 /// How deep a session key with slashes in it may go.
 const DEEPEST: usize = 4;
 
@@ -127,6 +130,8 @@ fn walk(folder: &Path, key: Option<&str>, found: &mut Vec<Source>) -> io::Result
 fn key_of(name: &OsStr, above: Option<&str>) -> Option<Option<String>> {
     let name = name.to_str()?;
     match above {
+        // What was taken over stays in the folder of its key.
+        Some(_) if name.starts_with(TAKEN_OVER) => None,
         Some(above) => Some(Some(format!("{above}/{name}"))),
         None if name == "token" => Some(None),
         None => name.strip_prefix("token.").map(|key| Some(key.to_owned())),
@@ -166,7 +171,9 @@ mod tests {
             write(name);
         }
         fs::create_dir_all(folder.path().join("token.ops")).unwrap();
-        write("token.ops/eu");
+        for name in ["token.ops/eu", "token.ops/taken-over.us", "token.ops/taken-over.us.README.txt"] {
+            write(name);
+        }
         let keys: Vec<_> =
             token_files(folder.path()).unwrap().into_iter().map(|source| source.original_key).collect();
         let named = |key: &str| Some(key.to_owned());

@@ -14,7 +14,7 @@ use crate::{
     profile::{ClientAuth, PerRequest, SecretSource},
 };
 
-const OWN: Purpose<'_> = Purpose::Own { granted: &[], resource: None };
+const OWN: Purpose<'_> = Purpose::Own { granted: &[], resource: None, asks_who: false };
 const OTHER: Purpose<'_> = Purpose::Other { resource: None };
 
 fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {

@@ -32,6 +32,8 @@ pub(crate) struct Adoption {
     pub(crate) original_key: Option<String>,
     /// Names the refresh token without revealing it, so that the same cache is known again.
     pub(crate) fingerprint: String,
+    /// Whether the other tool was told who signed in.
+    pub(crate) names_person: bool,
 }
 
 /// Why a login was not taken over. The session is as it was before.
@@ -78,6 +80,7 @@ impl Task {
             person: None,
             step_up: None,
             imported: Some(adoption.fingerprint),
+            names_person: adoption.names_person,
             lifetime: Lifetime::default(),
         };
         let new = NewRefreshToken {
