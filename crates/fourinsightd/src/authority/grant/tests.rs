@@ -71,7 +71,7 @@ async fn a_refresh_of_the_own_key_asks_for_nothing_in_particular() {
 
 #[tokio::test]
 async fn the_profiles_word_on_the_own_refresh_replaces_what_it_speaks_of_and_nothing_else() {
-    let own = Purpose::Own { granted: &["a"], resource: Some("https://one/") };
+    let own = Purpose::Own { granted: &["a"], resource: Some("https://one/"), asks_who: false };
     for (name, expected) in [
         ("scope", [("resource", "https://one/"), ("client_id", "abc"), ("scope", "mine")]),
         ("resource", [("scope", "a"), ("client_id", "abc"), ("resource", "mine")]),
