@@ -50,7 +50,6 @@ mod msal;
 mod oauthlib;
 #[cfg(test)]
 mod tests;
-mod yaml;
 
 /// The longest cache that is read.
 const LONGEST: usize = 1024 * 1024;
@@ -95,7 +94,7 @@ impl Imports {
                 .hint(format!("use one of at most {LONGEST_ORIGINAL} bytes")));
         }
         if request.format == ImportFormat::Cognite {
-            return self.write_profile(cognite::read(content)?, &request);
+            return self.write_profile(cognite::read(content, request.path.as_deref())?, &request);
         }
         let all = match request.format {
             ImportFormat::FourinsightApi => vec![fourinsight_api::read(content)?],
