@@ -78,3 +78,17 @@ async fn a_secret_in_the_mapping_stays_there_and_its_profile_signs_in() {
     let ended = caller.get(&format!("/v1/logins/{}?wait=60", begun.body["id"].as_str().unwrap())).await;
     assert_eq!(ended.body["state"], "succeeded", "{}", ended.text);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_should_know_of_the_preset_is_said() {
+    let caller = Caller::of(World::new().await);
+    let mapping = "interactive:\n  authority_url: https://login.microsoftonline.com/contoso.example\n  client_id: abc\n  \
+                   scopes: [\"https://api.cognitedata.com/.default\"]\n";
+    let written = import(&caller, mapping, json!({})).await;
+    assert_eq!(
+        (&written.body["outcome"], &written.body["profile"]),
+        (&json!("profile_written"), &json!("cognite"))
+    );
+    let notes = written.body["notes"].to_string();
+    assert!(notes.contains(r#"base_url=\"https://api.cognitedata.com\""#), "{notes}");
+}
