@@ -30,16 +30,15 @@ pub(super) fn challenge(login: &Grant, wanted: &Authentication, now: u64) -> Opt
     if strong && recent {
         return None;
     }
-    let mut challenge = "Bearer error=\"insufficient_user_authentication\", \
-                         error_description=\"the person has to sign in otherwise, or again\""
-        .to_owned();
+    let mut challenge = vec![
+        "Bearer error=\"insufficient_user_authentication\"".to_owned(),
+        "error_description=\"the person has to sign in otherwise, or again\"".to_owned(),
+    ];
     if !acr_values.is_empty() {
-        challenge += &format!(", acr_values=\"{}\"", acr_values.join(" "));
+        challenge.push(format!("acr_values=\"{}\"", acr_values.join(" ")));
     }
-    if let Some(age) = max_age {
-        challenge += &format!(", max_age={age}");
-    }
-    Some(challenge)
+    challenge.extend(max_age.map(|age| format!("max_age={age}")));
+    Some(challenge.join(", "))
 }
 
 #[cfg(test)]

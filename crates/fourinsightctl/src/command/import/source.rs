@@ -116,7 +116,7 @@ fn walk(folder: &Path, key: Option<&str>, found: &mut Vec<Source>) -> io::Result
         let is_own_folder = is_folder && !entry.file_type()?.is_symlink();
         match key {
             Some(key) if is_own_folder && key.matches('/').count() < DEEPEST => {
-                walk(&path, Some(&key), found)?
+                walk(&path, Some(&key), found)?;
             }
             _ if is_folder => {}
             original_key => found.push(Source { path, original_key }),
