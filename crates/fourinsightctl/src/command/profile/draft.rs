@@ -7,6 +7,7 @@ use fourinsight_ipc::message::{NewProfile, Preset, PresetSetting, ProfileDetails
 
 use super::{
     super::Context,
+    place,
     question::{self, is_answered_by_a_person},
 };
 use crate::{
@@ -95,7 +96,7 @@ impl<'a> Draft<'a> {
             name: self.name.to_owned(),
             preset: self.preset.name.clone(),
             flow: self.flow.map(str::to_owned),
-            settings: self.settings.clone(),
+            settings: place::from_here(self.preset, &self.settings),
             make_default: self.make_default,
         }
     }

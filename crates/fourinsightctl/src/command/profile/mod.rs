@@ -2,6 +2,7 @@
 
 mod draft;
 mod init;
+mod place;
 mod question;
 
 use anstyle::AnsiColor;
