@@ -1,5 +1,9 @@
 //! README.md as its readers use it: the commands of a section, as they are written, and what stands in its other
-//! blocks and tables.
+//! blocks and tables; and a [`Reader`] who types them.
+
+mod reader;
+
+pub use reader::{Page, Reader};
 
 use std::path::Path;
 
