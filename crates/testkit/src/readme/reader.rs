@@ -81,7 +81,7 @@ impl Reader {
     /// Runs a command line, insists on exit code 0, and gives what it prints, without the final newline.
     pub async fn types(&self, line: &str) -> Result<String> {
         let output = timeout(TIME_LIMIT, self.shell(line).output()).await;
-        printed(line, output.with_context(|| format!("`{line}` does not end"))??)
+        printed(line, &output.with_context(|| format!("`{line}` does not end"))??)
     }
 
     /// Runs a login until it has opened a page in the browser.
@@ -184,11 +184,11 @@ impl Page {
     pub async fn finish(self) -> Result<String> {
         let _keyboard = self.keyboard;
         let output = timeout(TIME_LIMIT, self.login.wait_with_output()).await;
-        printed("login", output.context("the login does not end")??)
+        printed("login", &output.context("the login does not end")??)
     }
 }
 
-fn printed(line: &str, output: std::process::Output) -> Result<String> {
+fn printed(line: &str, output: &std::process::Output) -> Result<String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     ensure!(output.status.success(), "`{line}`: {}\n{out}{err}", output.status);
