@@ -90,6 +90,7 @@ impl Broker {
         let key = key.clone();
         match record::decode(&record, &self.environment.clock) {
             Ok((phase, login)) => {
+                let login = login.map(|login| login.sharing(&self.environment.registrations));
                 let opener = declared.get(&key).cloned();
                 self.add(key, Start::Restored { phase, login, generation, slot, opener });
                 Ok(())

@@ -75,11 +75,6 @@ impl Config {
         }
     }
 
-    /// The configuration that has nothing but a profile by the preset of the same name.
-    pub(crate) fn of_preset(name: &str) -> Result<Self, ConfigError> {
-        Self::parse(Path::new(""), &format!("[profiles.{name}]\npreset = \"{name}\"\n"))
-    }
-
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let source = Source::new(path, text);
         let document = source.parse()?;

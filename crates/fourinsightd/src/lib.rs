@@ -61,7 +61,7 @@ use crate::{
     import::Imports,
     instance::Instance,
     login::{Logins, Opener},
-    session::Environment,
+    session::{Environment, Registrations},
     socket::{BindError, Socket},
     store::{Opened, Store, StoreError},
     sys::{Signalled, Signals, Ticker},
@@ -234,6 +234,7 @@ impl Daemon {
         let environment = Environment {
             exchange: Arc::clone(&exchange),
             servers: Arc::clone(&servers),
+            registrations: Registrations::default(),
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),

@@ -260,6 +260,7 @@ impl Daemon {
         let environment = Environment {
             exchange: Arc::clone(&exchange),
             servers: Arc::default(),
+            registrations: crate::session::Registrations::default(),
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),

@@ -60,7 +60,7 @@ fourinsight-api finds ~/.fourinsight/api/token, and token.KEY for each
 session_key of yours, and takes over each; on macOS in
 ~/.config/.fourinsight/api. A KEY that cannot name a session here gets a name
 much like it. The profile is the one whose allowed_token_endpoints has the
-file's token_url.
+file's token_url; where none has it, the profile 4insight is written first.
 
 msal needs a profile with the login's client_id, at the same server. Where the
 cache holds several logins they are listed; name one with --pick. A cache that

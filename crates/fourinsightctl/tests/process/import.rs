@@ -146,13 +146,15 @@ fn what_is_not_durable_not_whole_kept_or_only_tried_stays_where_it_is() {
 #[test]
 fn several_logins_are_listed_to_pick_from() {
     let choice = |user: &str| json!({ "pick": user, "username": user, "client_id": "one", "environment": "id.example" });
-    let daemon =
-        answering(json!({ "outcome": "choose", "choices": [choice("ada@x"), choice("eve\u{1b}[2J@x")] }));
+    let daemon = answering(
+        json!({ "outcome": "choose", "choices": [choice("ada@x"), choice("eve\u{1b}[2J@x"), choice("';id;'")] }),
+    );
     let path = write(&daemon, "cache.bin");
     let ended = daemon.run(&["import", "msal", text(&path)]);
     assert_eq!(ended.code, Some(2));
-    assert!(ended.stdout.contains("--pick 'ada@x'  ada@x, client one, at id.example"), "{ended:?}");
+    assert!(ended.stdout.contains("--pick ada@x  ada@x, client one, at id.example"), "{ended:?}");
     assert!(!ended.stdout.contains('\u{1b}'), "{ended:?}");
+    assert!(ended.stdout.contains(r"--pick ''\'';id;'\'''  "), "what is copied runs nothing: {ended:?}");
     daemon.run(&["import", "msal", text(&path), "--pick", "ada@x"]);
     assert_eq!(daemon.requests()[1].body["pick"], "ada@x");
     assert!(path.exists());
@@ -230,8 +232,8 @@ fn own_uid(path: &Path) -> u32 {
     std::os::unix::fs::MetadataExt::uid(&path.metadata().unwrap())
 }
 
-#[test]
-fn a_login_tells_of_a_file_that_could_be_taken_over_and_goes_on() {
+/// A daemon with the profile `work`, to which every token file fits.
+fn with_a_fitting_profile() -> Daemon {
     let daemon = Daemon::new(|request| match request.line.as_str() {
         "GET /v1/sessions/default" => error(404, "not_found", "No.", "No."),
         "GET /v1/profiles" => (
@@ -245,10 +247,34 @@ fn a_login_tells_of_a_file_that_could_be_taken_over_and_goes_on() {
         _ => error(400, "invalid_request", "Not in this test.", "Stop."),
     });
     write(&daemon, ".fourinsight/api/token");
+    daemon
+}
+
+#[test]
+fn a_login_tells_of_a_file_that_could_be_taken_over_and_goes_on() {
+    let daemon = with_a_fitting_profile();
     let ended = daemon.run(&["login"]);
     assert!(ended.stderr.contains("fourinsightctl import fourinsight-api"), "{ended:?}");
     let import = daemon.requests().into_iter().find(|request| request.line == "POST /v1/imports").unwrap();
     assert_eq!((&import.body["dry_run"], &import.body["profile"]), (&json!(true), &json!("work")));
     assert!(daemon.lines().contains(&"POST /v1/logins".to_owned()), "{:?}", daemon.lines());
     assert!(daemon.folder().join(".fourinsight/api/token").exists());
+}
+
+#[test]
+fn a_login_that_a_file_cannot_give_does_not_look_for_one() {
+    for more in [
+        &["--ephemeral"][..],
+        &["--until-logout"],
+        &["--force"],
+        &["--scope", "api"],
+        &["--resource", "https://api.example"],
+    ] {
+        let daemon = with_a_fitting_profile();
+        let ended = daemon.run(&[&["login"][..], more].concat());
+        assert!(!ended.stderr.contains("fourinsight.api"), "{more:?}: {ended:?}");
+        let lines = daemon.lines();
+        assert!(!lines.contains(&"POST /v1/imports".to_owned()), "{more:?}: {lines:?}");
+        assert!(lines.contains(&"POST /v1/logins".to_owned()), "{more:?}: {lines:?}");
+    }
 }

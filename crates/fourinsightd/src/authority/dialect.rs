@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Registration, microsoft, request::Form};
+use super::{Parameters, Registration, microsoft, request::Form};
 use crate::token::TokenKey;
 
 /// How a request names the API that a token is for.
@@ -52,6 +52,8 @@ pub enum Purpose<'a> {
         granted: &'a [&'a str],
         /// The first resource that the login named.
         resource: Option<&'a str>,
+        /// Whether the server is to say who signed in, because nobody knows it yet.
+        asks_who: bool,
     },
     /// Another one.
     Other {
@@ -76,6 +78,14 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// Leaves out what these parameters say themselves.
+    pub(super) fn leave_to(&mut self, parameters: &Parameters) {
+        if parameters.contains_key("scope") {
+            self.scopes.clear();
+        }
+        self.resources.retain(|(name, _)| !parameters.contains_key(*name));
+    }
+
     /// Adds it to a form.
     pub(super) fn push_to(&self, form: &mut Form) {
         if !self.scopes.is_empty() {
@@ -145,7 +155,7 @@ impl Dialect {
     pub(crate) fn for_refresh(self, key: &TokenKey, purpose: Purpose<'_>) -> Wanted {
         if self.resource_style != ResourceStyle::Entra {
             return match purpose {
-                Purpose::Own { granted, resource } => {
+                Purpose::Own { granted, resource, .. } => {
                     self.for_client(granted.iter().copied(), self.repeated(resource))
                 }
                 Purpose::Other { resource } if key.resources().next().is_none() => {
@@ -155,10 +165,12 @@ impl Dialect {
             };
         }
         let mut wanted = self.for_client(key.scopes(), key.resources());
-        if wanted.scopes.is_empty() {
+        let asks_who = matches!(purpose, Purpose::Own { asks_who: true, .. });
+        // Entra refuses the refresh token of a device login when `.default` has such company.
+        let alone = self.by_device && wanted.scopes.iter().any(|scope| scope.ends_with(DEFAULT));
+        if wanted.scopes.is_empty() || (asks_who && !alone) {
             add(&mut wanted.scopes, &LOGIN_SCOPES);
-        } else if !(self.by_device && wanted.scopes.iter().any(|scope| scope.ends_with(DEFAULT))) {
-            // Entra refuses the refresh token of a device login when `.default` has such company.
+        } else if !alone {
             add(&mut wanted.scopes, &[OFFLINE_ACCESS]);
         }
         wanted
@@ -233,7 +245,7 @@ mod tests {
     }
 
     fn own_purpose<'a>(granted: &'a [&'a str]) -> Purpose<'a> {
-        Purpose::Own { granted, resource: Some(API) }
+        Purpose::Own { granted, resource: Some(API), asks_who: false }
     }
 
     #[test]
@@ -267,6 +279,22 @@ mod tests {
             let resources = wanted.resources.iter().map(|(_, resource)| resource.as_str());
             let named = dialect == Dialect::default();
             assert_eq!(resources.collect::<Vec<_>>(), if named { vec![API] } else { vec![] });
+        }
+    }
+
+    #[test]
+    fn who_signed_in_is_asked_for_where_it_is_not_known_and_the_server_would_say() {
+        for (dialect, scopes, asked) in [
+            (Dialect::default(), "a openid", ""),
+            (entra(false), "b a", "a b openid profile offline_access"),
+            (entra(false), "api://x/.default", "api://x/.default openid profile offline_access"),
+            (entra(true), "a", "a openid profile offline_access"),
+            (entra(true), "api://x/.default", "api://x/.default"),
+        ] {
+            let key = TokenKey::new(scopes.split_whitespace(), []);
+            let purpose = Purpose::Own { granted: &[], resource: None, asks_who: true };
+            let wanted = dialect.for_refresh(&key, purpose);
+            assert_eq!((wanted.scopes.join(" ").as_str(), wanted.resources), (asked, vec![]), "{scopes}");
         }
     }
 

@@ -117,10 +117,12 @@ pub async fn refresh(
     form.push("refresh_token", refresh_token.expose());
     let endpoint = token_endpoint(registration)?;
     let extra = &registration.refresh_params;
-    // What the profile itself says about the session's own refresh goes before what the dialect would say.
-    if !(matches!(purpose, Purpose::Own { .. }) && extra.contains_key("scope")) {
-        registration.dialect.for_refresh(key, purpose).push_to(&mut form);
+    let mut wanted = registration.dialect.for_refresh(key, purpose);
+    if let Purpose::Own { .. } = purpose {
+        // What the profile itself says about the session's own refresh goes before what the dialect would say.
+        wanted.leave_to(extra);
     }
+    wanted.push_to(&mut form);
     push_claims(&mut form, claims);
     request::post(exchange, registration, RequestKind::Refresh, endpoint, form, extra, unix_now)
         .await

@@ -1,7 +1,6 @@
 //! Writes the configuration file: whole or not at all, and never over what somebody else has written meanwhile.
 
 use std::{
-    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
@@ -21,16 +20,12 @@ impl ConfigFile {
         self.write(|text| new_profile::add(&self.path, text, new))
     }
 
-    /// Adds a profile that is a preset and nothing more, by the preset's name.
-    pub(crate) fn add_preset(&self, name: &str) -> Result<Arc<Config>, NotAdded> {
-        let new = NewProfile {
-            name: name.to_owned(),
-            preset: name.to_owned(),
-            flow: None,
-            settings: BTreeMap::new(),
-            make_default: false,
-        };
-        self.add_profile(&new)
+    /// The configuration as it would be with the profile, which is not written.
+    pub(crate) fn with_profile(&self, new: &NewProfile) -> Result<Config, NotAdded> {
+        let before = read(&self.path).map_err(|error| unwritable(&error))?.unwrap_or_default();
+        let text = new_profile::add(&self.path, text_of(&before)?, new)?;
+        Config::parse(&self.path, &text)
+            .map_err(|error| NotAdded::new(error.what, "correct the configuration"))
     }
 
     /// Adds a profile whose table is ready.

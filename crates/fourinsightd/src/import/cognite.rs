@@ -61,6 +61,7 @@ fn client_credentials(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
     let more =
         fields.more(&["token_url", "client_id", "client_secret", "scopes", "token_expiry_leeway_seconds"])?;
     let place = Place::of(&token_url, "/oauth2/v2.0/token", &scopes, None);
+    let host = Url::parse(&token_url).ok().and_then(|url| url.host_str().map(str::to_owned));
     let mut table = Table::new();
     if let Some(place) = place {
         place.begin(&mut table, "client_credentials");
@@ -75,8 +76,12 @@ fn client_credentials(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
     if !more.is_empty() {
         table.insert("code_params", parameters(&more));
     }
-    let note =
-        format!("the daemon reads the client secret from the variable {} of its own environment", secret.0);
+    // Whoever wrote the mapping names both: a secret of another server's must not go there unseen.
+    let host = host.as_deref().unwrap_or("the token_url");
+    let note = format!(
+        "at a login the daemon reads the client secret from the variable {} of its own environment and sends it to {host}",
+        secret.0
+    );
     Ok(Mapping { table, notes: vec![note] })
 }
 
@@ -96,7 +101,7 @@ fn interactive(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
             table.insert("redirect_uri", redirect_uri);
         }
     } else {
-        table.insert("issuer", value(authority));
+        table.insert("issuer", value(issuer_of(authority)));
         table.insert("redirect_uri", redirect_uri);
         table.insert("scopes", list(&for_people(scopes)));
     }
@@ -105,7 +110,8 @@ fn interactive(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
 }
 
 fn device_code(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
-    let (authority, discovery) = (fields.optional("authority_url")?, fields.optional("oauth_discovery_url")?);
+    let authority = fields.optional("authority_url")?.map(issuer_of);
+    let discovery = fields.optional("oauth_discovery_url")?;
     let ((Some(issuer), None) | (None, Some(issuer))) = (authority, discovery) else {
         return Err(error("The mapping must have exactly one of authority_url and oauth_discovery_url.")
             .hint("correct it, then import again"));
@@ -179,6 +185,17 @@ impl Place {
         table.insert("tenant", value(self.tenant));
         table.insert("cluster", value(self.cluster));
     }
+}
+
+/// The issuer that an authority stands for: MSAL looks for its metadata below `v2.0`, but for AD FS.
+fn issuer_of(authority: String) -> String {
+    let Ok(url) = Url::parse(&authority) else { return authority };
+    let path = url.path().trim_end_matches('/');
+    let is_adfs = path.split('/').nth(1).is_some_and(|first| first.eq_ignore_ascii_case("adfs"));
+    if path.is_empty() || is_adfs || path.ends_with("/v2.0") || url.query().is_some() {
+        return authority;
+    }
+    format!("{}/v2.0", authority.trim_end_matches('/'))
 }
 
 /// The fields of a mapping.

@@ -7,8 +7,24 @@ use crate::{
     session::NotAdopted,
 };
 
-/// The proof did not succeed.
-pub(super) fn not_adopted(why: &NotAdopted, session: &SessionKey) -> ErrorBody {
+/// The proof did not succeed; where the profile's own words can be to blame, with what its preset says about such.
+pub(super) fn not_adopted(why: &NotAdopted, session: &SessionKey, help: Option<&str>) -> ErrorBody {
+    let body = told(why, session);
+    match (help, body.hint.clone()) {
+        (Some(help), Some(next)) if is_of_the_profile(why) => body.hint(format!("{next}; {help}")),
+        _ => body,
+    }
+}
+
+fn is_of_the_profile(why: &NotAdopted) -> bool {
+    match why {
+        NotAdopted::Undecided(retry) => client_auth::is_unusable(&retry.failure),
+        NotAdopted::Refused(refusal) => refusal.verdict == Verdict::Misconfigured,
+        _ => false,
+    }
+}
+
+fn told(why: &NotAdopted, session: &SessionKey) -> ErrorBody {
     match why {
         NotAdopted::Taken => taken(session),
         NotAdopted::Unsaved => ErrorBody::new(

@@ -61,6 +61,11 @@ pub(super) fn find(
     }
 }
 
+/// Whether a login fits any profile, the default or another.
+pub(super) fn fits_any(config: &Config, found: &Found) -> bool {
+    config.profiles.values().any(|profile| fits(profile, found).is_some())
+}
+
 fn by_name(profile: &Profile, found: &Found, format: ImportFormat) -> Result<Fit, ErrorBody> {
     if !takes_people(profile) {
         let what =
@@ -72,8 +77,13 @@ fn by_name(profile: &Profile, found: &Found, format: ImportFormat) -> Result<Fit
     }
     let is_other_client = found.client_id.as_ref().is_some_and(|client_id| *client_id != profile.client_id);
     match &found.token_url {
-        // The server may say the same.
-        Some(url) if !is_other_client && profile.issuer.is_some() && profile.endpoints.token.is_none() => {
+        // The server may say the same; a file of fourinsight.api is for the endpoints that a profile names.
+        Some(url)
+            if format != ImportFormat::FourinsightApi
+                && !is_other_client
+                && profile.issuer.is_some()
+                && profile.endpoints.token.is_none() =>
+        {
             Ok(Fit { profile: profile.clone(), endpoint: Endpoint::Same(url.clone()) })
         }
         None if found.client_id.is_none() && found.environment.is_none() => {

@@ -20,6 +20,10 @@ pub(crate) struct Found {
     pub(super) username: Option<String>,
     /// What was granted, in the server's words.
     pub(super) scopes: Vec<String>,
+    /// Whether the tool signed in by the device flow, where the cache says so.
+    pub(super) by_device: Option<bool>,
+    /// Whether it was told who signed in: then the server says it again.
+    pub(super) names_person: bool,
 }
 
 impl Found {
@@ -31,6 +35,8 @@ impl Found {
             client_id: None,
             username: None,
             scopes: Vec::new(),
+            by_device: None,
+            names_person: false,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | `found` | what is found, and what is wrong with a cache |
 //! | `choose` | which of several logins is meant |
 //! | `fit` | by which profile a login is taken over |
+//! | `first` | the profile of 4insight, where there is none yet |
 //! | `failure` | why one was not |
 //!
 //! Who owns a refresh token is proven by renewing it once. The session's task does so after its record is durable, and
@@ -33,6 +34,7 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigFile},
     http::HttpExchange,
+    login::LONGEST_ORIGINAL,
     session::{Adoption, Shown},
     token::RefreshToken,
 };
@@ -40,6 +42,7 @@ use crate::{
 mod choose;
 mod cognite;
 mod failure;
+mod first;
 mod fit;
 mod found;
 mod fourinsight_api;
@@ -51,9 +54,6 @@ mod yaml;
 
 /// The longest cache that is read.
 const LONGEST: usize = 1024 * 1024;
-
-/// The preset of those who sign in with `fourinsight.api`, and the name of the profile that it becomes.
-const FOURINSIGHT: &str = "4insight";
 
 /// What a profile is called whose mapping says no name.
 const COGNITE: &str = "cognite";
@@ -88,6 +88,11 @@ impl Imports {
         if content.len() > LONGEST {
             return Err(ErrorBody::new(ErrorCode::PayloadTooLarge, "The file is longer than 1 MiB.")
                 .hint("name the cache itself; none is that long"));
+        }
+        if request.original_key.as_ref().is_some_and(|original| original.len() > LONGEST_ORIGINAL) {
+            let what = "The session_key of fourinsight.api is too long to be one.";
+            return Err(ErrorBody::new(ErrorCode::InvalidRequest, what)
+                .hint(format!("use one of at most {LONGEST_ORIGINAL} bytes")));
         }
         if request.format == ImportFormat::Cognite {
             return self.write_profile(cognite::read(content)?, &request);
@@ -140,7 +145,8 @@ impl Imports {
         if let Some(owner) = self.owner(&fingerprint) {
             return self.again(&owner, request, all);
         }
-        let (Fit { mut profile, endpoint }, is_new) = self.fit(login, request)?;
+        let config = self.configuration()?;
+        let (Fit { mut profile, endpoint }, first) = self.fit(&config, login, request)?;
         if let Some(folder) = &request.package {
             profile.client_secret =
                 profile.client_secret.map(|source| source.installed_at(Path::new(folder)));
@@ -153,13 +159,14 @@ impl Imports {
         answer.profile = Some(profile.name.clone());
         answer.whole = self.is_whole(all, &fingerprint);
         answer.notes = notes(login, &endpoint, &profile.scopes, answer.whole);
-        if is_new {
-            answer.notes.push(format!("the configuration gets the profile {FOURINSIGHT}"));
-        }
         if request.dry_run {
+            answer.notes.extend(first.as_ref().map(first::would_be_written));
             return Ok(answer);
         }
-        let registration = self.registration(&profile, endpoint).await?;
+        let mut registration = self.registration(&profile, endpoint).await?;
+        // The refresh token is of the flow by which the other tool got it, whatever the profile's own is.
+        registration.dialect.by_device = login.by_device.unwrap_or(registration.dialect.by_device);
+        let help = profile.help;
         let adoption = Adoption {
             profile: profile.name,
             registration,
@@ -170,35 +177,14 @@ impl Imports {
             refresh_token: login.refresh_token.clone(),
             original_key: request.original_key.clone().filter(|original| original != session.as_str()),
             fingerprint,
+            names_person: login.names_person,
         };
         let adopted = self.broker.adopt(&session, adoption).await;
-        adopted.map_err(|why| failure::not_adopted(&why, &session))?;
-        if is_new && let Err(why) = self.config.add_preset(FOURINSIGHT) {
-            // The session has all that it needs; only its next login asks for the profile.
-            answer
-                .notes
-                .push(format!("the profile {FOURINSIGHT} was not written: {}; {}", why.what, why.next));
+        adopted.map_err(|why| failure::not_adopted(&why, &session, help))?;
+        if let Some(first) = first {
+            self.write_first(&first, &mut answer);
         }
         self.signed_in(&session, answer)
-    }
-
-    /// The profile of a login, and whether it is to be written. Where nobody has said yet where 4insight is, the
-    /// preset says so.
-    fn fit(&self, login: &Found, request: &ImportRequest) -> Result<(Fit, bool), ErrorBody> {
-        let config = self.configuration()?;
-        let name = request.profile.as_deref();
-        let fit = fit::find(&config, name, login, request.format);
-        let may_be_new = request.format == ImportFormat::FourinsightApi
-            && name.is_none_or(|name| name == FOURINSIGHT)
-            && !config.profiles.contains_key(FOURINSIGHT);
-        if fit.is_err()
-            && may_be_new
-            && let Ok(alone) = Config::of_preset(FOURINSIGHT)
-            && let Ok(fit) = fit::find(&alone, Some(FOURINSIGHT), login, request.format)
-        {
-            return Ok((fit, true));
-        }
-        fit.map(|fit| (fit, false))
     }
 
     /// The same cache once more: the caller may not have heard how it ended.

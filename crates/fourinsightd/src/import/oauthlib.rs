@@ -14,7 +14,12 @@ pub(crate) fn read(content: &str) -> Result<Found, Unusable> {
     }
     let refresh_token = found::refresh_token(&object, "refresh_token")?;
     let token_url = object.text("token_url").map(|url| url.to_string());
-    Ok(Found { token_url, scopes: found::scopes(&object, "scope"), ..Found::new(refresh_token) })
+    Ok(Found {
+        token_url,
+        scopes: found::scopes(&object, "scope"),
+        names_person: object.has("id_token"),
+        ..Found::new(refresh_token)
+    })
 }
 
 #[cfg(test)]

@@ -75,6 +75,7 @@ mod unattended;
 
 pub use known::{Known, SignedInAs};
 pub(crate) use opener::{NotOpened, Opener, is_brought};
+pub(crate) use plan::LONGEST_ORIGINAL;
 
 /// All login attempts of this daemon.
 pub struct Logins {

@@ -158,7 +158,7 @@ fn original_key(request: &LoginRequest, known: &Known) -> Result<Option<String>,
 }
 
 /// The longest `session_key` of `fourinsight.api`: a path of a file.
-const LONGEST_ORIGINAL: usize = 4096;
+pub(crate) const LONGEST_ORIGINAL: usize = 4096;
 
 /// The flow that the request names instead of the profile's.
 fn chosen_flow(name: &str, profile: &Profile) -> Result<Flow, ErrorBody> {

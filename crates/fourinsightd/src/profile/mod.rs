@@ -263,11 +263,14 @@ pub enum SecretSource {
 }
 
 impl SecretSource {
-    /// The same source, with the folder in which the package it reads is installed for whoever logs in.
+    /// The same source, with the folder in which the package it reads is installed for whoever logs in. What does not
+    /// begin at the root would begin wherever the daemon was started, so it is no folder.
     #[must_use]
     pub fn installed_at(self, folder: &Path) -> Self {
         match self {
-            Self::Package(value) => Self::Package(PackageValue { folder: Some(folder.to_owned()), ..value }),
+            Self::Package(value) if folder.is_absolute() => {
+                Self::Package(PackageValue { folder: Some(folder.to_owned()), ..value })
+            }
             Self::FirstOf(sources) => {
                 Self::FirstOf(sources.into_iter().map(|source| source.installed_at(folder)).collect())
             }

@@ -32,10 +32,14 @@ mod tests {
             key: "USER_CLIENT_SECRET".to_owned(),
             folder: None,
         };
+        let folder = std::env::temp_dir().join("fourinsight/api");
+        let source = SecretSource::Package(value.clone());
+        assert_eq!(source.clone().installed_at("fourinsight/api".as_ref()), source, "it is anybody's folder");
         let sources = vec![SecretSource::Env("X".to_owned()), SecretSource::Package(value)];
-        let found = SecretSource::FirstOf(sources).installed_at("/venv/fourinsight/api".as_ref());
+        let found = SecretSource::FirstOf(sources).installed_at(&folder);
         let written = serde_json::to_string(&found).unwrap();
-        let expected = r#"{"first_of":[{"env":"X"},{"package":{"package":"fourinsight.api","file":"_constants.json","key":"USER_CLIENT_SECRET","folder":"/venv/fourinsight/api"}}]}"#;
+        let folder = serde_json::to_string(&folder).unwrap();
+        let expected = r#"{"first_of":[{"env":"X"},{"package":{"package":"fourinsight.api","file":"_constants.json","key":"USER_CLIENT_SECRET","folder":FOLDER}}]}"#.replace("FOLDER", &folder);
         assert_eq!(written, expected);
         assert_eq!(serde_json::from_str::<SecretSource>(&written).unwrap(), found);
         let file = SecretSource::File("/s".into());

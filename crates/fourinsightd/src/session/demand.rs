@@ -132,6 +132,11 @@ impl Demands {
         Some(self.pause().map_or(*at, |until| until.max(*at)))
     }
 
+    /// Whether what waits longest brings claims, and not only the word that its caller can answer a challenge.
+    pub(super) fn insist(&self) -> bool {
+        self.waiting.front().is_some_and(|(_, demand)| demand.claims.is_some())
+    }
+
     /// Until when no redemption with claims begins, after several.
     pub(super) fn pause(&self) -> Option<Timestamp> {
         self.last_at.filter(|_| self.in_a_row >= Self::BURST).map(|at| at + Self::FLOOR)

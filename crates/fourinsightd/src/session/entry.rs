@@ -142,8 +142,13 @@ impl Entry {
 
     /// When a redemption was asked for and may start.
     pub(super) fn wanted_at(&self) -> Option<Timestamp> {
-        let requested = self.requested.map(|request| request.at.max(self.not_before.unwrap_or(request.at)));
-        let demanded = self.demands.as_ref().and_then(|demands| demands.wanted_at());
+        let after_pause = |at: Timestamp| self.not_before.map_or(at, |earliest| earliest.max(at));
+        let requested = self.requested.map(|request| after_pause(request.at));
+        let demanded = self.demands.as_ref().and_then(|demands| {
+            let at = demands.wanted_at()?;
+            // Claims have a pace of their own; the word that a caller can answer a challenge hurries nothing.
+            Some(if demands.insist() { at } else { after_pause(at) })
+        });
         requested.into_iter().chain(demanded).min()
     }
 

@@ -15,6 +15,7 @@
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
 //! | [`task`] | carries out what the state machine says |
 //! | [`redeem`] | one redemption, in the order that survives a crash |
+//! | [`registrations`] | the client registrations that sessions share |
 //! | [`record`] | a session as it is stored |
 //! | [`snapshot`] | a session as everyone else sees it |
 //! | [`served`] | a token as it goes out |
@@ -47,6 +48,7 @@ mod opening;
 mod plan;
 pub(crate) mod record;
 mod redeem;
+mod registrations;
 mod revoking;
 #[cfg(test)]
 mod safety_tests;
@@ -64,6 +66,7 @@ mod task;
 mod task_tests;
 mod terms;
 
+pub(crate) use registrations::Registrations;
 pub use served::Served;
 pub(crate) use snapshot::{Shown, Snapshot, View};
 pub(crate) use state::Reported;

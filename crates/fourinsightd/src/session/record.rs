@@ -1,7 +1,7 @@
 //! A session as it is stored: the JSON that the store seals. Wall-clock times, because the timeline of one run
 //! means nothing to the next.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fourinsight_ipc::message::Lifetime;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,6 +12,7 @@ use super::{
     doubt::Doubt,
     entry::Entry,
     opening::Opening,
+    registrations::Registrations,
     revoking::Revoking,
     signed_in::{Durability, Grant, Policy, SignedIn},
     state::Phase,
@@ -29,7 +30,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Login {
     pub(crate) profile: String,
-    pub(crate) registration: Registration,
+    #[serde(with = "super::registrations")]
+    pub(crate) registration: Arc<Registration>,
     pub(crate) scopes: Vec<String>,
     pub(crate) resources: Vec<String>,
     #[serde(default)]
@@ -47,6 +49,9 @@ pub(crate) struct Login {
     /// Names the refresh token of another tool's cache that the login was taken over with, and does not reveal it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) imported: Option<String>,
+    /// Whether that tool was told whose the login is, so that the server says it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) names_person: bool,
     /// What the next login must ask for; that login's record does not have it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) step_up: Option<Box<StepUp>>,
@@ -56,6 +61,11 @@ pub(crate) struct Login {
 }
 
 impl Login {
+    /// The same, with its registration held once among all sessions.
+    pub(crate) fn sharing(self, registrations: &Registrations) -> Self {
+        Self { registration: registrations.share(self.registration), ..self }
+    }
+
     /// The key of what the login asked for.
     pub(crate) fn own_key(&self) -> TokenKey {
         TokenKey::new(self.scopes.iter().map(String::as_str), self.resources.iter().map(String::as_str))
@@ -64,8 +74,14 @@ impl Login {
     /// What opens the session again, when it was opened by client credentials.
     pub(crate) fn opener(&self) -> Opener {
         let (scopes, resources) = (self.scopes.clone(), self.resources.clone());
-        Opener::found(self.profile.clone(), self.registration.clone(), scopes, resources, self.keep_alive)
-            .lasting(self.lifetime)
+        Opener::found(
+            self.profile.clone(),
+            Registration::clone(&self.registration),
+            scopes,
+            resources,
+            self.keep_alive,
+        )
+        .lasting(self.lifetime)
     }
 
     /// The scope that the server named, where it is another than the login asked for.
@@ -79,6 +95,11 @@ impl Login {
         self.imported.is_some() && self.person.is_none()
     }
 
+    /// Whether a renewal is to bring who signed in.
+    pub(crate) fn asks_who(&self) -> bool {
+        self.is_unproven() && self.names_person
+    }
+
     /// Who signed in, if that was known then.
     pub(crate) fn person(&self) -> Option<Person> {
         self.person.clone().map(Person::from)
@@ -86,7 +107,7 @@ impl Login {
 
     /// What else it can be asked for, and what that may cost.
     pub(crate) fn terms(&self) -> Terms {
-        let Registration { dialect, rotation, .. } = &self.registration;
+        let Registration { dialect, rotation, .. } = &*self.registration;
         let unbounded = dialect.resource_style == ResourceStyle::Entra;
         Terms {
             bounded: !unbounded,

@@ -61,9 +61,12 @@ impl Redemption {
         tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
         let claims = Demand::claims(self.demand.as_ref(), &self.login.registration);
         let granted = if self.narrowed { self.login.granted_scopes() } else { vec![] };
-        let resource = self.login.resources.first().map(String::as_str);
-        let purpose =
-            if own { Purpose::Own { granted: &granted, resource } } else { Purpose::Other { resource } };
+        let (resource, asks_who) = (self.login.resources.first().map(String::as_str), self.login.asks_who());
+        let purpose = if own {
+            Purpose::Own { granted: &granted, resource, asks_who }
+        } else {
+            Purpose::Other { resource }
+        };
         let answer = match grant::refresh(
             &**exchange,
             &self.login.registration,

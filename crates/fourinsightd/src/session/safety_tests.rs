@@ -62,6 +62,7 @@ impl World {
         let environment = Environment {
             exchange: Arc::clone(&self.exchange) as _,
             servers: Arc::default(),
+            registrations: crate::session::Registrations::default(),
             store,
             clock: self.clock.clone(),
             history: History::default(),

@@ -24,6 +24,7 @@ use super::{
     event::{Effect, Event, NewGrant},
     record::{Login, StoredPerson},
     redeem::Redemption,
+    registrations::Registrations,
     schedule::Chance,
     snapshot::Snapshot,
     state::{Phase, State},
@@ -56,6 +57,8 @@ pub(crate) struct Environment {
     pub(crate) exchange: Arc<dyn HttpExchange>,
     /// What servers said of themselves.
     pub(crate) servers: Arc<Cache>,
+    /// What sessions hold of their clients.
+    pub(crate) registrations: Registrations,
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     /// What was tried.
@@ -280,13 +283,14 @@ impl Task {
             granted: Login::granted_otherwise(&new.scopes, new.tokens.scope.as_ref()),
             original_key: new.original_key.or(before),
             profile: new.profile,
-            registration: new.registration,
+            registration: self.environment.registrations.share(Arc::new(new.registration)),
             scopes: new.scopes,
             resources: new.resources,
             refresh_idle: new.refresh_idle,
             keep_alive: new.keep_alive,
             person: new.tokens.person.as_ref().map(StoredPerson::from),
             imported: None,
+            names_person: false,
             step_up: None,
             lifetime: new.lifetime,
         };

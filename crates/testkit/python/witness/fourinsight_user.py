@@ -6,8 +6,11 @@ import sys
 
 from fourinsight.api import UserSession
 
-json.loads(sys.stdin.readline())
+given = json.loads(sys.stdin.readline())
 # Its prompt and its instructions go to standard output, which here is for answers.
 with contextlib.redirect_stdout(sys.stderr):
-    session = UserSession()
-print(json.dumps({"access_token": session.token["access_token"]}))
+    try:
+        session = UserSession(session_key=given.get("session_key"))
+    except EOFError:
+        session = None
+print(json.dumps({"access_token": session.token["access_token"]} if session else {"asks": True}))

@@ -17,6 +17,7 @@ use super::{
     rotation::FamilyId,
     scope,
     settings::{Settings, User},
+    sign_in,
     site::{Endpoint, Site},
     timeline::Moment,
     token,
@@ -31,6 +32,8 @@ pub(super) struct AuthorizationRequest {
     pub(super) scope: Vec<String>,
     pub(super) resources: Vec<String>,
     pub(super) claims: Option<Value>,
+    /// How the person is to sign in, where it is otherwise than usual.
+    pub(super) acr: Option<String>,
     pub(super) nonce: Option<String>,
     /// Absent where no code is exchanged, or the server's own page asks.
     pub(super) code_challenge: Option<String>,
@@ -102,6 +105,7 @@ pub(super) async fn show_package_login(State(site): State<Site>) -> Response {
         scope: page.scope.clone(),
         resources: Vec::new(),
         claims: None,
+        acr: None,
         nonce: None,
         code_challenge: None,
         mode: Mode::Query,
@@ -241,6 +245,7 @@ fn judge(settings: &Settings, query: &Parameters) -> Result<AuthorizationRequest
         scope: wanted.scope,
         resources: wanted.resources,
         claims,
+        acr: sign_in::way(query),
         nonce: owned("nonce"),
         code_challenge,
         mode,

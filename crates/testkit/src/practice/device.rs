@@ -178,6 +178,7 @@ pub(super) fn poll(site: &Site, client: &Client, entry: &Entry) -> Result<Value,
         resources: device.resources.clone(),
         claims,
         by_device: true,
+        acr: None,
         signed_in_at,
     };
     let (family, body) = token::begin(site, state, grant, audience, None);

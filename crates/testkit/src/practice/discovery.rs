@@ -8,6 +8,7 @@ use super::{
     dialect::Dialect,
     layout,
     ledger::Entry,
+    sign_in,
     site::{Endpoint, Site},
 };
 
@@ -33,6 +34,7 @@ pub(super) async fn metadata(State(site): State<Site>, Extension(entry): Extensi
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
+        "acr_values_supported": sign_in::WAYS,
     });
     let mut grants = vec!["authorization_code", "refresh_token", "client_credentials"];
     if settings.legacy {

@@ -36,6 +36,9 @@ impl Claims<'_> {
             "auth_time": self.grant.signed_in_at,
             "at_hash": URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]),
         });
+        if let Some(acr) = &self.grant.acr {
+            claims["acr"] = json!(acr);
+        }
         if let Some(name) = self.name {
             claims["name"] = json!(name);
         }

@@ -12,6 +12,7 @@
 //! | `site`, `layout` | the endpoints and their paths, the router, and the recording of every request |
 //! | `authorize`, `page` | the authorization endpoint and its login page, and the page that hands out packages |
 //! | `token`, `scope`, `claims` | the token endpoint; what a request asks for; what it asks the token to hold |
+//! | `sign_in` | how a person signed in, and how an API wants it done |
 //! | `device` | the device flow: user codes, their page, and the polls |
 //! | [`rotation`] | PURE: families of tokens, and what kills them |
 //! | `revocation`, `protected`, `discovery`, `id_token` | RFC 7009; userinfo and a small API; metadata; ID tokens |
@@ -66,6 +67,7 @@ mod scope;
 pub mod serve;
 pub mod settings;
 mod side;
+mod sign_in;
 mod site;
 #[cfg(test)]
 mod tests;
@@ -80,6 +82,7 @@ pub use ledger::{Ledger, SecretKind};
 pub use rotation::{AccessToken, Verdict};
 pub use serve::{Serving, Transport};
 pub use settings::{DeviceFlow, PackagePage, Rotation, Settings, User};
+pub use sign_in::Authentication;
 pub use site::Endpoint;
 
 /// A practice authorization server. A clone is another handle on the same server.
@@ -108,8 +111,8 @@ struct State {
     /// The client assertions taken so far, by client and `jti`.
     assertions: HashSet<(String, String)>,
     script: HashMap<Endpoint, VecDeque<Answer>>,
-    /// What the small API wants to see in the `claims` of a token's request.
-    demanded: Option<serde_json::Value>,
+    /// What the small API wants.
+    api: protected::Rules,
 }
 
 impl Practice {
@@ -131,7 +134,7 @@ impl Practice {
             device_forms: HashMap::new(),
             assertions: HashSet::new(),
             script: HashMap::new(),
-            demanded: None,
+            api: protected::Rules::default(),
         };
         Self {
             shared: Arc::new(Shared {
@@ -194,7 +197,17 @@ impl Practice {
     /// From now on the API demands these `claims` of the access tokens of clients that say they can answer a demand
     /// (`xms_cc`); other clients' tokens live out their life.
     pub fn demand_claims(&self, claims: &serde_json::Value) {
-        self.state().demanded = Some(claims.clone());
+        self.state().api.claims = Some(claims.clone());
+    }
+
+    /// From now on the API takes the tokens only of those who signed in like this (RFC 9470).
+    pub fn demand_authentication(&self, wanted: &Authentication) {
+        self.state().api.authentication = wanted.clone();
+    }
+
+    /// From now on the API takes no token at all, however good it is.
+    pub fn refuse_every_token(&self) {
+        self.state().api.takes_none = true;
     }
 
     /// Ends the sessions of all tokens issued so far where an API looks at every request again, as Entra does at a

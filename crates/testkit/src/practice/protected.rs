@@ -6,15 +6,27 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     answer::unstored,
     claims,
     ledger::Entry,
     rotation::{AccessToken, Verdict},
+    sign_in::{self, Authentication},
     site::Site,
 };
+
+/// What the small API wants of a token that lives.
+#[derive(Clone, Default)]
+pub(super) struct Rules {
+    /// What the `claims` of its request must have asked for.
+    pub(super) claims: Option<Value>,
+    /// How its person must have signed in.
+    pub(super) authentication: Authentication,
+    /// No token is good enough.
+    pub(super) takes_none: bool,
+}
 
 /// OpenID Connect Core section 5.3.
 pub(super) async fn userinfo(State(site): State<Site>, Extension(entry): Extension<Entry>) -> Response {
@@ -41,8 +53,7 @@ pub(super) async fn hello(State(site): State<Site>, Extension(entry): Extension<
         Ok(token) => token,
         Err(challenge) => return challenge.into_response(),
     };
-    let demanded = site.practice.state().demanded.clone();
-    if let Some(challenge) = claims::challenge(&token, demanded.as_ref()) {
+    if let Some(challenge) = objection(&site, &token) {
         return Challenge::unauthorized(challenge).into_response();
     }
     let user = site.practice.settings().users.iter().find(|user| user.subject == token.subject);
@@ -54,6 +65,18 @@ pub(super) async fn hello(State(site): State<Site>, Extension(entry): Extension<
         "expires_in": left.as_secs(),
     });
     unstored(StatusCode::OK, &body)
+}
+
+/// What the API says to a token that lives and is not good enough for it.
+fn objection(site: &Site, token: &AccessToken) -> Option<String> {
+    let now = site.practice.shared.timeline.unix_now();
+    let state = site.practice.state();
+    let Rules { claims, authentication, takes_none } = &state.api;
+    if *takes_none {
+        return Some("Bearer realm=\"practice\", error=\"invalid_token\"".to_owned());
+    }
+    let login = state.families.login_of(token);
+    sign_in::challenge(login, authentication, now).or_else(|| claims::challenge(token, claims.as_ref()))
 }
 
 /// The live access token in the `Authorization` header.

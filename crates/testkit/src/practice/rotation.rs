@@ -18,8 +18,26 @@ pub(super) struct Grant {
     pub(super) claims: Option<Value>,
     /// Whether it came by the device flow.
     pub(super) by_device: bool,
+    /// How the person signed in, where it was otherwise than usual.
+    pub(super) acr: Option<String>,
     /// In Unix seconds.
     pub(super) signed_in_at: u64,
+}
+
+impl Grant {
+    /// What a client gets as itself.
+    pub(super) fn of_client(client_id: &str, scope: &[String], signed_in_at: u64) -> Self {
+        Self {
+            client_id: client_id.to_owned(),
+            subject: client_id.to_owned(),
+            scope: scope.to_vec(),
+            resources: vec![],
+            claims: None,
+            by_device: false,
+            acr: None,
+            signed_in_at,
+        }
+    }
 }
 
 /// An access token as the server remembers it.
@@ -169,6 +187,11 @@ impl Families {
         self.access_tokens.get(text)
     }
 
+    /// The login that an access token descends from.
+    pub(super) fn login_of(&self, token: &AccessToken) -> &Grant {
+        self.grant(token.family)
+    }
+
     pub(super) fn verdict(&self, access_token: &str, now: Moment) -> Verdict {
         self.access_tokens.get(access_token).map_or(Verdict::Unknown, |token| self.judge(token, now))
     }
@@ -224,15 +247,7 @@ mod tests {
 
     fn one_login_at(rotation: Rotation) -> (Families, FamilyId) {
         let mut families = Families::new(rotation);
-        let family = families.begin(Grant {
-            client_id: "c".to_owned(),
-            subject: "s".to_owned(),
-            scope: vec![],
-            resources: vec![],
-            claims: None,
-            by_device: false,
-            signed_in_at: 0,
-        });
+        let family = families.begin(Grant::of_client("c", &[], 0));
         families.add_refresh_token("r1", family, Some(END));
         families.add_access_token("a1", family, NewAccessToken { expires_at: END, ..Default::default() });
         (families, family)

@@ -110,6 +110,7 @@ fn exchange_code(site: &Site, client: &Client, entry: &Entry) -> Result<Value, R
         resources: request.resources.clone(),
         claims: claims.or_else(|| request.claims.clone()),
         by_device: false,
+        acr: request.acr.clone(),
         signed_in_at: code.signed_in_at,
     };
     let nonce = request.nonce.clone();
@@ -205,6 +206,7 @@ fn password(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusa
         resources: wanted.resources.clone(),
         claims: claims::asked(settings, &entry.form)?,
         by_device: false,
+        acr: None,
         signed_in_at: site.practice.shared.timeline.unix_now(),
     };
     Ok(begin(site, &mut site.practice.state(), grant, wanted.resources, None).1)
@@ -225,6 +227,7 @@ pub(super) fn issue_implicitly(
         resources: request.resources.clone(),
         claims: request.claims.clone(),
         by_device: false,
+        acr: request.acr.clone(),
         signed_in_at: site.practice.shared.timeline.unix_now(),
     });
     let wish = Wish {
@@ -247,15 +250,8 @@ fn client_credentials(site: &Site, client: &Client, entry: &Entry) -> Result<Val
     let claims = claims::asked(site.practice.settings(), &entry.form)?;
     let mut guard = site.practice.state();
     let state = &mut *guard;
-    let family = state.families.begin(Grant {
-        client_id: client.id.clone(),
-        subject: client.id.clone(),
-        scope: scope.clone(),
-        resources: vec![],
-        claims: None,
-        by_device: false,
-        signed_in_at: site.practice.shared.timeline.unix_now(),
-    });
+    let now = site.practice.shared.timeline.unix_now();
+    let family = state.families.begin(Grant::of_client(&client.id, &scope, now));
     Ok(issue(site, state, family, &Wish { scope, audience, claims, nonce: None, refresh_token: None }).0)
 }
 

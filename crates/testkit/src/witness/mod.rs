@@ -8,6 +8,7 @@ mod difference;
 mod fields;
 pub mod msal;
 mod script;
+mod takeover;
 
 use std::{fs, path::PathBuf, process::Stdio};
 
@@ -35,7 +36,8 @@ pub struct Stage {
     /// The Python that has the genuine programs.
     python: PathBuf,
     /// The home of the genuine program.
-    their_home: TempDir,
+    their_home: PathBuf,
+    _their_own_home: Option<TempDir>,
     _daemon: Daemon,
 }
 
@@ -45,10 +47,22 @@ impl Stage {
     /// last registered client, `{home}` for the home folder, and `{python}` and `{scripts}` for the witnesses' Python
     /// and the folder of their scripts.
     pub async fn new(settings: Settings, config: &str) -> Result<Self> {
+        let their_home = tempfile::Builder::new().prefix("witness-").tempdir()?;
+        Self::set(settings, config, Some(their_home)).await
+    }
+
+    /// The same with one home for both, whose user has the witnesses' virtual environment active: a person who has
+    /// the genuine program, and moves to ours. The variable `CLIENT_SECRET` has the secret of the last registered
+    /// client.
+    pub async fn in_one_home(settings: Settings, config: &str) -> Result<Self> {
+        Self::set(settings, config, None).await
+    }
+
+    async fn set(settings: Settings, config: &str, their_own_home: Option<TempDir>) -> Result<Self> {
         let python = tokio::task::spawn_blocking(witness_python).await??;
         let practice = Practice::new(settings);
         let serving = practice.serve_tls().await?;
-        let home = Home::new("")?;
+        let mut home = Home::new("")?;
         let (authorities, secret) = (home.path().join("ca.pem"), home.path().join("secret"));
         let pem = serving.ca_pem.as_deref().unwrap_or_default();
         fs::write(&authorities, pem)?;
@@ -65,15 +79,32 @@ impl Stage {
             .replace("{python}", &python.to_string_lossy())
             .replace("{scripts}", &script::folder().to_string_lossy());
         home.write_config(&config)?;
+        let their_home = if let Some(folder) = &their_own_home {
+            fs::write(folder.path().join("ca.pem"), pem)?;
+            folder.path().to_owned()
+        } else {
+            let environment = python.ancestors().nth(2).context("Python is in no environment")?;
+            let secret = practice.settings().clients.last().and_then(|client| client.secret.clone());
+            home = home
+                .with_variable("VIRTUAL_ENV", &environment.to_string_lossy())
+                .with_variable("CLIENT_SECRET", &secret.unwrap_or_default());
+            home.path().to_owned()
+        };
         let daemon = Daemon::start(&home).await?;
-        let their_home = tempfile::Builder::new().prefix("witness-").tempdir()?;
-        fs::write(their_home.path().join("ca.pem"), pem)?;
-        Ok(Self { practice, serving, home, python, their_home, _daemon: daemon })
+        Ok(Self {
+            practice,
+            serving,
+            home,
+            python,
+            their_home,
+            _their_own_home: their_own_home,
+            _daemon: daemon,
+        })
     }
 
     /// Starts a script of `python/witness`, and gives it what it asks for as one line of JSON.
     pub async fn script(&self, name: &str, given: &serde_json::Value) -> Result<Script> {
-        Script::start(&self.python, self.their_home.path(), name, given).await
+        Script::start(&self.python, &self.their_home, name, given).await
     }
 
     /// Runs a script to its end, which is to have a living access token.

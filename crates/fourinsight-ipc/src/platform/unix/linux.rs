@@ -3,7 +3,10 @@
 
 use std::{fs, io, path::PathBuf, time::Duration};
 
-use nix::unistd::{SysconfVar, geteuid, sysconf};
+use nix::{
+    errno::Errno,
+    unistd::{SysconfVar, geteuid, sysconf},
+};
 
 use super::super::LoginSession;
 
@@ -36,36 +39,45 @@ impl System {
             return Ok(None);
         }
         let groups = fs::read_to_string(self.proc.join(process.to_string()).join("cgroup"))?;
-        let session = match logind_session(&groups).and_then(|id| self.logind_session(id)) {
-            Some(session) => Some(session),
-            None => self.terminal_session(&stat),
+        let counted = match logind_session(&groups) {
+            Some(id) => self.logind_session(id)?,
+            None => None,
         };
+        let session = counted.or_else(|| self.terminal_session(&stat));
         // What was read is this process's only if it is still there.
         let same = self.stat(process).is_ok_and(|now| now.since == stat.since);
         Ok(session.filter(|_| same))
     }
 
+    /// What cannot be read just now, for want of descriptors say, tells nothing: the next look will.
     fn is_over(&self, session: &LoginSession) -> bool {
         match session {
-            LoginSession::Counted { id, .. } => self.logind_session(id).is_none(),
-            LoginSession::Terminal { leader, since } => {
-                !self.stat(*leader).is_ok_and(|stat| stat.since == *since && !stat.has_ended)
+            LoginSession::Counted { id, .. } => {
+                self.logind_session(id).is_ok_and(|now| now.as_ref() != Some(session))
             }
+            LoginSession::Terminal { leader, since } => match self.stat(*leader) {
+                Ok(stat) => stat.since != *since || stat.has_ended,
+                Err(error) => is_gone(&error),
+            },
         }
     }
 
     /// A session of logind's as its state file tells it, if it is this user's and has not ended.
-    fn logind_session(&self, id: &str) -> Option<LoginSession> {
-        let text = fs::read_to_string(self.sessions.join(id)).ok()?;
+    fn logind_session(&self, id: &str) -> io::Result<Option<LoginSession>> {
+        let text = match fs::read_to_string(self.sessions.join(id)) {
+            Ok(text) => text,
+            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let value = |name: &str| {
             text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).map(str::trim)
         };
-        let is_ours = value("UID")?.parse() == Ok(self.user);
-        (is_ours && value("STATE") != Some("closing")).then(|| LoginSession::Counted {
+        let is_ours = value("UID").is_some_and(|user| user.parse() == Ok(self.user));
+        Ok((is_ours && value("STATE") != Some("closing")).then(|| LoginSession::Counted {
             id: id.to_owned(),
             leader: value("LEADER").and_then(|leader| leader.parse().ok()),
             since: 0,
-        })
+        }))
     }
 
     /// Those who share the process's controlling terminal, if it has one whose leader lives.
@@ -80,6 +92,11 @@ impl System {
         let text = fs::read_to_string(self.proc.join(process.to_string()).join("stat"))?;
         Stat::read(&text).ok_or_else(|| io::Error::other("the state of a process cannot be read"))
     }
+}
+
+/// Whether there is no such file, or no such process any more.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ESRCH as i32)
 }
 
 /// What `/proc/PID/stat` says of a process.
@@ -219,6 +236,30 @@ mod tests {
             fs::remove_dir_all(system.proc.join("5")).unwrap();
             assert!(system.is_over(&session));
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_for_a_moment_ends_nobodys_session_and_gives_nobody_another() {
+        let (_folder, system) = system(IN_SESSION);
+        system.logind("3", "UID=1000\nSTATE=active\nLEADER=42\n");
+        let counted = system.login_session(7, LATE).unwrap().unwrap();
+        let terminal = LoginSession::Terminal { leader: 5, since: 4000 };
+        // A folder is there and cannot be read, as a file cannot for which there is no descriptor.
+        for path in [system.sessions.join("3"), system.proc.join("5/stat")] {
+            fs::remove_file(&path).unwrap();
+            fs::create_dir(&path).unwrap();
+        }
+        assert!(!system.is_over(&counted) && !system.is_over(&terminal));
+        assert!(system.login_session(7, LATE).is_err(), "the terminal's is another one");
+    }
+
+    #[test]
+    fn an_id_of_logind_that_is_used_again_is_another_session() {
+        let (_folder, system) = system(IN_SESSION);
+        system.logind("3", "UID=1000\nSTATE=active\nLEADER=42\n");
+        let session = system.login_session(7, LATE).unwrap().unwrap();
+        system.logind("3", "UID=1000\nSTATE=active\nLEADER=43\n");
+        assert!(system.is_over(&session));
     }
 
     #[test]

@@ -73,10 +73,29 @@ fn deepen(listener: &Listener) -> io::Result<()> {
     Ok(())
 }
 
-/// The process that opened a connection.
+/// The process that opened a connection, if it is there still. It may have ended while the connection waited to be
+/// accepted, and left it to others: then its id may be another process's by now.
 #[cfg(not(target_os = "macos"))]
 fn peer_process(socket: &impl AsFd) -> io::Result<u32> {
-    let credentials = nix::sys::socket::getsockopt(socket, nix::sys::socket::sockopt::PeerCredentials)?;
+    use nix::{
+        errno::Errno,
+        poll::{PollFd, PollFlags, PollTimeout, poll},
+        sys::socket::{getsockopt, sockopt},
+    };
+
+    let credentials = getsockopt(socket, sockopt::PeerCredentials)?;
+    match getsockopt(socket, sockopt::PeerPidfd) {
+        Ok(process) => {
+            // It becomes readable when the process ends.
+            let mut asked = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut asked, PollTimeout::ZERO)? > 0 {
+                return Err(Errno::ESRCH.into());
+            }
+        }
+        // Linux before 6.5 has no such descriptors.
+        Err(Errno::ENOPROTOOPT) => {}
+        Err(error) => return Err(error.into()),
+    }
     u32::try_from(credentials.pid()).map_err(io::Error::other)
 }
 
@@ -85,4 +104,49 @@ fn peer_process(socket: &impl AsFd) -> io::Result<u32> {
 fn peer_process(socket: &impl AsFd) -> io::Result<u32> {
     let process = nix::sys::socket::getsockopt(socket, nix::sys::socket::sockopt::LocalPeerPid)?;
     u32::try_from(process).map_err(io::Error::other)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::{
+        os::unix::{
+            net::{UnixListener, UnixStream},
+            process::CommandExt,
+        },
+        path::PathBuf,
+        process::{Child, Command, Stdio},
+    };
+
+    use super::*;
+
+    /// A process that has connected, and ends when its input does.
+    #[expect(unsafe_code, reason = "another process must be the one that connects")]
+    fn connected(path: PathBuf) -> Child {
+        let mut command = Command::new("cat");
+        command.stdin(Stdio::piped());
+        // SAFETY: between fork and exec only socket(2), connect(2) and close(2) are called.
+        unsafe {
+            command.pre_exec(move || UnixStream::connect(&path).map(drop));
+        }
+        command.spawn().unwrap()
+    }
+
+    #[test]
+    fn a_process_that_has_ended_before_its_connection_was_accepted_is_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let mut child = connected(path);
+        let (stream, _) = listener.accept().unwrap();
+        assert_eq!(peer_process(&stream).unwrap(), child.id());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        match peer_process(&stream) {
+            Err(error) => assert_eq!(error.raw_os_error(), Some(nix::errno::Errno::ESRCH as i32)),
+            Ok(_) => assert!(
+                nix::sys::socket::getsockopt(&stream, nix::sys::socket::sockopt::PeerPidfd).is_err(),
+                "only a kernel without such descriptors cannot tell"
+            ),
+        }
+    }
 }

@@ -12,14 +12,14 @@ use serde_json::json;
 
 use self::{
     retire::{Retired, retire},
-    source::Source,
+    source::{Source, shown},
 };
 use super::Context;
 use crate::{
     cli::{Format, Import},
     failure::{Exit, Failure},
     output, package,
-    render::{clean, person},
+    render::{argument, clean, person},
 };
 
 pub(super) use offer::offer;
@@ -38,7 +38,7 @@ pub(super) fn run(context: &Context, options: &Import) -> Result<Exit, Failure> 
             }
             Err(failure) if several => {
                 exit = exit.max(failure.exit);
-                output::line_to_stderr(&failure.of(&source.path.display()).to_string());
+                output::line_to_stderr(&failure.of(&source.shown()).to_string());
             }
             Err(failure) => return Err(failure),
         }
@@ -141,7 +141,7 @@ fn put_away(
     cache: &SecretString,
     answer: &ImportResponse,
 ) -> Option<String> {
-    let file = source.path.display();
+    let file = source.shown();
     let warn = |text: String| output::line_to_stderr(&format!("warning: {text}"));
     let session = answer.session.as_ref().map_or("default", SessionKey::as_str);
     if options.keep {
@@ -159,7 +159,7 @@ fn put_away(
     } else {
         match retire(&source.path, cache, session) {
             Ok(Retired::To { path, note }) => {
-                let line = format!("{file} is now {}; {} says why", path.display(), note.display());
+                let line = format!("{file} is now {}; {} says why", shown(&path), shown(&note));
                 output::line_to_stderr(&line);
                 return Some(path.display().to_string());
             }
@@ -180,7 +180,7 @@ fn say(source: &Source, answer: &ImportResponse) -> Result<(), Failure> {
     for note in &answer.notes {
         output::line_to_stderr(&format!("note: {}", clean(note)));
     }
-    let file = source.path.display();
+    let file = source.shown();
     let key = answer.session.as_ref().map_or("default", SessionKey::as_str);
     let profile = answer.profile.as_deref().map(clean).unwrap_or_default();
     let text = match answer.outcome {
@@ -219,11 +219,12 @@ fn choose(source: &Source, choices: &[ImportChoice]) -> String {
         let shown = |value: &Option<String>| clean(value.as_deref().unwrap_or("-")).into_owned();
         let (user, client, host) =
             (shown(&choice.username), shown(&choice.client_id), shown(&choice.environment));
+        // What another tool's cache says is copied into a shell from here.
         let pick = clean(&choice.pick);
-        format!("  --pick '{pick}'  {user}, client {client}, at {host}\n")
+        format!("  --pick {}  {user}, client {client}, at {host}\n", argument(&pick))
     };
     let lines: Vec<String> = choices.iter().map(line).collect();
-    format!("{} holds several logins; name one with --pick:\n{}", source.path.display(), lines.concat())
+    format!("{} holds several logins; name one with --pick:\n{}", source.shown(), lines.concat())
 }
 
 /// What the daemon says of a failure, which always leaves the file alone.

@@ -39,7 +39,7 @@ pub(in crate::command) fn offer(
     if !fits.is_ok_and(|answer| answer.outcome == ImportOutcome::WouldImport) {
         return false;
     }
-    let file = source.path.display();
+    let file = source.shown();
     if context.json || !is_answered_by_a_person() {
         output::line_to_stderr(&format!(
             "note: {file} holds a login of fourinsight.api; `fourinsightctl import fourinsight-api` takes it over"

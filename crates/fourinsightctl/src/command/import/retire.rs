@@ -11,10 +11,7 @@ use fourinsight_client::SecretString;
 use fourinsight_ipc::platform;
 use secrecy::ExposeSecret;
 
-use super::source;
-
-/// What a renamed cache begins with; fourinsight.api reads only what begins with `token`.
-const PREFIX: &str = "taken-over.";
+use super::source::{self, TAKEN_OVER};
 
 /// How many caches of one name may lie beside each other.
 const MOST: u32 = 1000;
@@ -30,31 +27,85 @@ pub(super) enum Retired {
 
 /// Renames the file whose content was taken over, and leaves a note beside it.
 pub(super) fn retire(path: &Path, content: &SecretString, session: &str) -> io::Result<Retired> {
-    // Of a link the file is renamed that it leads to.
-    let path = fs::canonicalize(path)?;
-    let is_same = source::read(&path).is_ok_and(|now| now.expose_secret() == content.expose_secret());
-    if !is_same {
-        return Ok(Retired::Changed);
+    match Explained::new(path, content, session)? {
+        Some(explained) => explained.rename(content),
+        None => Ok(Retired::Changed),
     }
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::ErrorKind::InvalidInput.into());
-    };
-    let retired = free_name(folder, name).ok_or(io::ErrorKind::AlreadyExists)?;
-    let note = note_of(&retired);
-    platform::tighten_file(&platform::open_own_file(&path)?)?;
-    let mut file = platform::private_file(&note)?;
-    file.write_all(explain(&path, &retired, session).as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&path, &retired)?;
-    platform::sync_folder(folder)?;
-    Ok(Retired::To { path: retired, note })
+}
+
+/// A file that has its note already, and its old name still.
+struct Explained {
+    path: PathBuf,
+    retired: PathBuf,
+    note: PathBuf,
+}
+
+impl Explained {
+    /// Leaves the note; `None` where the file holds something else by now.
+    fn new(path: &Path, content: &SecretString, session: &str) -> io::Result<Option<Self>> {
+        // Of a link the file is renamed that it leads to.
+        let path = fs::canonicalize(path)?;
+        if !holds(&path, content) {
+            return Ok(None);
+        }
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let retired = free_name(folder, name).ok_or(io::ErrorKind::AlreadyExists)?;
+        let note = note_of(&retired);
+        platform::tighten_file(&platform::open_own_file(&path)?)?;
+        let explained = Self { path, retired, note };
+        explained.write_note(session).inspect_err(|_| explained.forget_note())?;
+        Ok(Some(explained))
+    }
+
+    fn write_note(&self, session: &str) -> io::Result<()> {
+        let mut file = platform::private_file(&self.note)?;
+        file.write_all(explain(&self.path, &self.retired, session).as_bytes())?;
+        file.sync_all()
+    }
+
+    /// Renames the file; gives it its old name back where somebody has written it in the last moment.
+    fn rename(self, content: &SecretString) -> io::Result<Retired> {
+        fs::rename(&self.path, &self.retired).inspect_err(|_| self.forget_note())?;
+        let outcome = if holds(&self.retired, content) {
+            Retired::To { path: self.retired.clone(), note: self.note.clone() }
+        } else {
+            self.give_back()?;
+            self.forget_note();
+            Retired::Changed
+        };
+        if let Some(folder) = self.path.parent() {
+            platform::sync_folder(folder)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Never over a file that has come into its place meanwhile, which is newer still.
+    fn give_back(&self) -> io::Result<()> {
+        match fs::hard_link(&self.retired, &self.path) {
+            Ok(()) => fs::remove_file(&self.retired),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // Not every file system has links.
+            Err(_) => fs::rename(&self.retired, &self.path),
+        }
+    }
+
+    fn forget_note(&self) {
+        // What it says is not so; should it stay, the file that it names is not there.
+        let _ = fs::remove_file(&self.note);
+    }
+}
+
+fn holds(path: &Path, content: &SecretString) -> bool {
+    source::read(path).is_ok_and(|now| now.expose_secret() == content.expose_secret())
 }
 
 /// A name that no file has, nor its note.
 fn free_name(folder: &Path, name: &OsStr) -> Option<PathBuf> {
     let taken = |path: &Path| path.symlink_metadata().is_ok() || note_of(path).symlink_metadata().is_ok();
     let named = |count: u32| {
-        let mut new = OsString::from(PREFIX);
+        let mut new = OsString::from(TAKEN_OVER);
         if count > 1 {
             new.push(format!("{count}."));
         }
@@ -130,5 +181,33 @@ mod tests {
         assert!(matches!(retire(&path, &content("older"), "default").unwrap(), Retired::Changed));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert_eq!(fs::read_to_string(&path).unwrap(), "newer");
+    }
+
+    #[test]
+    fn one_that_is_written_in_the_last_moment_gets_its_name_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let explained = || {
+            fs::write(&path, "older").unwrap();
+            Explained::new(&path, &content("older"), "default").unwrap().unwrap()
+        };
+        let ready = explained();
+        fs::write(&path, "newer").unwrap();
+        assert!(matches!(ready.rename(&content("older")).unwrap(), Retired::Changed));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "newer");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no note says otherwise");
+
+        let ready = explained();
+        fs::remove_file(&path).unwrap();
+        assert!(ready.rename(&content("older")).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "there was nothing to rename");
+
+        // A tool that writes a new file in place of the old one.
+        let ready = explained();
+        fs::rename(&path, &ready.retired).unwrap();
+        fs::write(&path, "newest").unwrap();
+        ready.give_back().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "newest");
+        assert_eq!(fs::read_to_string(&ready.retired).unwrap(), "older");
     }
 }

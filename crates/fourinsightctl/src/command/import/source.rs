@@ -11,10 +11,16 @@ use fourinsight_client::SecretString;
 use fourinsight_ipc::platform;
 use zeroize::Zeroizing;
 
-use crate::failure::{Exit, Failure};
+use crate::{
+    failure::{Exit, Failure},
+    render::clean,
+};
 
 /// The longest cache that is read.
 const LONGEST: u64 = 1024 * 1024;
+
+/// What the name of a cache begins with that has been taken over; fourinsight.api reads only what begins with `token`.
+pub(super) const TAKEN_OVER: &str = "taken-over.";
 
 /// How deep a session key with slashes in it may go.
 const DEEPEST: usize = 4;
@@ -26,6 +32,18 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     /// The session key that fourinsight.api knows it by, where it has one.
     pub(super) original_key: Option<String>,
+}
+
+impl Source {
+    /// The file's path for people.
+    pub(super) fn shown(&self) -> String {
+        shown(&self.path)
+    }
+}
+
+/// A path for people: whoever named the file may have put anything into its name.
+pub(super) fn shown(path: &Path) -> String {
+    clean(&path.to_string_lossy()).into_owned()
 }
 
 /// Where fourinsight.api keeps its files, whatever folder our own daemon uses.
@@ -51,7 +69,7 @@ pub(super) fn token_files(folder: &Path) -> Result<Vec<Source>, Failure> {
             io::ErrorKind::NotFound => no_files(folder),
             _ => Failure::new(
                 Exit::Failure,
-                format!("{} cannot be read: {error}", folder.display()),
+                format!("{} cannot be read: {error}", shown(folder)),
                 "name the folder of fourinsight.api's token files with --folder",
             ),
         });
@@ -65,7 +83,7 @@ pub(super) fn read(path: &Path) -> Result<SecretString, Failure> {
     let failed = |what: &str| {
         Failure::new(
             Exit::Failure,
-            format!("{} cannot be taken over: {what}", path.display()),
+            format!("{} cannot be taken over: {what}", shown(path)),
             "it is untouched; name a token cache of your own",
         )
     };
@@ -92,10 +110,14 @@ fn walk(folder: &Path, key: Option<&str>, found: &mut Vec<Source>) -> io::Result
         let name = entry.file_name();
         let Some(key) = key_of(&name, key) else { continue };
         let path = entry.path();
-        // A link of one's own to a file elsewhere is one of the tool's files too.
+        // A link of one's own to a file elsewhere is one of the tool's files too. One to a folder is none: everything
+        // in there would be taken for a token file, and it may lead back here.
         let is_folder = path.is_dir();
+        let is_own_folder = is_folder && !entry.file_type()?.is_symlink();
         match key {
-            Some(key) if is_folder && key.matches('/').count() < DEEPEST => walk(&path, Some(&key), found)?,
+            Some(key) if is_own_folder && key.matches('/').count() < DEEPEST => {
+                walk(&path, Some(&key), found)?;
+            }
             _ if is_folder => {}
             original_key => found.push(Source { path, original_key }),
         }
@@ -108,6 +130,8 @@ fn walk(folder: &Path, key: Option<&str>, found: &mut Vec<Source>) -> io::Result
 fn key_of(name: &OsStr, above: Option<&str>) -> Option<Option<String>> {
     let name = name.to_str()?;
     match above {
+        // What was taken over stays in the folder of its key.
+        Some(_) if name.starts_with(TAKEN_OVER) => None,
         Some(above) => Some(Some(format!("{above}/{name}"))),
         None if name == "token" => Some(None),
         None => name.strip_prefix("token.").map(|key| Some(key.to_owned())),
@@ -117,7 +141,7 @@ fn key_of(name: &OsStr, above: Option<&str>) -> Option<Option<String>> {
 fn no_files(folder: &Path) -> Failure {
     Failure::new(
         Exit::Failure,
-        format!("there is no token file of fourinsight.api in {}", folder.display()),
+        format!("there is no token file of fourinsight.api in {}", shown(folder)),
         "name its folder with --folder, or sign in with `fourinsightctl login`",
     )
 }
@@ -147,11 +171,39 @@ mod tests {
             write(name);
         }
         fs::create_dir_all(folder.path().join("token.ops")).unwrap();
-        write("token.ops/eu");
+        for name in ["token.ops/eu", "token.ops/taken-over.us", "token.ops/taken-over.us.README.txt"] {
+            write(name);
+        }
         let keys: Vec<_> =
             token_files(folder.path()).unwrap().into_iter().map(|source| source.original_key).collect();
         let named = |key: &str| Some(key.to_owned());
         assert_eq!(keys, [None, named("a b"), named("default"), named("ops/eu"), named("work")]);
+    }
+
+    #[test]
+    #[cfg_attr(windows, ignore = "it makes a link by a program of unix")]
+    fn a_link_to_a_folder_is_not_followed_and_one_to_a_file_is() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(folder.path().join("token"), "{}").unwrap();
+        fs::write(elsewhere.path().join("id_rsa"), "{}").unwrap();
+        let link = |target: &Path, name: &str| {
+            let mut made = std::process::Command::new("ln");
+            assert!(made.arg("-s").arg(target).arg(folder.path().join(name)).status().unwrap().success());
+        };
+        link(folder.path(), "token.again");
+        link(elsewhere.path(), "token.elsewhere");
+        link(&folder.path().join("token"), "token.file");
+        let keys: Vec<_> =
+            token_files(folder.path()).unwrap().into_iter().map(|source| source.original_key).collect();
+        assert_eq!(keys, [None, Some("file".to_owned())]);
+    }
+
+    #[test]
+    fn no_name_of_a_file_reaches_the_terminal_as_it_is() {
+        let path = Path::new("/nowhere/token.\u{1b}]0;x\u{7}\nerror: y");
+        for text in [read(path).unwrap_err().to_string(), shown(path)] {
+            assert!(text.contains("token.") && !text.contains(char::is_control), "{text:?}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(super) fn run(context: &Context, options: &Login) -> Result<Exit, Failure> {
     if chosen.package {
         request.package = package::folder().and_then(|folder| folder.into_os_string().into_string().ok());
     }
-    if !options.person.force
+    if another_tools_would_do(options)
         && let Some(profile) = &request.profile
         && import::offer(context, &options.key, profile, request.package.as_deref())
     {
@@ -68,6 +68,14 @@ fn request(options: &Login) -> Result<LoginRequest, Failure> {
         until_logout: options.lasting.until_logout,
         ..LoginRequest::default()
     })
+}
+
+/// Whether a login that another tool has is what is asked for: it is stored, and has the scopes that it has.
+fn another_tools_would_do(options: &Login) -> bool {
+    let wants_its_own =
+        !options.scopes.is_empty() || !options.resources.is_empty() || options.client_id.is_some();
+    let is_in_memory = options.lasting.ephemeral || options.lasting.until_logout;
+    !(options.person.force || is_in_memory || wants_its_own)
 }
 
 /// Whether somebody is signed in, but the server or an API wants more of them: that is what this login is for.

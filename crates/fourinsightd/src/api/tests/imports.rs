@@ -1,7 +1,7 @@
 //! `POST /v1/imports`: a login of another tool, proven by one refresh, durable before it is answered, or left alone.
 
 use serde_json::{Value, json};
-use testkit::practice::{Answer, ClientAuthentication, Gate};
+use testkit::practice::{Answer, Gate};
 
 use super::{Caller, Reply};
 use crate::{
@@ -31,6 +31,17 @@ async fn import(caller: &Caller, content: &str, more: Value) -> Reply {
         assert!(!reply.text.contains(secret), "{}", reply.text);
     }
     reply
+}
+
+/// Adds a profile of the practice server's client to the configuration.
+fn add_profile(caller: &Caller, name: &str, line: &str) {
+    let path = &caller.api.config_path;
+    let before = std::fs::read_to_string(path).unwrap();
+    let profile = format!(
+        "[profiles.{name}]\nflow = \"paste\"\nauthorization_endpoint = \"https://practice.test/authorize\"\n\
+         client_id = \"practice-client\"\n{line}\n"
+    );
+    std::fs::write(path, format!("{before}\n{profile}")).unwrap();
 }
 
 async fn state(caller: &Caller, session: &str) -> Value {
@@ -87,6 +98,16 @@ async fn a_dry_run_sends_and_changes_nothing() {
     assert_eq!((&reply.body["durable"], &reply.body["profile"]), (&json!(false), &json!("work")));
     assert_eq!(caller.world.practice.ledger().back_channel().count(), before);
     assert_eq!(state(&caller, "work%202").await, "signed_out");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_key_longer_than_any_is_refused_before_anything_is_sent() {
+    let caller = Caller::of(World::new().await);
+    let content = dictionary(&elsewhere(&caller.world).await);
+    let key = |length: usize| json!({ "original_key": "k/".repeat(length / 2), "dry_run": true });
+    assert_eq!(import(&caller, &content, key(4096)).await.status, 200);
+    let error = import(&caller, &content, key(4098)).await.is_error(400, "invalid_request");
+    assert!(error.error_description.contains("too long"), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,9 +190,36 @@ async fn the_session_key_of_fourinsight_api_is_mapped_and_its_endpoint_compared(
         let error = import(&caller, &elsewhere, more(profile)).await.is_error(400, "invalid_request");
         assert!(error.error_description.contains("Nothing was sent"), "{error:?}");
     }
-    assert_eq!(caller.world.refreshes(), 0);
-    let reply = import(&caller, &file("https://practice.test/token"), more(json!("work"))).await;
+    let right = file("https://practice.test/token");
+    let dry = json!({ "format": "fourinsight-api", "dry_run": true });
+    import(&caller, &right, dry).await.is_error(400, "invalid_request");
+    assert_eq!(
+        caller.world.refreshes(),
+        0,
+        "a profile that only has the server in common is for other logins"
+    );
+    add_profile(&caller, "paste", "allowed_token_endpoints = [\"https://practice.test/token\"]");
+    let reply = import(&caller, &right, more(json!("paste"))).await;
     assert_eq!(reply.body["session"], "ops-eu-69c3e1ea148", "{}", reply.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_secret_that_is_nowhere_is_said_with_the_places_where_it_can_be_put() {
+    let caller = Caller::of(World::new().await);
+    let config = "[profiles.p]\npreset = \"4insight\"\nclient_secret = { first_of = [\n\
+                  { env = \"FOURINSIGHT_TEST_UNSET_VARIABLE\" } ] }\n\
+                  allowed_token_endpoints = [\"https://practice.test/token\"]\n";
+    std::fs::write(&caller.api.config_path, config).unwrap();
+    let file = json!({ "token_url": "https://practice.test/token", "refresh_token": "c4nary" }).to_string();
+    let more = json!({ "format": "fourinsight-api", "profile": null });
+    let error = import(&caller, &file, more).await.is_error(400, "invalid_request");
+    let hint = error.hint.unwrap();
+    for place in
+        ["untouched", "client_secret = { file", "FOURINSIGHT_CLIENT_SECRET", "fourinsight.api installed"]
+    {
+        assert!(hint.contains(place), "{hint}");
+    }
+    assert_eq!(caller.world.refreshes(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -315,63 +363,4 @@ async fn a_credential_mapping_becomes_a_profile_and_a_literal_secret_is_never_wr
         assert!(error.error_description.contains(says), "{error:?}");
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
-}
-
-/// A file of `fourinsight.api`, whose token endpoint is one of Entra's.
-fn token_file(refresh_token: &RefreshToken) -> String {
-    json!({ "token_url": "https://login.microsoftonline.com/4subseaid.onmicrosoft.com/oauth2/v2.0/token",
-        "access_token": "stale", "token_type": "Bearer", "expires_in": 3600,
-        "refresh_token": refresh_token.expose() })
-    .to_string()
-}
-
-#[tokio::test(start_paused = true)]
-async fn where_nobody_has_said_where_4insight_is_the_preset_does() {
-    let caller = Caller::of(World::new().await);
-    let content = token_file(&elsewhere(&caller.world).await);
-    let dry = json!({ "format": "fourinsight-api", "profile": null, "dry_run": true });
-    let file = || std::fs::read_to_string(caller.api.config.path()).unwrap();
-    let before = file();
-    let reply = import(&caller, &content, dry.clone()).await;
-    assert_eq!(reply.body["profile"], "4insight", "{}", reply.text);
-    let notes = reply.body["notes"].to_string();
-    assert!(
-        notes.contains("tenant 4subseaid.onmicrosoft.com") && notes.contains("gets the profile 4insight")
-    );
-    assert_eq!((file(), caller.world.refreshes()), (before.clone(), 0));
-
-    // Another server than the preset's is refused, whatever the file says.
-    let elsewhere = content.replace("login.microsoftonline.com", "login.evil.example");
-    let reply = import(&caller, &elsewhere, dry).await;
-    assert!(reply.is_error(400, "invalid_request").error_description.contains("login.evil.example"));
-    assert_eq!((file(), caller.world.refreshes()), (before, 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_profile_of_the_preset_is_written_once_the_login_is_taken_over() {
-    let secret = "pract~ice+secret~with_34_characters";
-    let world = World::with(|settings| {
-        settings.package.tenant = Some("4subseaid.onmicrosoft.com".to_owned());
-        let client = settings.clients.first_mut().unwrap();
-        client.secret = Some(secret.to_owned());
-        client.accepts.push(ClientAuthentication::SecretOnly);
-    });
-    let caller = Caller::of(world.await);
-    let package = tempfile::tempdir().unwrap();
-    let constants = json!({ "USER_CLIENT_SECRET": secret }).to_string();
-    std::fs::write(package.path().join("_constants.json"), constants).unwrap();
-    let content = token_file(&elsewhere(&caller.world).await);
-    let more = json!({ "format": "fourinsight-api", "profile": null, "package": package.path() });
-    let reply = import(&caller, &content, more).await;
-    assert_eq!(
-        (&reply.body["outcome"], &reply.body["durable"]),
-        (&json!("imported"), &json!(true)),
-        "{}",
-        reply.text
-    );
-    let file = std::fs::read_to_string(caller.api.config.path()).unwrap();
-    assert!(file.ends_with("[profiles.4insight]\npreset = \"4insight\"\n"), "{file}");
-    assert!(!file.contains(secret));
-    let status = caller.get("/v1/sessions/default").await;
-    assert_eq!((&status.body["profile"], &status.body["state"]), (&json!("4insight"), &json!("signed_in")));
 }

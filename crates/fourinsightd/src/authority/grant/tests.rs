@@ -14,7 +14,7 @@ use crate::{
     profile::{ClientAuth, PerRequest, SecretSource},
 };
 
-const OWN: Purpose<'_> = Purpose::Own { granted: &[], resource: None };
+const OWN: Purpose<'_> = Purpose::Own { granted: &[], resource: None, asks_who: false };
 const OTHER: Purpose<'_> = Purpose::Other { resource: None };
 
 fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, String)> {
@@ -67,6 +67,23 @@ async fn a_refresh_of_the_own_key_asks_for_nothing_in_particular() {
         .unwrap();
     let form = pairs([("grant_type", "refresh_token"), ("refresh_token", "R"), ("client_id", "abc")]);
     assert_eq!(fake.seen()[0].form, form);
+}
+
+#[tokio::test]
+async fn the_profiles_word_on_the_own_refresh_replaces_what_it_speaks_of_and_nothing_else() {
+    let own = Purpose::Own { granted: &["a"], resource: Some("https://one/"), asks_who: false };
+    for (name, expected) in [
+        ("scope", [("resource", "https://one/"), ("client_id", "abc"), ("scope", "mine")]),
+        ("resource", [("scope", "a"), ("client_id", "abc"), ("resource", "mine")]),
+    ] {
+        let fake = Fake::default().answer(200, "{}");
+        let mut registration = registration();
+        registration.refresh_params = Parameters::from([(name.to_owned(), "mine".to_owned())]);
+        let key = TokenKey::new(["a"], ["https://one/"]);
+        refresh(&fake, &registration, &RefreshToken::new("R"), &key, own, None, 0).await.unwrap();
+        let form = &fake.seen()[0].form;
+        assert_eq!(form[2..], pairs(expected), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,28 @@ fn client_credentials_at_entra_become_three_lines_of_the_preset() {
 }
 
 #[test]
+fn an_authority_is_found_where_msal_looks_for_it() {
+    for (authority, issuer) in [
+        (
+            "https://login.microsoftonline.us/contoso.example",
+            "https://login.microsoftonline.us/contoso.example/v2.0",
+        ),
+        ("https://id.example/tenant/", "https://id.example/tenant/v2.0"),
+        ("https://id.example/tenant/v2.0", "https://id.example/tenant/v2.0"),
+        ("https://fs.example/adfs", "https://fs.example/adfs"),
+        ("https://id.example", "https://id.example"),
+    ] {
+        for kind in ["interactive", "device_code"] {
+            let text = format!("{kind}:\n  authority_url: {authority}\n  client_id: abc\n  scopes: [a]\n");
+            assert!(table(&text).contains(&format!("issuer = \"{issuer}\"\n")), "{text}");
+        }
+    }
+    let found =
+        "device_code:\n  oauth_discovery_url: https://id.example/oauth\n  client_id: abc\n  scopes: [a]\n";
+    assert!(table(found).contains("issuer = \"https://id.example/oauth\"\n"));
+}
+
+#[test]
 fn client_credentials_elsewhere_keep_their_endpoint_and_what_is_sent_beside() {
     let written = table(
         r#"{"client_credentials": {"token_url": "https://id.example/token", "client_id": "abc",
@@ -31,6 +53,16 @@ fn client_credentials_elsewhere_keep_their_endpoint_and_what_is_sent_beside() {
          scopes = [\"a\", \"b\"]\nclient_id = \"abc\"\nclient_secret = { env = \"SECRET\" }\n\
          code_params = { audience = \"https://api.example\" }\n"
     );
+}
+
+#[test]
+fn it_is_said_which_variable_goes_to_which_server() {
+    let mapping = read(
+        r#"{"client_credentials": {"token_url": "https://login.microsoftonline.com@collector.example/oauth2/v2.0/token",
+            "client_id": "abc", "client_secret": "${AWS_SECRET_ACCESS_KEY}", "scopes": []}}"#,
+    );
+    let notes = mapping.unwrap().notes.concat();
+    assert!(notes.contains("AWS_SECRET_ACCESS_KEY") && notes.ends_with("to collector.example"), "{notes}");
 }
 
 #[test]

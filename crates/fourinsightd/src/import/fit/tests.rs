@@ -83,11 +83,16 @@ fn a_token_endpoint_has_to_be_allowed_or_the_profiles_own() {
         let error = found(Some("fourinsight"), &at(url), API).unwrap_err();
         assert!(error.contains("no profile allows"), "{error}");
     }
-    let url = "https://other.example/token";
+    let url = "https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token";
     assert_eq!(
-        found(Some("entra"), &at(url), API),
+        found(Some("entra"), &at(url), ImportFormat::Oauthlib),
         Ok(("entra".to_owned(), Endpoint::Same(url.to_owned()))),
         "its server is asked first"
+    );
+    let error = found(Some("entra"), &at(url), API).unwrap_err();
+    assert!(
+        error.contains("no profile allows"),
+        "a server in common makes it no login of the profile's: {error}"
     );
 }
 

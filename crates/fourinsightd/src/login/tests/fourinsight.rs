@@ -102,7 +102,7 @@ async fn are_those_of_fourinsight_api(profile: &str) {
         &login.registration,
         &refresh_token,
         &own,
-        grant::Purpose::Own { granted: &[], resource: None },
+        grant::Purpose::Own { granted: &[], resource: None, asks_who: false },
         None,
         0,
     )

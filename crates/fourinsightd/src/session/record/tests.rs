@@ -119,8 +119,9 @@ async fn granted_scopes_are_the_servers_and_those_that_steer_the_login() {
 async fn at_entra_no_login_has_bounds_and_no_refresh_token_is_spent() {
     let (clock, _) = Virtual::clock();
     let (_, mut login) = read(&old(), &clock);
-    login.registration.dialect.resource_style = ResourceStyle::Entra;
-    login.registration.rotation = Rotation::Strict;
+    let registration = Arc::make_mut(&mut login.registration);
+    registration.dialect.resource_style = ResourceStyle::Entra;
+    registration.rotation = Rotation::Strict;
     assert_eq!(login.terms(), Terms { rotation: Rotation::NeverRevoke, ..Terms::default() });
 }
 

@@ -42,15 +42,15 @@ impl State {
                         let effects = if session.needs_disk() { self.write() } else { vec![Effect::Publish] };
                         (effects, Ended::Granted)
                     }
-                    Outcome::Retry(retry) if is_not_understood(&retry, &begun) => {
+                    Outcome::Retry(retry) if is_not_understood(&retry, &begun, key == session.own) => {
+                        let doubted = session.doubt_retry(&key, &retry, arrival.now);
                         session.go_on_without(&key, &begun, arrival.now);
-                        (vec![Effect::Publish], Ended::NotTaken(retry.failure))
+                        let effects = if doubted { session.persist_doubt() } else { vec![Effect::Publish] };
+                        (effects, Ended::NotTaken(retry.failure))
                     }
                     Outcome::Retry(retry) => {
                         let failure = retry.failure.clone();
-                        let doubted = key != session.own
-                            && retry.ambiguous
-                            && session.doubt_after(Verdict::InteractionRequired, &failure, arrival.now);
+                        let doubted = session.doubt_retry(&key, &retry, arrival.now);
                         session.pause(&key, retry, arrival);
                         let effects = if doubted { session.persist_doubt() } else { vec![Effect::Publish] };
                         (effects, Ended::Unavailable(failure))
@@ -159,12 +159,20 @@ impl SignedIn {
             self.entry(key.clone(), now).give_up_demand(now);
         }
     }
+
+    /// An answer for a key decided nothing. Returns whether it put the refresh token in doubt.
+    fn doubt_retry(&mut self, key: &TokenKey, retry: &Retry, now: Timestamp) -> bool {
+        *key != self.own
+            && retry.ambiguous
+            && self.doubt_after(Verdict::InteractionRequired, &retry.failure, now)
+    }
 }
 
-/// Whether the server found nothing wrong but the request, and it had claims in it.
-fn is_not_understood(retry: &Retry, begun: &Begun) -> bool {
+/// Whether the server found nothing wrong but the request, and it had claims in it. For another key than the own one
+/// that may have cost the refresh token all the same.
+fn is_not_understood(retry: &Retry, begun: &Begun, own: bool) -> bool {
     let claims = begun.demand.as_ref().and_then(|demand| demand.claims.as_ref());
-    claims.is_some() && !retry.ambiguous && retry.failure.error == "invalid_request"
+    claims.is_some() && !(own && retry.ambiguous) && retry.failure.error == "invalid_request"
 }
 
 fn refused_now(refusal: Refusal, now: Timestamp) -> Refused {

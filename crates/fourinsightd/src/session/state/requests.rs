@@ -83,6 +83,10 @@ impl State {
         }
         let entry = session.entry(key.clone(), now);
         entry.used_at = now;
+        // It was looked at before the last token came: that one is what they get, not another one each.
+        if demand.claims.is_none() && entry.token.is_some() && entry.declares_cae() {
+            return vec![settled(key, demand, Ended::Granted)];
+        }
         let ended = match entry.demand(demand.clone(), now) {
             Brought::Waiting => return vec![],
             Brought::Refused(refusal) => Ended::Refused(refusal),

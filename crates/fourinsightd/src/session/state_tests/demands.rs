@@ -157,6 +157,32 @@ fn claims_that_the_server_does_not_understand_pause_nobody() {
 }
 
 #[test]
+fn claims_that_are_not_understood_for_another_key_leave_it_usable_and_the_refresh_token_in_doubt() {
+    let not_understood = || {
+        let failure = failure("invalid_request");
+        Outcome::Retry(Retry { after: None, ambiguous: true, failure })
+    };
+    let mut machine = Machine::signed_in();
+    let attempt = redeemed(&machine.request(&other(), None)).unwrap();
+    machine.answer(attempt, granted("B1", None));
+    let (effects, _) = machine.reject(attempt, challenge("insufficient_claims", Some(claims("b"))));
+    let (attempt, asked) = asks_for(&effects).unwrap();
+    assert_eq!(asked, Some(demand("b")));
+    let effects = machine.answer(attempt, not_understood());
+    assert!(machine.session().doubt.is_some());
+    let (attempt, asked) = asks_for(&effects).expect("without them, at once");
+    assert_eq!(asked, None);
+    machine.answer(attempt, granted("B2", None));
+    assert!(machine.session().entries[&other()].token.is_some() && machine.session().doubt.is_none());
+
+    // Of the own key an error that decides nothing is just that.
+    let (attempt, _) = asks_for(&machine.demand(&own(), &demand("a"))).unwrap();
+    let effects = machine.answer(attempt, not_understood());
+    assert!(matches!(ends(&effects)[..], [(_, Ended::Unavailable(_))]));
+    assert!(machine.session().backoff.is_some());
+}
+
+#[test]
 fn without_a_refresh_token_claims_need_the_person() {
     let policy = Policy { keep_alive: true, refresh_idle: None, in_memory: false };
     let mut machine = Machine::signed_in_with(tokens("A1", None, 1000), policy);
@@ -286,6 +312,8 @@ fn capabilities_are_declared_from_the_first_wish_on() {
     assert_eq!(asked, Some(cae.clone()));
     machine.answer(attempt, granted("A2", None));
     assert!(machine.session().entries[&own()].declares_cae());
+    let late = machine.demand(&own(), &cae);
+    assert_eq!((asks_for(&late), &ends(&late)[..]), (None, &[(&cae, &Ended::Granted)][..]), "it has come");
     let (attempt, asked) = asks_for(&machine.at(750)).expect("due");
     assert_eq!(asked, Some(cae));
     machine.answer(attempt, granted("A3", None));

@@ -32,6 +32,8 @@ pub(crate) struct Adoption {
     pub(crate) original_key: Option<String>,
     /// Names the refresh token without revealing it, so that the same cache is known again.
     pub(crate) fingerprint: String,
+    /// Whether the other tool was told who signed in.
+    pub(crate) names_person: bool,
 }
 
 /// Why a login was not taken over. The session is as it was before.
@@ -68,7 +70,7 @@ impl Task {
         }
         let login = Login {
             profile: adoption.profile,
-            registration: adoption.registration,
+            registration: self.environment.registrations.share(Arc::new(adoption.registration)),
             scopes: adoption.scopes,
             resources: adoption.resources,
             refresh_idle: adoption.refresh_idle,
@@ -78,6 +80,7 @@ impl Task {
             person: None,
             step_up: None,
             imported: Some(adoption.fingerprint),
+            names_person: adoption.names_person,
             lifetime: Lifetime::default(),
         };
         let new = NewRefreshToken {
@@ -122,7 +125,7 @@ impl Task {
             && let Some(login) = self.login.as_mut().filter(|login| login.is_unproven())
         {
             let login = Arc::make_mut(login);
-            issuer::pin(&mut login.registration, person);
+            issuer::pin(Arc::make_mut(&mut login.registration), person);
             login.person = Some(StoredPerson::from(person));
         }
         self.adopting.as_ref()?;

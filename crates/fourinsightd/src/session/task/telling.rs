@@ -16,7 +16,7 @@ impl Task {
         let (session, login) = (self.key.clone(), self.login.clone());
         let environment = Arc::clone(&self.environment);
         self.work = Some(Box::pin(async move {
-            let registration = login.as_ref().map(|login| &login.registration);
+            let registration = login.as_ref().map(|login| &*login.registration);
             Finished::Revoked(
                 revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
                     .await,
@@ -30,7 +30,7 @@ impl Task {
         let (session, environment) = (self.key.clone(), Arc::clone(&self.environment));
         tokio::spawn(async move {
             let tokens = Tokens::of_answer(tokens, environment.clock.now());
-            let registration = Some(&login.registration);
+            let registration = Some(&*login.registration);
             revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
                 .await;
         });

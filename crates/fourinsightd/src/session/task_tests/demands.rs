@@ -209,6 +209,19 @@ async fn cae_is_asked_for_once_and_kept_by_renewals() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_can_answer_a_challenge_waits_like_anybody_for_an_api_that_refuses_everything() {
+    let world = at_entra(&[]).await;
+    let began = world.clock.now();
+    let patient = TokenRequest { wait: seconds(60), enable_cae: true, ..usual() };
+    for _ in 0..10 {
+        let token = world.ask(&patient).await.unwrap();
+        world.session().reject(token.token.id, None).await;
+    }
+    world.ask(&patient).await.unwrap();
+    assert!(world.clock.now().since(began) >= seconds(9 * 30), "{} refreshes", world.refreshes());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_profile_says_of_the_client_is_sent_with_every_refresh() {
     let world = at_entra(&["cp1"]).await;
     let own = world.token().await.unwrap();
