@@ -168,7 +168,7 @@ async fn from_fourinsight_api() {
     let environment = python.ancestors().nth(2).unwrap();
     let mut settings = Settings::fourinsight();
     settings.clients[0].secret = Some(fourinsight_constant("USER_CLIENT_SECRET").unwrap());
-    settings.clients[1].id = "abc".to_owned();
+    "abc".clone_into(&mut settings.clients[1].id);
     let reader = Reader::new(settings).await.unwrap();
     let reader = reader.with_variable("VIRTUAL_ENV", environment.to_str().unwrap());
     // Each preset's server is the real one, and a profile's own words go before it.
@@ -266,7 +266,8 @@ async fn from_cognites_samples_and_sdk() {
     let path = reader.home.path().join("cache.bin");
     fs::write(&path, cached_by_msal(&reader).await.unwrap().to_string()).unwrap();
     reader.types(&cache).await.unwrap();
-    reader.has("default").await.unwrap();
+    let token = reader.has("default").await.unwrap();
+    assert_eq!(reader.practice.access_token(&token).unwrap().audience, [FUSION]);
     assert!(!path.exists());
 }
 
@@ -301,7 +302,7 @@ fn standard() -> Settings {
 fn cognite() -> Settings {
     let mut settings = Settings::entra();
     let Dialect::Entra(entra) = &mut settings.dialect else { unreachable!("Entra's settings are Entra's") };
-    entra.tenant.domain = "contoso.com".to_owned();
+    "contoso.com".clone_into(&mut entra.tenant.domain);
     let scopes = ["IDENTITY", "user_impersonation"].map(str::to_owned).to_vec();
     entra.resources.push(Resource { identifier: FUSION.to_owned(), scopes });
     Settings { clients: vec![standard().clients.remove(0), Client::confidential()], ..settings }
