@@ -1,8 +1,8 @@
 //! `profile`: what sessions sign in with, as the daemon has read it; and new profiles, which the daemon writes.
 
 mod draft;
+mod file;
 mod init;
-mod place;
 mod question;
 
 use anstyle::AnsiColor;
