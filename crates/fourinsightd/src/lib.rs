@@ -239,6 +239,7 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),
+            lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
         };
