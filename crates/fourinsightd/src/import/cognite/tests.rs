@@ -69,11 +69,9 @@ fn it_is_said_which_variable_goes_to_which_server() {
 #[test]
 fn a_secret_in_the_mapping_itself_is_read_there_and_not_copied() {
     let mapping = "client_credentials:\n  token_url: https://id.example/token\n  client_id: abc\n  client_secret: c4nary\n  scopes: a\n";
-    let nested = |names: &[&str]| {
-        names.iter().rev().fold(mapping.to_owned(), |inner, name| {
-            format!("{name}:\n{}", inner.lines().map(|line| format!("  {line}\n")).collect::<String>())
-        })
-    };
+    let inside =
+        |inner: String, name: &&str| format!("{name}:\n  {}\n", inner.trim_end().replace('\n', "\n  "));
+    let nested = |names: &[&str]| names.iter().rev().fold(mapping.to_owned(), inside);
     for (names, within) in [
         (&[][..], ""),
         (&["credentials"], "credentials."),
