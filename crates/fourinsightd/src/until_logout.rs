@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use fourinsight_ipc::platform::LoginSession;
+use fourinsight_ipc::{message::Lifetime, platform::LoginSession};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
@@ -62,7 +62,8 @@ impl UntilLogout {
         let (environment, logins) = shared;
         let (stop, stopping) = watch::channel(false);
         let daemon_stops = environment.stopping.clone();
-        let environment = Environment { history: History::default(), stopping, ..environment.clone() };
+        let (history, lifetime) = (History::default(), Lifetime::UntilLogout);
+        let environment = Environment { history, lifetime, stopping, ..environment.clone() };
         let (broker, _) = Broker::start(environment, Vec::new(), &Declared::new());
         let broker = Arc::new(broker);
         let logins = logins.beside(Arc::clone(&broker) as Arc<dyn SignIn>);

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use axum::{
-    body::to_bytes,
+    body::HttpBody as _,
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::request::Parts,
 };
 use fourinsight_ipc::{ErrorBody, ErrorCode, MAX_WAIT_SECONDS, SessionKey};
-use http_body_util::LengthLimitError;
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::ApiError;
 use crate::authority::claims::Claims;
@@ -77,15 +78,8 @@ impl<T: DeserializeOwned, S: Sync, const LIMIT: usize> FromRequest<S> for SizedB
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let too_slow = |_| ApiError::invalid("the request's body did not arrive within ten seconds");
-        let read = tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), LIMIT));
-        let bytes = read.await.map_err(too_slow)?.map_err(|error| {
-            if error.into_inner().is::<LengthLimitError>() {
-                let description = format!("the request's body is longer than {} KiB", LIMIT / 1024);
-                ApiError(ErrorBody::new(ErrorCode::PayloadTooLarge, description))
-            } else {
-                ApiError::invalid("the request's body did not arrive whole")
-            }
-        })?;
+        let read = tokio::time::timeout(BODY_TIME, whole(request.into_body(), LIMIT));
+        let bytes = read.await.map_err(too_slow)??;
         let unreadable = |error: serde_json::Error| {
             let (line, column) = (error.line(), error.column());
             ApiError::invalid(format!(
@@ -94,6 +88,39 @@ impl<T: DeserializeOwned, S: Sync, const LIMIT: usize> FromRequest<S> for SizedB
         };
         serde_json::from_slice(&bytes).map(Self).map_err(unreadable)
     }
+}
+
+/// All of a body, in one buffer that is wiped afterwards: it may hold a password, or another tool's refresh token.
+async fn whole(mut body: axum::body::Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    let too_long = || {
+        let description = format!("the request's body is longer than {} KiB", limit / 1024);
+        ApiError(ErrorBody::new(ErrorCode::PayloadTooLarge, description))
+    };
+    let broken = |_| ApiError::invalid("the request's body did not arrive whole");
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
+        return Err(too_long());
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(announced));
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        let length = bytes.len() + data.len();
+        if length > limit {
+            return Err(too_long());
+        }
+        if length > bytes.capacity() {
+            // A vector that grew by itself would leave what it held behind.
+            let mut larger = Zeroizing::new(Vec::with_capacity(length.max(2 * bytes.capacity())));
+            larger.extend_from_slice(&bytes);
+            bytes = larger;
+        }
+        bytes.extend_from_slice(&data);
+        // As long as the connection reads into the same memory, it is not ours to wipe.
+        if let Ok(mut data) = data.try_into_mut() {
+            data.zeroize();
+        }
+    }
+    Ok(bytes)
 }
 
 /// The query of a request. Unknown parameters are an error, so that a misspelt one does not pass in silence.
@@ -160,9 +187,53 @@ fn seconds(value: &str, name: &str, most: u64) -> Result<Duration, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use bytes::Bytes;
+    use hyper::body::Frame;
+
     use super::*;
 
     const ALL: [&str; 6] = ["min_validity", "wait", "scope", "resource", "claims", "enable_cae"];
+
+    /// What is sent in chunks, the last one first.
+    struct Parts(Vec<&'static str>);
+
+    impl axum::body::HttpBody for Parts {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.0.pop().map(|part| Ok(Frame::data(Bytes::from_static(part.as_bytes())))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_in_parts_is_read_whole_up_to_its_limit() {
+        let read = async |parts: &[&'static str]| {
+            whole(axum::body::Body::new(Parts(parts.iter().rev().copied().collect())), 1024).await
+        };
+        const HALF: &str = include_str!("extract.rs").split_at(512).0;
+        for (parts, expected) in [
+            (&[][..], String::new()),
+            (&["a", "", "bc", HALF], format!("abc{HALF}")),
+            (&[HALF, HALF], HALF.repeat(2)),
+        ] {
+            let bytes = read(parts).await.unwrap_or_else(|_| unreachable!("it is within the limit"));
+            assert_eq!(*bytes, expected.into_bytes());
+        }
+        let Err(ApiError(error)) = read(&[HALF, HALF, "a"]).await else { panic!("it is too long") };
+        assert_eq!(error.error, ErrorCode::PayloadTooLarge);
+        let announced = axum::body::Body::from(HALF.repeat(3));
+        assert!(whole(announced, 1024).await.is_err());
+    }
 
     #[test]
     fn a_query_is_read_and_scopes_may_come_together_or_apart() {

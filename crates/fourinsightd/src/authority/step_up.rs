@@ -26,6 +26,9 @@ pub struct StepUp {
 /// Longer texts are no names of ways to sign in; they would only make an address that no server takes.
 const LONGEST_ACR_VALUES: usize = 1024;
 
+/// Longer claims would, too: an API could keep its person from ever signing in again.
+const LONGEST_CLAIMS: usize = 2048;
+
 impl StepUp {
     /// An API wants its person to sign in otherwise, or again.
     pub(crate) fn for_api(challenge: &Challenge) -> Self {
@@ -34,7 +37,7 @@ impl StepUp {
         Self {
             acr_values: challenge.acr_values.clone().filter(|text| is_sendable(text)),
             max_age: challenge.max_age,
-            claims: challenge.claims.clone(),
+            claims: challenge.claims.clone().filter(fits),
             failure: Failure::ours("insufficient_user_authentication", text),
             since: 0,
         }
@@ -42,7 +45,7 @@ impl StepUp {
 
     /// The server gives what an API demands only to a person who is there.
     pub(crate) fn for_server(claims: Claims, failure: Failure) -> Self {
-        Self { acr_values: None, max_age: None, claims: Some(claims), failure, since: 0 }
+        Self { acr_values: None, max_age: None, claims: Some(claims).filter(fits), failure, since: 0 }
     }
 
     /// What a request says of it beside the claims.
@@ -57,12 +60,18 @@ impl StepUp {
         let Some(earlier) = earlier else { return self };
         self.acr_values = self.acr_values.or_else(|| earlier.acr_values.clone());
         self.max_age = self.max_age.into_iter().chain(earlier.max_age).min();
-        self.claims = Claims::joined(self.claims.as_ref(), earlier.claims.as_ref());
+        // Of two that do not fit together the newer one counts.
+        let joined = Claims::joined(self.claims.as_ref(), earlier.claims.as_ref());
+        self.claims = joined.filter(fits).or(self.claims);
         if self.failure.says_the_same(&earlier.failure) {
             self.since = earlier.since;
         }
         self
     }
+}
+
+fn fits(claims: &Claims) -> bool {
+    claims.as_str().len() <= LONGEST_CLAIMS
 }
 
 /// Printable ASCII (RFC 6749 appendix A), and not too long.
@@ -92,6 +101,20 @@ mod tests {
         let both = second.after(Some(&first), 200);
         assert_eq!((both.acr_values.as_deref(), both.max_age, both.since), (Some("phr"), Some(60), 100));
         assert_eq!(both.claims.unwrap().as_str(), r#"{"a":{"x":2,"y":3},"b":null}"#);
+    }
+
+    #[test]
+    fn claims_that_make_too_long_an_address_are_left_out_alone_and_together() {
+        let sized = |name: &str, length: usize| format!(r#"{{"{name}":"{}"}}"#, "x".repeat(length - 8));
+        let of = |json: &str| StepUp::for_api(&challenge(Some("phr"), None, Some(json)));
+        assert!(of(&sized("a", 2048)).claims.is_some());
+        let long = of(&sized("a", 2049));
+        assert_eq!((long.claims, long.acr_values.as_deref()), (None, Some("phr")));
+        let failure = Failure::ours("insufficient_claims", "x");
+        assert_eq!(StepUp::for_server(Claims::read(&sized("a", 2049)).unwrap(), failure).claims, None);
+        let (one, other) = (sized("a", 1500), sized("b", 1500));
+        let both = of(&other).after(Some(&of(&one)), 100);
+        assert_eq!(both.claims.unwrap().as_str(), other);
     }
 
     #[test]

@@ -70,6 +70,14 @@ impl Known {
             (SignedInAs::Unknown, Some(_)) | (SignedInAs::Person(_), None) => true,
         }
     }
+
+    /// Whether the session has whom it had then.
+    pub(super) fn has_whom_it_had(&self, then: &Self) -> bool {
+        match (&self.signed_in_as, &then.signed_in_as) {
+            (SignedInAs::Person(now), SignedInAs::Person(then)) => now.is(then),
+            (now, then) => now == then,
+        }
+    }
 }
 
 #[cfg(test)]

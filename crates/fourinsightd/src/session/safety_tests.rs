@@ -66,6 +66,7 @@ impl World {
             store,
             clock: self.clock.clone(),
             history: History::default(),
+            lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: self.ticker.subscribe(),
             stopping: self.stopping.subscribe(),
         };

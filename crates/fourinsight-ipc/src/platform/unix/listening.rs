@@ -128,7 +128,7 @@ mod tests {
         unsafe {
             command.pre_exec(move || UnixStream::connect(&path).map(drop));
         }
-        command.spawn().unwrap()
+        command.spawn().expect("cat can be run")
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{Body, Caller, Reply, Request};
 use crate::{
     peer::Peer,
     store::Store,
-    testing::{World, pass},
+    testing::{World, key, pass},
 };
 
 /// Somebody who has logged in to this machine, until they are dropped.
@@ -150,6 +150,20 @@ async fn it_goes_before_one_that_everyone_shares_and_leaves_that_alone() {
     assert_eq!(caller.world.practice.verdict(&own), Verdict::Revoked);
     assert_eq!(ada.token(&caller).await, shared);
     assert_eq!(ada.call(&caller, "POST", "/v1/logins", &hidden).await.status, 201);
+}
+
+#[tokio::test(start_paused = true)]
+async fn revoking_it_twice_leaves_the_disk_to_the_one_that_everyone_shares() {
+    let caller = Caller::signed_in().await;
+    let ada = Person::at(&caller, 1);
+    ada.sign_in(&caller, "grace").await;
+    // Two callers that both saw it signed in.
+    let own = caller.api.own(&ada.peer).unwrap().broker.session(&key("default")).unwrap();
+    for _ in 0..2 {
+        own.revoke().await.unwrap();
+    }
+    let left = caller.world.daemon.left_on_disk();
+    assert_eq!(Store::open(left.path()).await.unwrap().sessions.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

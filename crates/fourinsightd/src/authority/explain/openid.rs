@@ -1,4 +1,5 @@
-//! The codes of OpenID Connect Core section 3.1.2.6, with those that it shares with RFC 9101.
+//! The codes of OpenID Connect Core section 3.1.2.6, with those that it shares with RFC 9101, and the one of OpenID
+//! Connect Core Unmet Authentication Requirements, which RFC 9470 refers to.
 
 use super::Table;
 
@@ -12,6 +13,12 @@ pub(super) const CODES: &Table = &[
         "login_required",
         "The server wants the person to sign in anew.",
         "Run `{login}`; remove prompt=none from authorize_params if it is there.",
+    ),
+    (
+        "unmet_authentication_requirements",
+        "The person did not sign in, or cannot, in the way that an API or the profile asks for.",
+        "Sign in in that way; where the server has none such, run `fourinsightctl revoke` for the session, which \
+         forgets what the API asks for, and then `{login}`.",
     ),
     (
         "account_selection_required",

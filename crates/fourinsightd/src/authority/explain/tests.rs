@@ -34,6 +34,8 @@ fn every_code_of_the_standards_has_a_text() {
     knows(&["interaction_required", "login_required", "account_selection_required", "consent_required"]);
     knows(&["invalid_request_uri", "invalid_request_object", "request_not_supported"]);
     knows(&["request_uri_not_supported", "registration_not_supported"]);
+    // OpenID Connect Core Unmet Authentication Requirements, for RFC 9470.
+    knows(&["unmet_authentication_requirements"]);
 }
 
 #[test]

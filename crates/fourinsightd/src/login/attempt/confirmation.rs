@@ -9,7 +9,7 @@ use fourinsight_ipc::{
 use tokio::sync::oneshot;
 
 use super::{
-    super::{Known, NewLogin, authorize::random, callback::Answer, redemption::Proof},
+    super::{Known, NewLogin, SignIn, authorize::random, callback::Answer, redemption::Proof},
     Attempt, Phase,
 };
 use crate::{authority::text::clean, token::Person};
@@ -54,8 +54,26 @@ impl Attempt {
     ///
     /// Two things are confirmed first: whom a package signs in, unless they were signed in at the same endpoint
     /// before; and that another person takes the place of the one whom the session had, unless that was accepted
-    /// when the login began.
+    /// when the login began. Who has come into the session while a question was open is asked about as well.
     pub(super) async fn may_save(
+        &self,
+        login: &NewLogin,
+        sessions: &dyn SignIn,
+        switch_user: bool,
+    ) -> Result<(), ErrorBody> {
+        let person = login.tokens.person.as_ref();
+        let mut known = sessions.known(&self.session);
+        loop {
+            self.is_confirmed(login, &known, switch_user).await?;
+            let now = sessions.known(&self.session);
+            if switch_user || !now.is_replaced_by(person) || now.has_whom_it_had(&known) {
+                return Ok(());
+            }
+            known = now;
+        }
+    }
+
+    async fn is_confirmed(
         &self,
         login: &NewLogin,
         known: &Known,

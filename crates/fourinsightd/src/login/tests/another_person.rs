@@ -79,6 +79,23 @@ async fn another_persons_session_is_replaced_only_once_that_is_confirmed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_comes_into_the_session_while_a_question_is_open_is_asked_about_too() {
+    let (world, begun) = Device::allowed_by_grace(SignedInAs::Person(ada())).await;
+    let first = world.asked(&begun).await;
+    let eve = Person { subject: "subject-of-eve".to_owned(), name: None, ..ada() };
+    world.sessions.known.lock().unwrap().signed_in_as = SignedInAs::Person(eve);
+    let asked = world.logins.respond(&begun.id, LoginResponse::confirmation(first.id, true)).await.unwrap();
+    assert_eq!((asked.state, world.sessions.count()), (LoginState::Pending, 0));
+    assert_eq!(asked.confirmation.unwrap().previous.unwrap().sub, "subject-of-eve");
+
+    // Nobody is left to be asked about.
+    let second = world.asked(&begun).await;
+    world.sessions.known.lock().unwrap().signed_in_as = SignedInAs::Nobody;
+    let ended = world.logins.respond(&begun.id, LoginResponse::confirmation(second.id, true)).await.unwrap();
+    assert_eq!((ended.state, world.sessions.count()), (LoginState::Succeeded, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_no_leaves_the_session_as_it_was_and_gives_the_tokens_back() {
     let (world, begun) = Device::allowed_by_grace(SignedInAs::Person(ada())).await;
     let ended = world.answer(&begun, false).await;

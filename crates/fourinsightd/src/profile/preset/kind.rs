@@ -76,7 +76,7 @@ fn is_host(text: &str) -> bool {
         && text.contains('.')
         && text.split('.').all(is_label)
         && last.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && !last.starts_with("0x")
+        && !last.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x"))
 }
 
 fn is_label(text: &str) -> bool {
@@ -191,6 +191,11 @@ mod tests {
             (Kind::Host, "localhost"),
             (Kind::Host, "10.0.0.1"),
             (Kind::Host, "10.0.0.0x1"),
+            (Kind::Host, "10.0.0.0X1"),
+            (Kind::Host, "0X7F.0X1"),
+            (Kind::Uri, "api://a b"),
+            (Kind::Uri, "api://a\u{a0}b"),
+            (Kind::Uri, "api://a\u{2003}b"),
             (Kind::Url, "http://id.example.com"),
             (Kind::Url, "https://id.example.com/?x"),
             (Kind::Url, "https://id.example.com/a/../b"),

@@ -1,5 +1,7 @@
 //! What of a session is on the disk, and what is not to be.
 
+use fourinsight_ipc::message::Lifetime;
+
 use super::{Environment, Task};
 use crate::{
     session::{event::Event, record},
@@ -9,7 +11,12 @@ use crate::{
 impl Task {
     /// Whether nothing of the session is to be on the disk.
     pub(super) fn in_memory(&self) -> bool {
-        self.login.as_ref().is_some_and(|login| !login.lifetime.is_stored())
+        !self.lifetime().is_stored()
+    }
+
+    /// How long the session lasts.
+    pub(super) fn lifetime(&self) -> Lifetime {
+        self.login.as_ref().map_or(self.environment.lifetime, |login| login.lifetime)
     }
 
     /// Has the disk hold what the session is now.
