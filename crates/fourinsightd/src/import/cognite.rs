@@ -119,7 +119,8 @@ fn interactive(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
         table.insert("scopes", list(&for_people(scopes)));
     }
     table.insert("client_id", value(fields.required("client_id")?));
-    Ok(Mapping { table, notes: cache_note(fields) })
+    let notes = [cache_note(fields), hint_note(fields)].into_iter().flatten().map(str::to_owned).collect();
+    Ok(Mapping { table, notes })
 }
 
 fn device_code(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
@@ -158,7 +159,7 @@ fn device_code(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
         table.insert("device_params", parameters(&more));
         table.insert("device_poll_params", parameters(&more));
     }
-    Ok(Mapping { table, notes: cache_note(fields) })
+    Ok(Mapping { table, notes: cache_note(fields).map(str::to_owned).into_iter().collect() })
 }
 
 /// The port that Cognite's samples register.
@@ -349,9 +350,21 @@ fn for_people(mut scopes: Vec<String>) -> Vec<String> {
     scopes
 }
 
-fn cache_note(fields: &Fields<'_>) -> Vec<String> {
-    let note = "the SDK's own token cache may hold a login for this client: `fourinsightctl import msal FILE` takes it over";
-    if fields.members.member("token_cache_path").is_some() { vec![note.to_owned()] } else { Vec::new() }
+/// What the SDK may keep beside a mapping for a person.
+fn cache_note(fields: &Fields<'_>) -> Option<&'static str> {
+    let in_memory = fields.members.member("mem_cache_only").and_then(Value::text) == Some("true");
+    (!in_memory).then_some(
+        "the SDK's own token cache may hold a login for this client: `fourinsightctl import msal FILE` takes it over",
+    )
+}
+
+/// What the SDK is told of the person, and a profile is not.
+fn hint_note(fields: &Fields<'_>) -> Option<&'static str> {
+    let has = |name: &str| !matches!(fields.members.member(name), None | Some(Value::Null));
+    (has("prompt") || has("login_hint")).then_some(
+        "prompt and login_hint are left out: a login that follows another names its person by itself, and \
+         `fourinsightctl login --force` asks again",
+    )
 }
 
 fn list(texts: &[String]) -> Item {

@@ -20,6 +20,27 @@ fn client_credentials_at_entra_become_three_lines_of_the_preset() {
 }
 
 #[test]
+fn what_is_not_taken_over_is_said() {
+    for (fields, cache, hints) in [
+        ("", true, false),
+        ("  token_cache_path: ./cache.bin\n", true, false),
+        ("  mem_cache_only: true\n", false, false),
+        ("  prompt: login\n  login_hint: null\n", true, true),
+        ("  login_hint: ada@example.com\n", true, true),
+    ] {
+        let text = format!(
+            "interactive:\n  authority_url: https://id.example/t\n  client_id: abc\n  scopes: [a]\n{fields}"
+        );
+        let notes = read(&text, None).unwrap().notes.join("\n");
+        assert_eq!(
+            (notes.contains("import msal FILE"), notes.contains("login_hint")),
+            (cache, hints),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn an_authority_is_found_where_msal_looks_for_it() {
     for (authority, issuer) in [
         (
