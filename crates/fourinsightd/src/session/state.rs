@@ -20,9 +20,7 @@ mod answers;
 mod rejections;
 mod requests;
 
-#[cfg(test)]
-pub(crate) use rejections::Meaning;
-pub(crate) use rejections::Reported;
+pub(crate) use rejections::{Meaning, Reported};
 
 use std::time::Duration;
 

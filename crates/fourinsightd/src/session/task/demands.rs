@@ -8,7 +8,7 @@ use crate::{
     session::{
         demand::{Demand, Ended, Settled},
         event::Event,
-        state::Reported,
+        state::{Meaning, Reported},
     },
     token::{TokenId, TokenKey},
 };
@@ -28,6 +28,10 @@ impl Task {
 
     pub(super) async fn reject(&mut self, id: TokenId, challenge: Option<Challenge>) -> Reported {
         let meaning = self.state.meaning(id, challenge.as_ref());
+        if meaning == Meaning::Person && challenge.as_ref().is_some_and(|challenge| self.knows(challenge)) {
+            // However often an API says so, nothing is written anew.
+            return self.state.reported(meaning, self.environment.clock.now());
+        }
         self.handle(Event::Rejected { id, challenge: challenge.map(Box::new) }).await;
         self.state.reported(meaning, self.environment.clock.now())
     }
@@ -46,6 +50,13 @@ impl Task {
     pub(super) fn release_claimants(&mut self) {
         let state = &self.state;
         self.claimants.retain(|one| !one.done.is_closed() && state.works_on(&one.key, &one.demand));
+    }
+
+    /// Whether the next login will ask for all of this anyway.
+    fn knows(&self, challenge: &Challenge) -> bool {
+        let known = self.login.as_ref().and_then(|login| login.step_up.as_deref());
+        let now = self.environment.clock.unix_now();
+        known.is_some_and(|known| StepUp::for_api(challenge).after(Some(known), now) == *known)
     }
 
     /// Remembers what the next login must ask for. It is part of the session's record.

@@ -181,9 +181,15 @@ async fn a_stronger_login_is_remembered_and_the_token_goes_on_being_served() {
         assert!(matches!(reported, Some(Reported::Person(_))), "{reported:?}");
         assert_eq!(world.token().await.unwrap().token.id, own.token.id);
     }
+    let mut published = world.session().snapshots;
+    published.mark_unchanged();
+    for (max_age, is_news) in [(60, false), (3600, false), (30, true)] {
+        world.session().reject(own.token.id, Some(wanted(None, Some(max_age)))).await;
+        assert_eq!(published.has_changed().unwrap(), is_news, "written anew for {max_age}");
+    }
     let world = world.restarted().await;
     let step_up = step_up(&world).unwrap();
-    assert_eq!((step_up.acr_values.as_deref(), step_up.max_age), (Some("phr phrh"), Some(60)));
+    assert_eq!((step_up.acr_values.as_deref(), step_up.max_age), (Some("phr phrh"), Some(30)));
     assert_eq!(world.refreshes(), 0);
     world.revoke().await;
     assert_eq!(world.daemon.broker.known(&key("default")).step_up, None);
