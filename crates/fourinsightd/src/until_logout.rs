@@ -63,7 +63,7 @@ impl UntilLogout {
         let (stop, stopping) = watch::channel(false);
         let daemon_stops = environment.stopping.clone();
         let (history, lifetime) = (History::default(), Lifetime::UntilLogout);
-        let environment = Environment { history, lifetime, stopping, ..environment.clone() };
+        let environment = Environment { lifetime, history, stopping, ..environment.clone() };
         let (broker, _) = Broker::start(environment, Vec::new(), &Declared::new());
         let broker = Arc::new(broker);
         let logins = logins.beside(Arc::clone(&broker) as Arc<dyn SignIn>);
