@@ -117,6 +117,9 @@ pub(crate) struct Token {
     pub(crate) scopes: Vec<String>,
     /// Ask for a token for this resource (RFC 8707), of those that the login named;
     /// may be repeated
+    ///
+    /// Left out, the token is the session's own: for the first of them, or for
+    /// whatever the server grants where it takes none.
     #[arg(long = "resource", value_name = "URI")]
     pub(crate) resources: Vec<String>,
     /// Fetch a token anew that meets these demands of an API: a JSON object

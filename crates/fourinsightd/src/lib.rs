@@ -22,7 +22,7 @@
 //!  peer, until_logout ── sessions that end with their person's login session, which alone sees them
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
 //!  history ── what was tried for each session: told by session and login, asked by api
-//!  clock, token, random, telemetry ── used by all of the above
+//!  clock, token, random, telemetry, yaml ── used by all of the above
 //! ```
 //!
 //! Arrows are dependencies; nothing points back. `session/state.rs`, `session/schedule.rs`, `session/entry.rs`,
@@ -91,6 +91,7 @@ pub mod telemetry;
 mod testing;
 pub mod token;
 mod until_logout;
+mod yaml;
 
 pub use broker::Broker as Sessions;
 pub use server::MOST_CONNECTIONS;

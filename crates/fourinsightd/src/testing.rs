@@ -3,39 +3,37 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    body::{Body, to_bytes},
-};
 use fourinsight_ipc::{
     Endpoint, SessionKey,
     message::{Lifetime, RevokeResponse},
 };
 use secrecy::SecretString;
 use tempfile::TempDir;
-use testkit::practice::{Answer, Client, Ledger, Practice, Settings, Verdict, fault::is_lost};
+use testkit::practice::{Answer, Ledger, Practice, Settings, Verdict};
 use tokio::{sync::watch, task::JoinSet};
-use tower::Service;
-use url::Url;
-use zeroize::Zeroizing;
 
 use crate::{
     api::Api,
     authority::{
-        Dialect, Outcome, Registration, grant,
+        Outcome, grant,
         response::{self, Expected},
     },
     broker::Broker,
     clock::{Clock, virtual_time::Virtual},
     config::ConfigFile,
     history::History,
-    http::{BODY_LIMIT, ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
+    http::HttpExchange,
     import::Imports,
     login::{Logins, NewLogin, SignIn},
-    profile::{ClientAuth, Parameters},
     session::{Environment, Handle, NoToken, Served, Snapshot, TokenRequest},
     store::{Opened, Store},
 };
+
+mod server;
+
+pub(crate) use server::{InMemory, registration};
+
+use server::{REDIRECT_URI, VERIFIER, authorization_uri};
 
 /// The practice server's issuer identifier.
 pub(crate) const ISSUER: &str = "https://practice.test";
@@ -339,96 +337,9 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     panic!("waited two hours in vain: {what}");
 }
 
-/// The practice server's public client.
-pub(crate) fn registration() -> Registration {
-    let endpoint = |name: &str| format!("{ISSUER}/{name}");
-    Registration {
-        issuer: Some(ISSUER.to_owned()),
-        configured_issuer: None,
-        authorization_endpoint: Some(endpoint("authorize")),
-        token_endpoint: endpoint("token"),
-        pinned_endpoint: None,
-        device_authorization_endpoint: Some(endpoint("device_authorization")),
-        revocation_endpoint: Some(endpoint("revoke")),
-        userinfo_endpoint: Some(endpoint("userinfo")),
-        iss_in_callback: true,
-        client_id: Client::public().id,
-        client_secret: None,
-        assertion: crate::profile::Assertion::default(),
-        client_auth: ClientAuth::None.into(),
-        dialect: Dialect::default(),
-        rotation: crate::profile::Rotation::default(),
-        authorize_params: Parameters::new(),
-        code_params: Parameters::new(),
-        device_params: Parameters::new(),
-        device_poll_params: Parameters::new(),
-        refresh_params: Parameters::new(),
-        revoke_params: Parameters::new(),
-        client_capabilities: Vec::new(),
-        route: Route::default(),
-    }
-}
-
 const PROFILE: &str = r#"
 [profiles.work]
 issuer = "https://practice.test"
 client_id = "practice-client"
 scopes = "openid offline_access api read"
 "#;
-
-const REDIRECT_URI: &str = "http://127.0.0.1:4711/callback";
-
-// The pair of RFC 7636, appendix B.
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-
-fn authorization_uri(scopes: &[&str], resources: &[&str]) -> String {
-    let mut uri = Url::parse(&registration().authorization_endpoint.unwrap()).unwrap();
-    uri.query_pairs_mut()
-        .append_pair("response_type", "code")
-        .append_pair("client_id", &Client::public().id)
-        .append_pair("redirect_uri", REDIRECT_URI)
-        .append_pair("scope", &scopes.join(" "))
-        .append_pair("code_challenge", CHALLENGE)
-        .append_pair("code_challenge_method", "S256")
-        .extend_pairs(resources.iter().map(|resource| ("resource", resource)));
-    uri.into()
-}
-
-/// The port to authorization servers, ending at the practice server's router.
-pub(crate) struct InMemory(Router);
-
-impl InMemory {
-    pub(crate) fn over(practice: &Practice) -> Self {
-        Self(practice.router(ISSUER))
-    }
-}
-
-impl HttpExchange for InMemory {
-    fn exchange(&self, request: HttpRequest) -> ExchangeFuture<'_> {
-        let lost = |cause: &str| ExchangeError { sent: true, too_long: false, cause: cause.to_owned() };
-        let router = self.0.clone();
-        Box::pin(async move {
-            let limit = request.time_limit;
-            let exchanged = tokio::time::timeout(limit, exchange(router, request)).await;
-            exchanged
-                .map_err(|_| lost("no answer in time"))?
-                .ok_or_else(|| lost("the connection closed without an answer"))
-        })
-    }
-}
-
-async fn exchange(mut router: Router, request: HttpRequest) -> Option<HttpResponse> {
-    let target = format!("{}?{}", request.url.path(), request.url.query().unwrap_or_default());
-    let mut sent = http::Request::new(Body::from(request.body.to_vec()));
-    *sent.method_mut() = request.method;
-    *sent.uri_mut() = target.parse().unwrap();
-    *sent.headers_mut() = request.headers;
-    let Ok(response) = router.call(sent).await;
-    if is_lost(&response) {
-        return None;
-    }
-    let (parts, body) = response.into_parts();
-    let body = Zeroizing::new(to_bytes(body, BODY_LIMIT).await.unwrap().to_vec());
-    Some(HttpResponse { status: parts.status.as_u16(), headers: parts.headers, body })
-}

@@ -13,6 +13,7 @@
 //! | [`world`] | the same with a practice server, from a login to its end |
 //! | [`demo`], [`mod@bench`] | `cargo xtask demo` and `bench` |
 //! | [`load`] | many client processes at once |
+//! | [`readme`] | the commands of README.md, as they are written |
 //! | [`leak`] | searches what was written for secrets |
 //! | [`http`], [`clock`], [`wait`] | small parts of the above |
 
@@ -29,6 +30,7 @@ pub mod practice;
 pub mod process;
 pub mod provider;
 pub mod python;
+pub mod readme;
 pub mod wait;
 pub mod witness;
 pub mod world;

@@ -36,6 +36,9 @@ pub struct ImportRequest {
     /// be read there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
+    /// Where the file is, as an absolute path: a profile that is made of a mapping refers to the secret in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// Only say what would be done: nothing is sent to any server, nothing is written.
     #[serde(default)]
     pub dry_run: bool,
@@ -55,6 +58,7 @@ impl ImportRequest {
             profile: None,
             pick: None,
             package: None,
+            path: None,
             dry_run: false,
             keep: false,
         }

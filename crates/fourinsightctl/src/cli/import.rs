@@ -69,8 +69,9 @@ other programs share is renamed only once every login of it has been taken over.
 oauthlib names no server, so --profile has to.
 
 cognite writes a profile of the name given with --profile, or \"cognite\". Secrets
-are not copied into the configuration: write ${NAME} in the mapping, and the
-daemon reads the variable NAME of its environment. A file is left as it is.
+are not copied into the configuration: of ${NAME} in the mapping the daemon reads
+the variable NAME of its environment, and a secret that is in the mapping itself
+it reads there, at each use. The file is left as it is.
 
 Stop the other tool first. A login that the server does not renew, or whose
 answer got lost, leaves the cache untouched and the session signed out. To go

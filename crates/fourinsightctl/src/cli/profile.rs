@@ -115,7 +115,7 @@ Presets:
 
 A secret is never written into the configuration file, only where it is read:
 --set client_secret=file:PATH, env:NAME (a variable of the daemon) or
-command:PROGRAM.
+command:PROGRAM. PATH counts from the folder that you are in, or from ~/.
 
 It exits 2, and writes nothing, when a profile of this name exists or a setting
 is missing or wrong, and 78 when the configuration file is wrong as it is.

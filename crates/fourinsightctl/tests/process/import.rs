@@ -187,6 +187,8 @@ fn a_credential_mapping_stays_and_its_profile_is_named() {
     let ended = daemon.run(&["import", "cognite", text(&path)]);
     assert_eq!(ended.code, Some(0));
     assert!(ended.stdout.contains("fourinsightctl login --profile cognite"), "{ended:?}");
+    let place = daemon.requests()[0].body["path"].clone();
+    assert_eq!(place, json!(path.canonicalize().unwrap()), "to refer to a secret in it");
     assert!(path.exists());
 }
 

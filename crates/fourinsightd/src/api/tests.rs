@@ -22,6 +22,7 @@ mod errors;
 mod imports;
 mod leaks;
 mod logins;
+mod mappings;
 mod moving_in;
 mod presets;
 mod profiles;

@@ -12,6 +12,7 @@ mod assertion;
 mod choose;
 mod key;
 mod material;
+mod member;
 mod package;
 mod secret;
 mod sign;

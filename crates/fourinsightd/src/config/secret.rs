@@ -1,8 +1,8 @@
 //! Reads where a secret is: `{ file = "…" }`, `{ env = "…" }` or `{ command = ["…"] }`; or `{ first_of = […] }` of such,
-//! and of `{ package = "…", file = "…", key = "…" }`.
+//! and of `{ package = "…", file = "…", key = "…" }`. A file with a key beside it is of YAML or JSON.
 
 use super::{ConfigError, table::Table};
-use crate::profile::{PackageValue, SecretSource};
+use crate::profile::{MemberValue, PackageValue, SecretSource};
 
 /// The source under this key.
 pub(super) fn read(table: &Table<'_>, key: &str) -> Result<Option<SecretSource>, ConfigError> {
@@ -28,6 +28,7 @@ pub(super) fn read(table: &Table<'_>, key: &str) -> Result<Option<SecretSource>,
     };
     let known: &[&str] = match secret_source {
         SecretSource::Package(_) => &["package", "file", "key"],
+        SecretSource::Member(_) => &["file", "key"],
         _ => &["file", "env", "command"],
     };
     match source.check_keys(known, &[]) {
@@ -47,6 +48,12 @@ fn one(source: &Table<'_>) -> Result<Option<SecretSource>, ConfigError> {
         return Ok(value
             .filter(|value| is_name(&value.package) && is_name(&value.file) && !value.key.is_empty())
             .map(SecretSource::Package));
+    }
+    if let Some(key) = source.text("key")? {
+        let file = source.text("file")?.filter(|file| !file.is_empty() && !key.is_empty());
+        return Ok(
+            file.map(|file| SecretSource::Member(MemberValue { file: source.folder().join(file), key }))
+        );
     }
     let sources = (source.text("file")?, source.text("env")?, source.texts("command")?);
     Ok(match sources {

@@ -4,7 +4,8 @@ use super::*;
 use crate::{
     authority::{ResourceStyle, allowed::AllowedEndpoint},
     profile::{
-        Assertion, ClientAuth, Endpoints, Flow, Parameters, PerRequest, ResponseMode, Rotation, SecretSource,
+        Assertion, ClientAuth, Endpoints, Flow, MemberValue, Parameters, PerRequest, ResponseMode, Rotation,
+        SecretSource,
     },
 };
 
@@ -122,6 +123,11 @@ fn scopes_may_be_one_string_and_secrets_come_from_three_places() {
     assert_eq!(read("scopes = \" a  b \"").scopes, ["a", "b"]);
     let secret = |line: &str| read(line).client_secret;
     assert_eq!(secret("client_secret = { env = \"X\" }"), Some(SecretSource::Env("X".into())));
+    let member = MemberValue { file: "/etc/fourinsight/c.yaml".into(), key: "a.b".to_owned() };
+    assert_eq!(
+        secret("client_secret = { file = \"c.yaml\", key = \"a.b\" }"),
+        Some(SecretSource::Member(member))
+    );
     let command = SecretSource::Command(vec!["pass".into(), "show".into(), "x".into()]);
     assert_eq!(secret("client_secret.command = [\"pass\", \"show\", \"x\"]"), Some(command));
 }

@@ -1,11 +1,14 @@
 //! A credential mapping of Cognite's Python SDK, as YAML or JSON: not a login but the way to one, so it becomes a
-//! profile. Secrets are referenced, never copied: the mapping names a variable, or it is not taken.
+//! profile. Secrets are referenced, never copied: the profile names the variable that the mapping names, or the place in
+//! the mapping itself.
+
+use std::path::Path;
 
 use fourinsight_ipc::{ErrorBody, ErrorCode};
 use toml_edit::{Array, InlineTable, Item, Table, value};
 use url::Url;
 
-use super::yaml::{self, Value};
+use crate::yaml::{self, Value};
 
 /// A profile, as it is written.
 #[derive(Debug)]
@@ -20,12 +23,20 @@ pub(crate) struct Mapping {
 const KINDS: [&str; 5] = ["token", "client_credentials", "interactive", "device_code", "client_certificate"];
 
 /// Reads a mapping, also within the `credentials` of a whole client configuration.
-pub(crate) fn read(content: &str) -> Result<Mapping, ErrorBody> {
+///
+/// A secret that it holds itself is read there at each use, which needs the file's path.
+pub(crate) fn read(content: &str, path: Option<&str>) -> Result<Mapping, ErrorBody> {
     let document = yaml::read(content).map_err(|wrong| {
         error(format!("The file cannot be read: {wrong}.")).hint("name the file with the credential mapping")
     })?;
-    let client = document.member("client").unwrap_or(&document);
-    let mapping = client.member("credentials").unwrap_or(client);
+    let mut key = Vec::new();
+    let mut mapping = &document;
+    for name in ["client", "credentials"] {
+        if let Some(inner) = mapping.member(name) {
+            mapping = inner;
+            key.push(name);
+        }
+    }
     let kinds: Vec<_> = mapping.members().iter().filter(|(key, _)| KINDS.contains(&key.as_str())).collect();
     let [(kind, fields)] = kinds[..] else {
         let what = if kinds.is_empty() {
@@ -36,7 +47,9 @@ pub(crate) fn read(content: &str) -> Result<Mapping, ErrorBody> {
         return Err(error(format!("{what}: it must have exactly one of {}.", KINDS.join(", ")))
             .hint("name the file that Cognite's SDK loads its credentials from"));
     };
-    let fields = Fields(fields);
+    key.push(kind);
+    let place = path.filter(|path| is_place(path)).map(|path| (path, key.join(".")));
+    let fields = Fields { members: fields, place };
     match kind.as_str() {
         "client_credentials" => client_credentials(&fields),
         "interactive" => interactive(&fields),
@@ -79,8 +92,8 @@ fn client_credentials(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
     // Whoever wrote the mapping names both: a secret of another server's must not go there unseen.
     let host = host.as_deref().unwrap_or("the token_url");
     let note = format!(
-        "at a login the daemon reads the client secret from the variable {} of its own environment and sends it to {host}",
-        secret.0
+        "at a login the daemon reads the client secret from {} and sends it to {host}",
+        secret.in_words()
     );
     Ok(Mapping { table, notes: vec![note] })
 }
@@ -199,7 +212,11 @@ fn issuer_of(authority: String) -> String {
 }
 
 /// The fields of a mapping.
-struct Fields<'a>(&'a Value);
+struct Fields<'a> {
+    members: &'a Value,
+    /// The file that they are in, and where in it.
+    place: Option<(&'a str, String)>,
+}
 
 impl Fields<'_> {
     fn required(&self, name: &str) -> Result<String, ErrorBody> {
@@ -209,7 +226,7 @@ impl Fields<'_> {
     }
 
     fn optional(&self, name: &str) -> Result<Option<String>, ErrorBody> {
-        match self.0.member(name) {
+        match self.members.member(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Text(text)) if variable(text).is_none() && !text.contains("${") => {
                 plain(name, text).map(Some)
@@ -220,11 +237,16 @@ impl Fields<'_> {
         }
     }
 
-    /// A secret, of which only the variable is taken that holds it.
-    fn secret(&self, name: &str) -> Result<Variable, ErrorBody> {
-        match self.0.member(name).and_then(Value::text) {
+    /// A secret, of which only the variable is taken that holds it, or the place that it has in the file.
+    fn secret(&self, name: &str) -> Result<Secret, ErrorBody> {
+        match self.members.member(name).and_then(Value::text) {
             Some(text) => match variable(text) {
-                Some(variable) => Ok(Variable(variable.to_owned())),
+                Some(variable) => Ok(Secret::Variable(variable.to_owned())),
+                None if !text.contains("${")
+                    && let Some((file, within)) = &self.place =>
+                {
+                    Ok(Secret::Member { file: (*file).to_owned(), key: format!("{within}.{name}") })
+                }
                 None => Err(error(format!(
                     "The mapping holds the {name} itself, which a configuration never does. Nothing was written."
                 ))
@@ -238,7 +260,7 @@ impl Fields<'_> {
     }
 
     fn scopes(&self) -> Result<Vec<String>, ErrorBody> {
-        let texts = match self.0.member("scopes") {
+        let texts = match self.members.member("scopes") {
             None | Some(Value::Null) => return Ok(Vec::new()),
             Some(Value::Text(text)) => vec![text.as_str()],
             Some(Value::List(list)) => {
@@ -252,7 +274,7 @@ impl Fields<'_> {
 
     /// What the SDK passes on to the server beside its own fields.
     fn more(&self, own: &[&str]) -> Result<Vec<(String, String)>, ErrorBody> {
-        let more = self.0.members().iter().filter(|(name, _)| !own.contains(&name.as_str()));
+        let more = self.members.members().iter().filter(|(name, _)| !own.contains(&name.as_str()));
         more.map(|(name, value)| {
             let is_name = name.len() <= 64
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
@@ -270,13 +292,35 @@ impl Fields<'_> {
     }
 }
 
-/// The name of a variable of the daemon's environment.
-struct Variable(String);
+/// Where a secret is.
+enum Secret {
+    /// In a variable of the daemon's environment.
+    Variable(String),
+    /// In the mapping itself.
+    Member { file: String, key: String },
+}
 
-impl Variable {
+impl Secret {
     fn reference(&self) -> InlineTable {
-        [("env", self.0.as_str())].into_iter().collect()
+        match self {
+            Self::Variable(name) => [("env", name.as_str())].into_iter().collect(),
+            Self::Member { file, key } => {
+                [("file", file.as_str()), ("key", key.as_str())].into_iter().collect()
+            }
+        }
     }
+
+    fn in_words(&self) -> String {
+        match self {
+            Self::Variable(name) => format!("the variable {name} of its own environment"),
+            Self::Member { file, .. } => format!("{file}, which has to stay there,"),
+        }
+    }
+}
+
+/// Whether a profile can refer to a file by this path.
+fn is_place(path: &str) -> bool {
+    Path::new(path).is_absolute() && path.len() <= 4096 && !path.chars().any(char::is_control)
 }
 
 /// The variable that a text stands for, as Python's `string.Template` has it.
@@ -307,7 +351,7 @@ fn for_people(mut scopes: Vec<String>) -> Vec<String> {
 
 fn cache_note(fields: &Fields<'_>) -> Vec<String> {
     let note = "the SDK's own token cache may hold a login for this client: `fourinsightctl import msal FILE` takes it over";
-    if fields.0.member("token_cache_path").is_some() { vec![note.to_owned()] } else { Vec::new() }
+    if fields.members.member("token_cache_path").is_some() { vec![note.to_owned()] } else { Vec::new() }
 }
 
 fn list(texts: &[String]) -> Item {

@@ -50,7 +50,6 @@ mod msal;
 mod oauthlib;
 #[cfg(test)]
 mod tests;
-mod yaml;
 
 /// The longest cache that is read.
 const LONGEST: usize = 1024 * 1024;
@@ -95,7 +94,7 @@ impl Imports {
                 .hint(format!("use one of at most {LONGEST_ORIGINAL} bytes")));
         }
         if request.format == ImportFormat::Cognite {
-            return self.write_profile(cognite::read(content)?, &request);
+            return self.write_profile(cognite::read(content, request.path.as_deref())?, &request);
         }
         let all = match request.format {
             ImportFormat::FourinsightApi => vec![fourinsight_api::read(content)?],
@@ -120,17 +119,19 @@ impl Imports {
     fn write_profile(&self, mapping: Mapping, request: &ImportRequest) -> Result<ImportResponse, ErrorBody> {
         let name = request.profile.as_deref().unwrap_or(COGNITE);
         let added = if request.dry_run {
-            self.config.would_add_table(name, &mapping.table)
+            self.config.would_add_table(name, &mapping.table).map(|()| None)
         } else {
-            self.config.add_table(name, &mapping.table).map(drop)
+            self.config.add_table(name, &mapping.table).map(Some)
         };
-        added.map_err(|why| {
+        let config = added.map_err(|why| {
             ErrorBody::new(ErrorCode::InvalidRequest, format!("The profile was not written: {}.", why.what))
                 .hint(why.next)
         })?;
         let mut answer = ImportResponse::new(ImportOutcome::ProfileWritten);
         answer.profile = Some(name.to_owned());
         answer.notes = mapping.notes;
+        let described = config.as_ref().and_then(|config| config.described.get(name));
+        answer.notes.extend(described.into_iter().flat_map(|described| described.notes.clone()));
         Ok(answer)
     }
 

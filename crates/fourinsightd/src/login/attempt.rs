@@ -42,26 +42,18 @@ use crate::{
 
 mod confirmation;
 mod ending;
+mod page_turn;
 mod renewal;
 mod unattended;
 
 use confirmation::Question;
+use page_turn::PageTurn;
 
 /// How long a person may take when the server does not say.
 pub(super) const LIFE: Duration = Duration::from_mins(10);
 
 /// A suspended machine's timers stand still while the deadline comes nearer, so the clock is read this often.
 const TICK: Duration = Duration::from_secs(15);
-
-/// How long a browser that was sent to the page may take to ask for it.
-const PAGE_WAIT: Duration = Duration::from_secs(10);
-
-/// How long the listener of a login that was cancelled or has expired waits for a browser to tell so, on a port that
-/// is nobody else's.
-const LATE: Duration = Duration::from_mins(1);
-
-/// How long the listener outlives its page, so that whatever asks again is told so.
-const GRACE: Duration = Duration::from_secs(3);
 
 /// A login attempt, as everyone but its task sees it.
 pub(super) struct Attempt {
@@ -104,15 +96,6 @@ impl Phase {
             *self = Self::Redeeming;
         }
     }
-}
-
-/// Whether a browser still has to be shown how it ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum PageTurn {
-    /// No browser brought the answer.
-    NotOwed,
-    Owed,
-    Shown,
 }
 
 impl Attempt {
@@ -233,22 +216,6 @@ impl Attempt {
         let _ = self.closed.clone().wait_for(|closed| *closed).await;
     }
 
-    /// The right to show the page: for one answer to one browser.
-    pub(super) fn take_page(&self) -> bool {
-        self.page.send_if_modified(|page| {
-            let owed = *page == PageTurn::Owed;
-            if owed {
-                *page = PageTurn::Shown;
-            }
-            owed
-        })
-    }
-
-    /// Whether the page is still to be shown.
-    pub(super) fn owes_page(&self) -> bool {
-        *self.page.borrow() == PageTurn::Owed
-    }
-
     /// Carries the attempt through to its end and its page.
     pub(super) async fn run(
         self: Arc<Self>,
@@ -364,23 +331,6 @@ impl Attempt {
             *phase = Phase::Committing;
         }
         live
-    }
-
-    /// Returns when nothing more is to be said to a browser.
-    async fn served_its_purpose(&self, lingers: bool) {
-        // Neither sender can go away: both belong to `self`.
-        let ended =
-            self.watch().wait_for(|status| status.state != LoginState::Pending).await.map(|s| s.state);
-        if *self.page.borrow() == PageTurn::NotOwed {
-            if lingers && matches!(ended, Ok(LoginState::Cancelled | LoginState::Expired)) {
-                tokio::time::sleep(LATE).await;
-            }
-            return;
-        }
-        let mut page = self.page.subscribe();
-        let shown = page.wait_for(|page| *page == PageTurn::Shown);
-        let _ = tokio::time::timeout(PAGE_WAIT, shown).await;
-        tokio::time::sleep(GRACE).await;
     }
 
     fn is_implicit(&self) -> bool {

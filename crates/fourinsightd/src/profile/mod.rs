@@ -16,6 +16,7 @@ use crate::{
 mod assertion;
 mod brought;
 mod client_auth;
+mod member;
 mod package;
 mod preset;
 mod rotation;
@@ -24,6 +25,7 @@ pub use assertion::{Assertion, AssertionAlgorithm, AssertionAudience};
 pub use brought::Brought;
 pub(crate) use client_auth::one_or_each;
 pub use client_auth::{ClientAuth, PerRequest, RequestKind};
+pub use member::MemberValue;
 pub use package::PackageValue;
 pub(crate) use preset::rewritten;
 pub use preset::{Kind, Missing, Preset, Setting as PresetSetting, Wrong};
@@ -254,6 +256,8 @@ pub enum SecretSource {
     Env(String),
     /// What a command prints, or its first line: no shell, no standard input, 30 seconds.
     Command(Vec<String>),
+    /// A member of a file of YAML or JSON.
+    Member(MemberValue),
     /// A value in a Python package that is installed for whoever logs in.
     Package(PackageValue),
     /// The first of these that is there.

@@ -4,8 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fourinsight_ipc::message::Lifetime;
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{
@@ -23,8 +22,12 @@ use crate::{
     clock::{Clock, Timestamp},
     login::{Opener, is_brought},
     profile::Rotation,
-    token::{AccessToken, Expiry, Person, RefreshToken, Token, TokenId, TokenKey},
+    token::{AccessToken, Expiry, Person, RefreshToken, TokenKey},
 };
+
+mod token;
+
+use token::{Secret, StoredToken};
 
 /// What a login settled and every renewal needs; never a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,9 +166,6 @@ pub(crate) struct Unreadable;
 
 const VERSION: u32 = 1;
 
-/// How far the wall clock may be set back between two runs before recorded times are distrusted.
-const CLOCK_LEEWAY: Duration = Duration::from_mins(1);
-
 #[derive(Serialize, Deserialize)]
 struct Record {
     version: u32,
@@ -234,34 +234,6 @@ impl From<StoredPerson> for Person {
     fn from(stored: StoredPerson) -> Self {
         let StoredPerson { issuer, subject, name, login_hint } = stored;
         Self { issuer, subject, name, login_hint }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredToken {
-    scopes: Vec<String>,
-    resources: Vec<String>,
-    id: u64,
-    secret: Secret,
-    token_type: String,
-    scope: Option<String>,
-    obtained_at: i64,
-    expires_at: Option<i64>,
-    assumed: bool,
-    renew_at: Option<i64>,
-    on_demand: bool,
-    /// When it was last asked for, as far as the session knew.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    used_at: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Secret(SecretString);
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.expose_secret())
     }
 }
 
@@ -383,51 +355,6 @@ impl Stored {
                     .collect(),
             }),
         })
-    }
-}
-
-impl StoredToken {
-    fn of(key: &TokenKey, token: &Token, used_at: Timestamp, clock: &Clock) -> Self {
-        Self {
-            scopes: key.scopes().map(str::to_owned).collect(),
-            resources: key.resources().map(str::to_owned).collect(),
-            id: token.id.0,
-            secret: Secret(token.secret.expose().into()),
-            token_type: token.token_type.clone(),
-            scope: token.scope.clone(),
-            obtained_at: clock.to_unix(token.obtained_at),
-            expires_at: token.expiry.end().map(|at| clock.to_unix(at)),
-            assumed: matches!(token.expiry, Expiry::At { assumed: true, .. }),
-            renew_at: token.renew_at.map(|at| clock.to_unix(at)),
-            on_demand: token.on_demand,
-            used_at: (used_at > token.obtained_at).then(|| clock.to_unix(used_at)),
-        }
-    }
-
-    fn key(&self) -> TokenKey {
-        TokenKey::new(self.scopes.iter().map(String::as_str), self.resources.iter().map(String::as_str))
-    }
-
-    fn restore(self, clock: &Clock) -> (TokenKey, Box<Entry>) {
-        let key = self.key();
-        let obtained_at = clock.from_unix(self.obtained_at);
-        // A token from the future means that the wall clock was set back: its age is unknown, so it counts as dead.
-        let trusted = obtained_at <= clock.now() + CLOCK_LEEWAY;
-        let token = Token {
-            id: TokenId(self.id),
-            secret: AccessToken::new(self.secret.0),
-            token_type: self.token_type,
-            scope: self.scope,
-            obtained_at,
-            expiry: self.expires_at.map_or(Expiry::Unknown, |at| Expiry::At {
-                at: if trusted { clock.from_unix(at) } else { clock.now() },
-                assumed: self.assumed,
-            }),
-            renew_at: self.renew_at.map(|at| clock.from_unix(at)),
-            on_demand: self.on_demand,
-        };
-        let used_at = self.used_at.map_or(obtained_at, |at| clock.from_unix(at));
-        (key, Box::new(Entry::restored(Some(token), used_at)))
     }
 }
 

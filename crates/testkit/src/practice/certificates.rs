@@ -20,7 +20,8 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    /// Makes an authority, and a server certificate for this machine's loopback names.
+    /// Makes an authority, and a server certificate for this machine's loopback names, and for the name of the API
+    /// in README.md, which a test's curl looks for here.
     pub(super) fn generate() -> anyhow::Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -29,7 +30,7 @@ impl Certificates {
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
 
         let key = KeyPair::generate()?;
-        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let names = ["localhost", "127.0.0.1", "::1", "api.example.com"].map(str::to_owned);
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, "Practice authorization server");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

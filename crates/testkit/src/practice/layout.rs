@@ -25,6 +25,8 @@ pub(super) const STANDARD: Layout = &[
     (Discovery, "/.well-known/oauth-authorization-server"),
     (Jwks, "/jwks"),
     (Api, "/api/hello"),
+    // What README.md asks an API for.
+    (Api, "/things"),
 ];
 
 /// Entra's: most below a tenant.

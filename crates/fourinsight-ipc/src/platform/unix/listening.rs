@@ -121,14 +121,14 @@ mod tests {
 
     /// A process that has connected, and ends when its input does.
     #[expect(unsafe_code, reason = "another process must be the one that connects")]
-    fn connected(path: PathBuf) -> io::Result<Child> {
+    fn connected(path: PathBuf) -> Child {
         let mut command = Command::new("cat");
         command.stdin(Stdio::piped());
         // SAFETY: between fork and exec only socket(2), connect(2) and close(2) are called.
         unsafe {
             command.pre_exec(move || UnixStream::connect(&path).map(drop));
         }
-        command.spawn()
+        command.spawn().expect("cat can be run")
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
-        let mut child = connected(path).unwrap();
+        let mut child = connected(path);
         let (stream, _) = listener.accept().unwrap();
         assert_eq!(peer_process(&stream).unwrap(), child.id());
         drop(child.stdin.take());

@@ -126,6 +126,11 @@ fn request(options: &Import, source: &Source, cache: &SecretString) -> ImportReq
     request.original_key.clone_from(&source.original_key);
     request.profile.clone_from(&options.profile);
     request.pick.clone_from(&options.pick);
+    if options.format == Format::Cognite {
+        // Without one the daemon says what to do instead.
+        request.path =
+            source.path.canonicalize().ok().and_then(|path| path.into_os_string().into_string().ok());
+    }
     (request.dry_run, request.keep) = (options.dry_run, options.keep);
     request
 }

@@ -7,6 +7,7 @@ use fourinsight_ipc::message::{NewProfile, Preset, PresetSetting, ProfileDetails
 
 use super::{
     super::Context,
+    file,
     question::{self, is_answered_by_a_person},
 };
 use crate::{
@@ -95,8 +96,26 @@ impl<'a> Draft<'a> {
             name: self.name.to_owned(),
             preset: self.preset.name.clone(),
             flow: self.flow.map(str::to_owned),
-            settings: self.settings.clone(),
+            settings: self
+                .settings
+                .iter()
+                .map(|(name, value)| (name.clone(), self.sent(name, value)))
+                .collect(),
             make_default: self.make_default,
+        }
+    }
+
+    /// A setting as the daemon takes it: the person's folder is not the daemon's, which has the file for another.
+    fn sent(&self, name: &str, value: &str) -> String {
+        let is_secret = self.preset.settings.iter().any(|setting| setting.name == name && setting.secret);
+        let (kind, path) = match value.split_once(':') {
+            Some(("file", path)) if is_secret => ("file:", path.trim_start()),
+            _ if name == CERTIFICATE => ("", value),
+            _ => return value.to_owned(),
+        };
+        match file::absolute(path) {
+            Some(path) => format!("{kind}{path}"),
+            None => value.to_owned(),
         }
     }
 
@@ -130,6 +149,9 @@ impl<'a> Draft<'a> {
         )
     }
 }
+
+/// The setting that is a path by itself, since what it names is no secret.
+const CERTIFICATE: &str = "client_certificate";
 
 /// Whether the text speaks of this setting, by its whole name.
 fn names(text: &str, setting: &str) -> bool {
@@ -193,6 +215,24 @@ mod tests {
              `fourinsightctl profile init 'my work' --preset generic --flow client_credentials --set \
              client_secret=file:PATH`, and with each --set that you gave; ask Grace"
         );
+    }
+
+    #[test]
+    fn a_file_is_sent_with_its_whole_path_and_nothing_else_is_taken_for_one() {
+        let mut preset = preset();
+        preset.settings.push(setting("client_certificate", &[]));
+        let draft = draft(&preset, None, &[]);
+        let here = std::env::current_dir().unwrap();
+        let whole = |path: &str| here.join(path).to_str().unwrap().to_owned();
+        for (name, value, sent) in [
+            ("client_secret", "file: s.txt", format!("file:{}", whole("s.txt"))),
+            ("client_secret", "env:NAME", "env:NAME".to_owned()),
+            ("client_secret", "command:cat x", "command:cat x".to_owned()),
+            ("client_certificate", "c.pem", whole("c.pem")),
+            ("issuer", "file:x", "file:x".to_owned()),
+        ] {
+            assert_eq!(draft.sent(name, value), sent);
+        }
     }
 
     #[test]

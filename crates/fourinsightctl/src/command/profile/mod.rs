@@ -1,6 +1,7 @@
 //! `profile`: what sessions sign in with, as the daemon has read it; and new profiles, which the daemon writes.
 
 mod draft;
+mod file;
 mod init;
 mod question;
 

@@ -177,6 +177,7 @@ async fn the_presets_cognite_and_entra_speak_entras_dialect() {
     let token = caller.get("/v1/sessions/default/token").await;
     let granted = token.body["scope"].as_str().unwrap();
     assert!(granted.contains("https://westeurope-1.cognitedata.com/IDENTITY"), "{granted}");
+    tells_of_cae(&caller).await;
 
     let entra = "preset = \"entra\"\napi = \"https://api.example\"\nclient_id";
     std::fs::write(caller.api.config.path(), config(entra)).unwrap();
@@ -188,6 +189,20 @@ async fn the_presets_cognite_and_entra_speak_entras_dialect() {
     );
     assert!(uri.contains("redirect_uri=http%3A%2F%2Flocalhost%3A") && !uri.contains("resource="), "{uri}");
     outlives_its_token(&caller, 3600).await;
+    tells_of_cae(&caller).await;
+}
+
+/// A caller that can answer a claims challenge says so, and the server is told.
+async fn tells_of_cae(caller: &Caller) {
+    let demand = "&claims=%7B%22access_token%22%3A%7B%22nbf%22%3A%7B%22value%22%3A%221%22%7D%7D%7D";
+    for (more, told) in [("", ""), (demand, r#""nbf":{"value":"1"},"#)] {
+        let reply = caller.get(&format!("/v1/sessions/default/token?enable_cae=true{more}")).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        let ledger = caller.world.practice.ledger();
+        let sent = ledger.token_requests("refresh_token").last().unwrap().form.get("claims");
+        let expected = format!(r#"{{"access_token":{{{told}"xms_cc":{{"values":["cp1"]}}}}}}"#);
+        assert_eq!(sent, Some(&*expected));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -111,6 +111,7 @@ fn place(source: &SecretSource) -> String {
             format!("the command {}", words.first().map_or("", String::as_str))
         }
         SecretSource::Brought(_) => "the daemon's memory".to_owned(),
+        SecretSource::Member(value) => format!("{} in the file {}", value.key, value.file.display()),
         SecretSource::Package(value) => format!("the Python package {}", value.package),
         SecretSource::FirstOf(sources) => sources.iter().map(place).collect::<Vec<_>>().join(" or "),
     }

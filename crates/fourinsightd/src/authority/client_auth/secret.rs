@@ -9,7 +9,7 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
-use super::package;
+use super::{member, package};
 use crate::profile::SecretSource;
 
 /// How long a command may run.
@@ -64,6 +64,7 @@ impl Unreadable {
 pub(super) async fn read(source: &SecretSource) -> Result<SecretString, Unreadable> {
     match source {
         SecretSource::Brought(brought) => brought.secret().cloned().ok_or(Unreadable::Forgotten),
+        SecretSource::Member(value) => member::read(value).await,
         SecretSource::Package(value) => package::read(value).await,
         SecretSource::FirstOf(sources) => first_of(sources).await,
         source => first_line(&whole(source).await?),
@@ -94,14 +95,14 @@ pub(super) async fn whole(source: &SecretSource) -> Result<Zeroizing<Vec<u8>>, U
             Ok(Zeroizing::new(secret.expose_secret().as_bytes().to_vec()))
         }
         SecretSource::Command(words) => from_command(words, COMMAND_LIMIT).await,
-        SecretSource::Package(_) | SecretSource::FirstOf(_) => {
+        SecretSource::Member(_) | SecretSource::Package(_) | SecretSource::FirstOf(_) => {
             let secret = Box::pin(read(source)).await?;
             Ok(Zeroizing::new(secret.expose_secret().as_bytes().to_vec()))
         }
     }
 }
 
-async fn from_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
+pub(super) async fn from_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
     // A pipe or a terminal would be waited for without an end, by a thread that nobody can call back.
     if !tokio::fs::metadata(path).await?.is_file() {
         return Err(Unreadable::NoFile);

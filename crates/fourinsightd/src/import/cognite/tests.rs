@@ -3,7 +3,7 @@
 use super::*;
 
 fn table(content: &str) -> String {
-    read(content).unwrap_or_else(|error| panic!("{content}: {error:?}")).table.to_string()
+    read(content, None).unwrap_or_else(|error| panic!("{content}: {error:?}")).table.to_string()
 }
 
 #[test]
@@ -60,9 +60,38 @@ fn it_is_said_which_variable_goes_to_which_server() {
     let mapping = read(
         r#"{"client_credentials": {"token_url": "https://login.microsoftonline.com@collector.example/oauth2/v2.0/token",
             "client_id": "abc", "client_secret": "${AWS_SECRET_ACCESS_KEY}", "scopes": []}}"#,
+        None,
     );
     let notes = mapping.unwrap().notes.concat();
     assert!(notes.contains("AWS_SECRET_ACCESS_KEY") && notes.ends_with("to collector.example"), "{notes}");
+}
+
+#[test]
+fn a_secret_in_the_mapping_itself_is_read_there_and_not_copied() {
+    let mapping = "client_credentials:\n  token_url: https://id.example/token\n  client_id: abc\n  client_secret: c4nary\n  scopes: a\n";
+    let nested = |names: &[&str]| {
+        names.iter().rev().fold(mapping.to_owned(), |inner, name| {
+            format!("{name}:\n{}", inner.lines().map(|line| format!("  {line}\n")).collect::<String>())
+        })
+    };
+    for (names, within) in [
+        (&[][..], ""),
+        (&["credentials"], "credentials."),
+        (&["client", "credentials"], "client.credentials."),
+    ] {
+        let read = read(&nested(names), Some("/home/ada/my \"fusion\".yaml")).unwrap();
+        let written = read.table.to_string();
+        let place = format!(
+            "client_secret = {{ file = '/home/ada/my \"fusion\".yaml', key = \"{within}client_credentials.client_secret\" }}"
+        );
+        assert!(written.contains(&place), "{written}");
+        let said = format!("{written}{:?}", read.notes);
+        assert!(said.contains("has to stay there") && !said.contains("c4nary"), "{said}");
+    }
+    for path in [None, Some("relative.yaml"), Some("/a\nb")] {
+        let error = read(mapping, path).unwrap_err();
+        assert!(error.error_description.contains("never does"), "{path:?}: {error:?}");
+    }
 }
 
 #[test]
@@ -151,7 +180,7 @@ fn what_no_profile_can_be_made_of_says_what_to_do_and_repeats_nothing() {
         ("interactive: &a {authority_url: c4nary}\n".to_owned(), "anchors"),
         ("interactive: {authority_url: c4nary".to_owned(), "valid YAML"),
     ] {
-        let error = read(&content).expect_err(&content);
+        let error = read(&content, None).expect_err(&content);
         assert!(error.error_description.contains(says), "{content}: {}", error.error_description);
         assert!(error.hint.is_some() && !format!("{error:?}").contains("c4nary"), "{error:?}");
     }

@@ -15,7 +15,7 @@ const MOST: usize = 1000;
 
 /// A value. It may be a secret, so it is wiped when dropped and never printed.
 #[derive(PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Text(String),
     List(Vec<Value>),
@@ -24,17 +24,17 @@ pub(super) enum Value {
 
 impl Value {
     /// A member of a mapping.
-    pub(super) fn member(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn member(&self, name: &str) -> Option<&Self> {
         self.members().iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The members of a mapping; of anything else none.
-    pub(super) fn members(&self) -> &[(String, Self)] {
+    pub(crate) fn members(&self) -> &[(String, Self)] {
         if let Self::Map(members) = self { members } else { &[] }
     }
 
     /// A scalar's text.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 }
@@ -54,10 +54,10 @@ impl fmt::Debug for Value {
 }
 
 /// What is wrong with a document; it repeats nothing of it.
-pub(super) type Wrong = &'static str;
+pub(crate) type Wrong = &'static str;
 
 /// Reads a document of YAML, or of JSON.
-pub(super) fn read(text: &str) -> Result<Value, Wrong> {
+pub(crate) fn read(text: &str) -> Result<Value, Wrong> {
     if text.len() > LONGEST {
         return Err("it is longer than 64 KiB");
     }
