@@ -217,10 +217,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_in_parts_is_read_whole_up_to_its_limit() {
+        const HALF: &str = include_str!("extract.rs").split_at(512).0;
+
         let read = async |parts: &[&'static str]| {
             whole(axum::body::Body::new(Parts(parts.iter().rev().copied().collect())), 1024).await
         };
-        const HALF: &str = include_str!("extract.rs").split_at(512).0;
         for (parts, expected) in [
             (&[][..], String::new()),
             (&["a", "", "bc", HALF], format!("abc{HALF}")),
