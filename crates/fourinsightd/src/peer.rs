@@ -28,8 +28,10 @@ struct Facts {
 impl Peer {
     /// The peer of a connection that has just been accepted.
     pub(crate) fn of(stream: &AsyncStream, clock: &Clock) -> Self {
+        // Read first: whoever gets the id of a process that was there afterwards has started later than that.
+        let since_boot = clock.since_boot();
         let caller = platform::async_caller(stream).ok().filter(|caller| *caller != 0);
-        Self(Arc::new(Facts { caller, since_boot: clock.since_boot(), login_session: OnceLock::new() }))
+        Self(Arc::new(Facts { caller, since_boot, login_session: OnceLock::new() }))
     }
 
     /// A peer of this login session.
