@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use testkit::practice::Answer;
+use testkit::practice::{Answer, Gate};
 
 use super::{Caller, Reply};
 use crate::testing::pass;
@@ -29,6 +29,9 @@ impl Caller {
 async fn a_rejection_is_accepted_and_the_token_is_gone() {
     let caller = Caller::signed_in().await;
     let before = caller.token_id().await;
+    // The renewal is under way for as long as all of them report.
+    let gate = Gate::new();
+    caller.world.script([Answer::genuine().held_by(&gate)]);
     let rejection = json!({
         "token_id": before, "www_authenticate": "Bearer error=\"invalid_token\"", "later": [1],
     });
@@ -37,6 +40,7 @@ async fn a_rejection_is_accepted_and_the_token_is_gone() {
         assert_eq!((reply.status, &reply.body["outcome"]), (202, &json!("renewing")));
         assert_eq!(reply.fields(), ["description", "outcome"]);
     }
+    gate.open();
     assert_ne!(caller.token_id().await, before);
     assert_eq!(caller.world.refreshes(), 1);
     let late = caller.post(REJECTIONS, &rejection.to_string()).await;
