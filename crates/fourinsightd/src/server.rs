@@ -34,8 +34,8 @@ const MOST_REFUSALS: usize = 64;
 /// How long a request's head may take, and how long a kept-alive connection may stay idle.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 
-/// The longest request head: hyper stops reading there.
-const HEAD_LIMIT: usize = 16 * 1024;
+/// The longest request head: hyper stops reading there. The longest claims take three quarters of it, percent-encoded.
+const HEAD_LIMIT: usize = 32 * 1024;
 
 /// How long connections may take to end when the daemon stops.
 const GRACE: Duration = Duration::from_secs(2);

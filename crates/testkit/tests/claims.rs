@@ -95,6 +95,20 @@ async fn claims_on_the_command_line_fetch_a_token_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_longest_claims_reach_the_server_whatever_they_are_made_of() {
+    let world = World::new().await.unwrap();
+    // Each letter is two bytes, and six as a part of an address.
+    let longest = format!("{{\"a\":\"{}\"}}", "ü".repeat((8192 - 8) / 2));
+    assert_eq!(longest.len(), 8192);
+    world.token(&["--claims", &longest]).await.unwrap();
+    assert_eq!(world.sent(), [Some(longest.clone())]);
+    let longer = longest.replacen('ü', "uü", 1);
+    let refused = world.home.ctl(&["token", "--claims", &longer]).await.unwrap();
+    assert!(refused.code != Some(0) && refused.stderr.contains("8 KiB"), "{refused:?}");
+    assert_eq!(world.sent().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_challenge_that_curl_reports_is_answered_by_the_server() {
     let world = World::new().await.unwrap();
     let before = world.token(&[]).await.unwrap();
