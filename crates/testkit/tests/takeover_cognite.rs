@@ -8,10 +8,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Value, json};
 use testkit::{
     http::Request,
-    practice::{ClientKey, DeviceFlow, Rotation, Settings},
+    practice::{Client, ClientKey, DeviceFlow, Rotation, Settings},
     witness::{Script, Stage},
 };
 
@@ -72,6 +73,13 @@ async fn a_mapping_that_the_sdk_loads_becomes_a_profile_that_signs_in() {
     let tenant = stage.serving.issuer.strip_suffix("/v2.0").unwrap().to_owned();
     let scopes = "  scopes: [\"https://api.example/.default\"]\n";
     let person = format!("  authority_url: {tenant}\n  client_id: practice-client\n{scopes}");
+    let key = ClientKey::rsa();
+    let certificate = format!(
+        "  authority_url: {tenant}\n  client_id: practice key holder\n  cert_thumbprint: {}\n{scopes}  \
+         certificate: |\n    {}\n",
+        thumbprint(&key),
+        key.private_pem.replace('\n', "\n    "),
+    );
     for (kind, provider, fields) in [
         (
             "client_credentials",
@@ -81,6 +89,7 @@ async fn a_mapping_that_the_sdk_loads_becomes_a_profile_that_signs_in() {
                  client_secret: ${{CLIENT_SECRET}}\n{scopes}"
             ),
         ),
+        ("client_certificate", "OAuthClientCertificate", certificate),
         ("device_code", "OAuthDeviceCode", person.clone()),
         ("interactive", "OAuthInteractive", format!("{person}  redirect_port: 0\n")),
     ] {
@@ -94,7 +103,8 @@ async fn a_mapping_that_the_sdk_loads_becomes_a_profile_that_signs_in() {
         assert!(fs::exists(&file).unwrap());
         trust(&stage, kind).unwrap();
         let secret = stage.practice.settings().clients.last().unwrap().secret.clone().unwrap();
-        assert!(!fs::read_to_string(stage.home.config()).unwrap().contains(&secret));
+        let config = fs::read_to_string(stage.home.config()).unwrap();
+        assert!(!config.contains(&secret) && !config.contains(&key.private_pem[60..120]));
 
         let subject = sign_in_here(&stage, kind).await.unwrap();
         assert_eq!(stage.greeted(kind).await.unwrap(), subject, "{kind}");
@@ -125,30 +135,11 @@ async fn a_secret_in_a_mapping_is_read_there_and_not_copied() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mapping_without_what_a_profile_needs_is_refused_with_the_reason() {
     let stage = stage().await.unwrap();
-    let key = ClientKey::rsa();
-    let pem = key.private_pem.replace('\n', "\n    ");
-    let certificate = format!(
-        "  authority_url: {}/contoso.example\n  client_id: abc\n  cert_thumbprint: {}\n  \
-         scopes: [\"https://api.example/.default\"]\n  certificate: |\n    {pem}\n",
-        stage.serving.origin,
-        "A1".repeat(20),
-    );
     let config = fs::read(stage.home.config()).unwrap();
-    for (kind, provider, fields, says) in [
-        (
-            "client_certificate",
-            "OAuthClientCertificate",
-            certificate.as_str(),
-            "put certificate and key into two files",
-        ),
-        ("token", "Token", "  token: c4nary\n", "cannot renew itself"),
-    ] {
-        let file = mapping_file(&stage, kind, fields, provider).await.unwrap();
-        let (path, arguments) = (Path::new(&file), ["cognite", &*file]);
-        stage.leaves_alone(&arguments, path, says).await.unwrap();
-        let said = stage.home.ctl(&["import", "cognite", &file]).await.unwrap().stderr;
-        assert!(!said.contains("c4nary") && !said.contains(&key.private_pem[60..120]), "{said}");
-    }
+    let file = mapping_file(&stage, "token", "  token: c4nary\n", "Token").await.unwrap();
+    stage.leaves_alone(&["cognite", &file], Path::new(&file), "cannot renew itself").await.unwrap();
+    let said = stage.home.ctl(&["import", "cognite", &file]).await.unwrap().stderr;
+    assert!(!said.contains("c4nary"), "{said}");
     let path = stage.home.path().join("mapping.yaml");
     let file = path.to_str().unwrap();
     for (content, says) in [
@@ -162,6 +153,12 @@ async fn a_mapping_without_what_a_profile_needs_is_refused_with_the_reason() {
     }
     stage.leaves_alone_what_somebody_else_has(&["cognite", file], &path).await.unwrap();
     assert_eq!(fs::read(stage.home.config()).unwrap(), config);
+}
+
+/// As certificate stores show it.
+fn thumbprint(key: &ClientKey) -> String {
+    let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, &key.certificate_der);
+    digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().concat()
 }
 
 /// A file with this mapping, which the SDK loads as this kind of credentials.
@@ -190,6 +187,10 @@ async fn sign_in_here(stage: &Stage, kind: &str) -> Result<&'static str> {
         "client_credentials" => {
             stage.home.ctl(&[&["login"], &arguments[..]].concat()).await?.success()?;
             return Ok("practice confidential");
+        }
+        "client_certificate" => {
+            stage.home.ctl(&[&["login"], &arguments[..]].concat()).await?.success()?;
+            return Ok("practice key holder");
         }
         "device_code" => {
             let login = stage.home.begin_device_login(&arguments).await?;
@@ -237,7 +238,8 @@ async fn enter_code(stage: &Stage, sdk: &mut Script) -> Result<()> {
 async fn stage() -> Result<Stage> {
     let entra = Settings::entra();
     let flow = DeviceFlow { interval: Duration::from_secs(1), ..entra.device_flow.context("a device flow")? };
-    let settings = Settings { device_flow: Some(flow), rotation: Rotation::Strict, ..entra };
+    let mut settings = Settings { device_flow: Some(flow), rotation: Rotation::Strict, ..entra };
+    settings.clients.insert(0, Client::with_key(ClientKey::rsa().certificate()));
     Stage::in_one_home(settings, PROFILE).await
 }
 

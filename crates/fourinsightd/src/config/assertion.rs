@@ -3,9 +3,12 @@
 use url::Url;
 
 use super::{ConfigError, secret, table::Table};
-use crate::profile::{Assertion, AssertionAlgorithm, AssertionAudience, ClientAuth, Flow, Profile};
+use crate::profile::{
+    Assertion, AssertionAlgorithm, AssertionAudience, ClientAuth, Flow, Profile, Thumbprint,
+};
 
 const CERTIFICATE: &str = "client_certificate";
+const THUMBPRINT: &str = "client_certificate_thumbprint";
 const KEY: &str = "client_key";
 const READY_MADE: &str = "client_assertion";
 const AUDIENCE: &str = "assertion_audience";
@@ -13,7 +16,7 @@ const ALGORITHM: &str = "assertion_algorithm";
 const X5C: &str = "assertion_x5c";
 
 /// The keys read here.
-pub(super) const KEYS: [&str; 6] = [CERTIFICATE, KEY, READY_MADE, AUDIENCE, ALGORITHM, X5C];
+pub(super) const KEYS: [&str; 7] = [CERTIFICATE, THUMBPRINT, KEY, READY_MADE, AUDIENCE, ALGORITHM, X5C];
 
 pub(super) fn read(table: &Table<'_>) -> Result<Assertion, ConfigError> {
     let certificate = match table.text(CERTIFICATE)? {
@@ -24,11 +27,24 @@ pub(super) fn read(table: &Table<'_>) -> Result<Assertion, ConfigError> {
     };
     Ok(Assertion {
         certificate,
+        thumbprint: thumbprint(table)?,
         key: secret::read(table, KEY)?,
         ready_made: secret::read(table, READY_MADE)?,
         audience: audience(table)?,
         algorithm: algorithm(table)?,
         x5c: table.flag(X5C)?.unwrap_or(false),
+    })
+}
+
+fn thumbprint(table: &Table<'_>) -> Result<Option<Thumbprint>, ConfigError> {
+    let Some(text) = table.text(THUMBPRINT)? else {
+        return Ok(None);
+    };
+    Thumbprint::parse(&text).map(Some).ok_or_else(|| {
+        table.error(
+            THUMBPRINT,
+            "client_certificate_thumbprint must be 40 hexadecimal digits (SHA-1) or 64 (SHA-256); correct it",
+        )
     })
 }
 
@@ -61,7 +77,7 @@ fn algorithm(table: &Table<'_>) -> Result<Option<AssertionAlgorithm>, ConfigErro
 
 /// Refuses what does not fit together.
 pub(super) fn check(table: &Table<'_>, profile: &Profile) -> Result<(), ConfigError> {
-    let Assertion { certificate, key, ready_made, audience, algorithm, x5c } = &profile.assertion;
+    let Assertion { certificate, thumbprint, key, ready_made, audience, algorithm, x5c } = &profile.assertion;
     let fail = |key: &str, what: &str| Err(table.error(key, what));
     if key.is_some() && ready_made.is_some() {
         return fail(READY_MADE, "client_key and client_assertion exclude each other; remove one of them");
@@ -70,6 +86,18 @@ pub(super) fn check(table: &Table<'_>, profile: &Profile) -> Result<(), ConfigEr
         return fail(
             CERTIFICATE,
             "client_certificate needs the client_key that belongs to it; add client_key",
+        );
+    }
+    if certificate.is_some() && thumbprint.is_some() {
+        return fail(
+            THUMBPRINT,
+            "client_certificate has its own thumbprint; remove client_certificate_thumbprint",
+        );
+    }
+    if thumbprint.is_some() && key.is_none() {
+        return fail(
+            THUMBPRINT,
+            "client_certificate_thumbprint needs the client_key that belongs to it; add client_key",
         );
     }
     if key.is_none() && algorithm.is_some() {
@@ -149,6 +177,7 @@ mod tests {
         let profile = parse(&format!("{ISSUER}{PAIR}{lines}")).unwrap();
         let expected = Assertion {
             certificate: Some("/etc/fourinsight/cert.pem".into()),
+            thumbprint: None,
             key: Some(SecretSource::File("/etc/fourinsight/key.pem".into())),
             ready_made: None,
             audience: Some(AssertionAudience::Uri("api://x".into())),
@@ -173,6 +202,10 @@ mod tests {
         assert!(profile.flow == Flow::Certificate && profile.flow.is_unattended());
         let by_hand = "token_endpoint = \"https://id.example.com/token\"\n";
         assert!(parse(&format!("{by_hand}{flow}{PAIR}client_auth = \"private_key_jwt\"")).is_ok());
+        let by_thumbprint =
+            format!("client_certificate_thumbprint = \"{}\"\nclient_key.env = \"K\"", "A1".repeat(20));
+        let profile = parse(&format!("{ISSUER}{flow}{by_thumbprint}")).unwrap();
+        assert!(profile.assertion.thumbprint.is_some_and(|thumbprint| thumbprint.is_sha1()));
         for (lines, says) in [
             (format!("{ISSUER}{flow}"), "needs client_certificate and client_key"),
             (format!("{ISSUER}{flow}client_key = {{ env = \"K\" }}"), "needs client_certificate"),
@@ -194,6 +227,12 @@ mod tests {
             (format!("{key}\n{jwt}"), "exclude each other"),
             ("client_certificate = \"c.pem\"".to_owned(), "needs the client_key"),
             (format!("client_certificate = \"\"\n{key}"), "client_certificate is empty"),
+            (
+                format!("{PAIR}client_certificate_thumbprint = \"{}\"", "a1".repeat(20)),
+                "remove client_certificate_thumbprint",
+            ),
+            (format!("client_certificate_thumbprint = \"{}\"", "a1".repeat(20)), "needs the client_key"),
+            (format!("{key}\nclient_certificate_thumbprint = \"s3cr3t\""), "must be 40 hexadecimal digits"),
             (format!("{jwt}\nassertion_algorithm = \"RS256\""), "is for a client_key"),
             (format!("{key}\nassertion_x5c = true"), "is for a client_certificate"),
             (format!("{jwt}\nassertion_audience = \"issuer\""), "has its own audience"),

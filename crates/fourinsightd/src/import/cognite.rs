@@ -54,16 +54,9 @@ pub(crate) fn read(content: &str, path: Option<&str>) -> Result<Mapping, ErrorBo
         "client_credentials" => client_credentials(&fields),
         "interactive" => interactive(&fields),
         "device_code" => device_code(&fields),
-        "client_certificate" => Err(error(
-            "The mapping holds a thumbprint and a key instead of a certificate, from which no profile can be made.",
-        )
-        .hint(
-            "put certificate and key into two files, and write the profile with `fourinsightctl profile init NAME \
-             --preset cognite` and the flow certificate",
-        )),
-        _ => Err(error("A fixed token cannot renew itself, so there is nothing to take over.").hint(
-            "write a profile with `fourinsightctl profile init NAME --preset cognite`, then sign in",
-        )),
+        "client_certificate" => client_certificate(&fields),
+        _ => Err(error("A fixed token cannot renew itself, so there is nothing to take over.")
+            .hint("write a profile with `fourinsightctl profile init NAME --preset cognite`, then sign in")),
     }
 }
 
@@ -95,6 +88,27 @@ fn client_credentials(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
         "at a login the daemon reads the client secret from {} and sends it to {host}",
         secret.in_words()
     );
+    Ok(Mapping { table, notes: vec![note] })
+}
+
+/// The SDK knows the certificate by its thumbprint, and calls its private key the certificate.
+fn client_certificate(fields: &Fields<'_>) -> Result<Mapping, ErrorBody> {
+    let authority = fields.required("authority_url")?;
+    let key = fields.secret("certificate")?;
+    let scopes = fields.scopes()?;
+    let mut table = Table::new();
+    if let Some(place) = Place::of(&authority, "", &scopes, None) {
+        place.begin(&mut table, "certificate");
+    } else {
+        table.insert("flow", value("certificate"));
+        table.insert("issuer", value(issuer_of(authority)));
+        table.insert("assertion_audience", value("token_endpoint"));
+        table.insert("scopes", list(&scopes));
+    }
+    table.insert("client_id", value(fields.required("client_id")?));
+    table.insert("client_certificate_thumbprint", value(fields.required("cert_thumbprint")?));
+    table.insert("client_key", Item::Value(key.reference().into()));
+    let note = format!("at a login the daemon reads the private key from {}", key.in_words());
     Ok(Mapping { table, notes: vec![note] })
 }
 

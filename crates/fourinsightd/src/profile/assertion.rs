@@ -12,6 +12,9 @@ pub struct Assertion {
     /// The certificate by which the server knows the key (PEM), with those above it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<PathBuf>,
+    /// The certificate's thumbprint, for a key whose certificate is only at the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbprint: Option<Thumbprint>,
     /// Where the private key is read (PEM), at each use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<SecretSource>,
@@ -35,9 +38,34 @@ impl Assertion {
         self.key.is_some() || self.ready_made.is_some()
     }
 
-    /// Whether it is proven by a certificate and its key.
+    /// Whether it is proven by a key and its certificate, or that one's thumbprint.
     pub fn has_certificate(&self) -> bool {
-        self.certificate.is_some() && self.key.is_some()
+        (self.certificate.is_some() || self.thumbprint.is_some()) && self.key.is_some()
+    }
+}
+
+/// The hash of a certificate in DER: lower-case hexadecimal digits, 40 of SHA-1 or 64 of SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Thumbprint(String);
+
+impl Thumbprint {
+    /// Takes one as certificate stores show it: in either case, with colons or spaces or without.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: String = text.chars().filter(|sign| !matches!(sign, ':' | ' ')).collect();
+        let right = matches!(digits.len(), 40 | 64) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        right.then(|| Self(digits.to_ascii_lowercase()))
+    }
+
+    /// The hash itself.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let digit = |digit: u8| (digit as char).to_digit(16).unwrap_or_default() as u8;
+        self.0.as_bytes().chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+    }
+
+    /// Whether it is by SHA-1, which goes with RS256.
+    pub fn is_sha1(&self) -> bool {
+        self.0.len() == 40
     }
 }
 
@@ -76,11 +104,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_thumbprint_is_taken_however_it_is_written_and_nothing_else_is_one() {
+        let sha1 = Thumbprint::parse("A1:b2:00:ff A1:b2:00:ff A1:b2:00:ff A1:b2:00:ff A1:b2:00:ff").unwrap();
+        assert_eq!((sha1.is_sha1(), &sha1.to_bytes()[..5]), (true, &[0xa1, 0xb2, 0, 0xff, 0xa1][..]));
+        let sha256 = Thumbprint::parse(&"0f".repeat(32)).unwrap();
+        assert_eq!((sha256.is_sha1(), sha256.to_bytes()), (false, vec![0x0f; 32]));
+        for wrong in ["", "a1", &"a1".repeat(21), &"g1".repeat(20), &"é".repeat(20)] {
+            assert_eq!(Thumbprint::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_record_holds_sources_and_words_only() {
         let written = |assertion: &Assertion| serde_json::to_string(assertion).unwrap();
         assert_eq!(written(&Assertion::default()), "{}");
         let full = Assertion {
             certificate: Some("/c.pem".into()),
+            thumbprint: None,
             key: Some(SecretSource::File("/k.pem".into())),
             ready_made: None,
             audience: Some(AssertionAudience::Uri("api://x".into())),

@@ -21,7 +21,7 @@ mod package;
 mod preset;
 mod rotation;
 
-pub use assertion::{Assertion, AssertionAlgorithm, AssertionAudience};
+pub use assertion::{Assertion, AssertionAlgorithm, AssertionAudience, Thumbprint};
 pub use brought::Brought;
 pub(crate) use client_auth::one_or_each;
 pub use client_auth::{ClientAuth, PerRequest, RequestKind};

@@ -44,7 +44,9 @@ pub(super) async fn by_key(registration: &Registration, unix_now: i64) -> Result
         Some(path) => chain(&material::read_certificate(path).await?, &key)?,
         None => vec![],
     };
-    let algorithm = algorithm(assertion.algorithm, key.kind, !certificates.is_empty())?;
+    // A thumbprint by SHA-1 goes with RS256, as in MSAL.
+    let by_sha256 = assertion.thumbprint.as_ref().is_some_and(|thumbprint| !thumbprint.is_sha1());
+    let algorithm = algorithm(assertion.algorithm, key.kind, !certificates.is_empty() || by_sha256)?;
     let mut header = Header::new(algorithm);
     if let Some(certificate) = certificates.first() {
         if algorithm == Algorithm::RS256 {
@@ -55,6 +57,11 @@ pub(super) async fn by_key(registration: &Registration, unix_now: i64) -> Result
         if assertion.x5c {
             header.x5c = Some(certificates.iter().map(|der| STANDARD.encode(der)).collect());
         }
+    }
+    if let Some(thumbprint) = &assertion.thumbprint {
+        let encoded = URL_SAFE_NO_PAD.encode(thumbprint.to_bytes());
+        let field = if thumbprint.is_sha1() { &mut header.x5t } else { &mut header.x5t_s256 };
+        *field = Some(encoded);
     }
     make(&header, registration, &key.signing, unix_now)
 }

@@ -166,7 +166,11 @@ fn what_no_profile_can_be_made_of_says_what_to_do_and_repeats_nothing() {
     for (content, says) in [
         ("token: c4nary".to_owned(), "cannot renew itself"),
         ("token: {token: c4nary}".to_owned(), "cannot renew itself"),
-        ("client_certificate: {certificate: c4nary}".to_owned(), "thumbprint"),
+        ("client_certificate: {certificate: \"${K}\"}".to_owned(), "no authority_url"),
+        (
+            "client_certificate: {authority_url: \"https://id.example\", certificate: c4nary}".to_owned(),
+            "never does",
+        ),
         (credentials("  client_id: abc\n  client_secret: c4nary\n"), "never does"),
         (credentials("  client_id: abc\n  client_secret: \"${c4nary\"\n"), "never does"),
         (credentials("  client_id: abc\n"), "no client_secret"),

@@ -15,7 +15,7 @@ use testkit::practice::ClientKey;
 use super::*;
 use crate::{
     authority::{ResourceStyle, allowed::AllowedEndpoint, fake::registration},
-    profile::{Assertion, SecretSource},
+    profile::{Assertion, SecretSource, Thumbprint},
 };
 
 const NOW: i64 = 1_700_000_000;
@@ -85,6 +85,29 @@ async fn no_two_requests_have_the_same_id() {
         assert!(id.len() >= 22 && ids.insert(id.clone()), "{id}");
         let (_, claims) = taken_apart(&by_secret(&registration, &"s3cr3t".into(), NOW).unwrap());
         assert!(ids.insert(claims["jti"].as_str().unwrap().to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_thumbprint_stands_for_the_certificate_that_only_the_server_has() {
+    let folder = Folder::new();
+    let key = ClientKey::rsa();
+    let header_by =
+        async |registration: &Registration| taken_apart(&by_key(registration, NOW).await.unwrap()).0;
+    for (algorithm, by, name) in [("RS256", &SHA1_FOR_LEGACY_USE_ONLY, "x5t"), ("PS256", &SHA256, "x5t#S256")]
+    {
+        let mut registration = folder.registration(&key, true);
+        registration.assertion.algorithm = (algorithm == "RS256").then_some(AssertionAlgorithm::Rs256);
+        let with_certificate = header_by(&registration).await;
+        let der = CertificateDer::from_pem_slice(key.certificate_pem.as_bytes()).unwrap();
+        let hexadecimal: String =
+            digest(by, &der).as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02X}"));
+        registration.assertion.certificate = None;
+        registration.assertion.algorithm = None;
+        registration.assertion.thumbprint = Thumbprint::parse(&hexadecimal);
+        let header = header_by(&registration).await;
+        assert_eq!((&header, header["alg"].as_str()), (&with_certificate, Some(algorithm)), "{name}");
+        assert!(header[name].is_string());
     }
 }
 
