@@ -102,6 +102,6 @@ async fn exchange(mut router: Router, request: HttpRequest) -> Option<HttpRespon
         return None;
     }
     let (parts, body) = response.into_parts();
-    let body = Zeroizing::new(to_bytes(body, BODY_LIMIT).await.unwrap().to_vec());
+    let body = Zeroizing::new(to_bytes(body, BODY_LIMIT).await.ok()?.to_vec());
     Some(HttpResponse { status: parts.status.as_u16(), headers: parts.headers, body })
 }
