@@ -261,4 +261,6 @@ fn chain(error: &reqwest::Error) -> String {
 }
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;
