@@ -16,7 +16,7 @@
 //! | `device` | the device flow: user codes, their page, and the polls |
 //! | [`rotation`] | PURE: families of tokens, and what kills them |
 //! | `revocation`, `protected`, `discovery`, `id_token` | RFC 7009; userinfo and a small API; metadata; ID tokens |
-//! | [`ledger`], `entry` | what happened, request by request |
+//! | [`ledger`], `entry`, `oracle` | what happened, request by request; what a harness asks of all that |
 //! | [`fault`] | scripted answers, gates, lost connections |
 //! | `browser` | what a person at the login page does |
 //! | [`serve`], `certificates`, `side`, `profile` | sockets, TLS, the view for other processes, and how they sign in |
@@ -58,6 +58,7 @@ pub mod fault;
 mod id_token;
 mod layout;
 pub mod ledger;
+mod oracle;
 mod page;
 mod profile;
 mod protected;
