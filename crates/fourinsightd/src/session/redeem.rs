@@ -16,7 +16,7 @@ use crate::{
         response::{self, Expected, RawAnswer},
     },
     clock::Timestamp,
-    telemetry,
+    fault, telemetry,
     token::{Person, RefreshToken, TokenKey},
 };
 
@@ -56,6 +56,7 @@ impl Redemption {
             tracing::warn!(session = %self.named(), %error, "the journal cannot take a redemption; none is started");
             return (unsent(&error.to_string()), clock.now());
         }
+        fault::point("intent_written");
         let obtained_at = clock.now();
         let own = self.is_own();
         tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
@@ -85,6 +86,7 @@ impl Redemption {
                 return (outcome, obtained_at);
             }
         };
+        fault::point("answer_read");
         if self.is_journalled() && answer.may_grant() {
             let entry = journal_entry(&intent, &answer.to_bytes());
             if let Err(error) = store.answer(&self.session, self.generation, entry).await {
@@ -92,6 +94,7 @@ impl Redemption {
             }
         }
         let mut outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
+        fault::point("parsed");
         if let Outcome::Retry(retry) = &mut outcome {
             retry.ambiguous |= self.error_may_spend(answer.status);
         }
