@@ -12,6 +12,7 @@
 //! | `slot` | what a journal slot says, read from outside |
 //! | `canary` | secrets in logs, as they are written |
 //! | `chance` | random numbers that can be drawn again |
+//! | [`disk`] | what a disk can refuse |
 //! | [`figure`], `report` | what was found, and how it is shown |
 
 use std::{
@@ -24,6 +25,7 @@ use anyhow::{Result, bail, ensure};
 mod canary;
 mod chance;
 mod client;
+pub mod disk;
 pub mod figure;
 mod kill;
 pub mod mode;
