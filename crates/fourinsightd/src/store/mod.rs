@@ -141,15 +141,20 @@ impl Store {
         // Until the write, this answer exists in memory only: it does not queue behind other sessions' syncs.
         let turn = Arc::clone(&self.parts.salvage).lock_owned().await;
         let (parts, session) = (Arc::clone(&self.parts), key.clone());
-        let salvaged = blocking(move || {
+        let (salvaged, raw) = blocking(move || {
             let _turn: OwnedMutexGuard<()> = turn;
-            parts.journal.salvage(&session, generation, &raw)
+            let salvaged = parts.journal.salvage(&session, generation, &raw)?;
+            Ok((salvaged, raw))
         })
         .await?;
         let key = key.clone();
         self.run(move |parts, rows| match salvaged {
             Salvaged::Written(slot) => parts.journal.sync(&slot, &key),
-            Salvaged::Oversized(sealed) => rows.database.keep_answer(&key, generation, &sealed),
+            // Sealed in the same turn as it is written: the key may have changed since it was salvaged.
+            Salvaged::Oversized => {
+                let sealed = parts.journal.seal_answer(&key, generation, &raw)?;
+                rows.database.keep_answer(&key, generation, &sealed)
+            }
         })
         .await
     }
