@@ -202,6 +202,11 @@ impl Families {
         self.grant(token.family)
     }
 
+    /// Whether nothing has ended the login that an access token descends from.
+    pub(super) fn login_lives(&self, token: &AccessToken) -> bool {
+        self.members[token.family.0].end.is_none()
+    }
+
     pub(super) fn verdict(&self, access_token: &str, now: Moment) -> Verdict {
         self.access_tokens.get(access_token).map_or(Verdict::Unknown, |token| self.judge(token, now))
     }

@@ -16,7 +16,7 @@
 //! | `device` | the device flow: user codes, their page, and the polls |
 //! | [`rotation`], `families`, `grant` | PURE: the modes of rotation; families of tokens, and what kills them |
 //! | `revocation`, `protected`, `discovery`, `id_token` | RFC 7009; userinfo and a small API; metadata; ID tokens |
-//! | [`ledger`], `entry`, [`oracle`] | what happened, request by request; how logins and tokens stand |
+//! | [`ledger`], `entry`, [`oracle`], `look` | what happened, request by request; how logins and tokens stand |
 //! | [`fault`], [`weather`], `faltering` | what can befall an exchange, when, and how often |
 //! | [`script`] | scripted answers, gates |
 //! | `browser` | what a person at the login page does |
@@ -62,6 +62,7 @@ mod grant;
 mod id_token;
 mod layout;
 pub mod ledger;
+mod look;
 pub mod oracle;
 mod page;
 mod profile;
