@@ -248,6 +248,11 @@ impl Practice {
         self.answer_next(Endpoint::Token, answers);
     }
 
+    /// Is honest again from now on.
+    pub fn forget_scripted_answers(&self) {
+        self.state().script.clear();
+    }
+
     /// Queues answers for the next requests to an endpoint, one each, before it is honest again.
     pub fn answer_next(&self, endpoint: Endpoint, answers: impl IntoIterator<Item = Answer>) {
         self.state().script.entry(endpoint).or_default().extend(answers);
