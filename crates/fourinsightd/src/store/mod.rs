@@ -142,13 +142,13 @@ impl Store {
         // Until the write, this answer exists in memory only: it does not queue behind other sessions' syncs.
         let turn = Arc::clone(&self.parts.salvage).lock_owned().await;
         let (parts, session) = (Arc::clone(&self.parts), key.clone());
-        let salvaged = blocking(move || {
+        let (salvaged, raw) = blocking(move || {
             let _turn: OwnedMutexGuard<()> = turn;
             let salvaged = parts.journal.salvage(&session, generation, &raw)?;
             if let Salvaged::Written(_) = salvaged {
                 fault::point("raw_written");
             }
-            Ok(salvaged)
+            Ok((salvaged, raw))
         })
         .await?;
         let key = key.clone();
@@ -158,7 +158,9 @@ impl Store {
                 fault::point("raw_synced");
                 Ok(())
             }
-            Salvaged::Oversized(sealed) => {
+            // Sealed in the same turn as it is written: the key may have changed since it was salvaged.
+            Salvaged::Oversized => {
+                let sealed = parts.journal.seal_answer(&key, generation, &raw)?;
                 rows.database.keep_answer(&key, generation, &sealed)?;
                 fault::point("oversized_kept");
                 Ok(())
