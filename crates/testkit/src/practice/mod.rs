@@ -255,6 +255,11 @@ impl Practice {
         self.answer_next(Endpoint::Token, answers);
     }
 
+    /// Is honest again from now on.
+    pub fn forget_scripted_answers(&self) {
+        self.state().script.clear();
+    }
+
     /// Queues answers for the next requests to an endpoint, one each, before it is honest again.
     pub fn answer_next(&self, endpoint: Endpoint, answers: impl IntoIterator<Item: Into<Answer>>) {
         self.state().script.queue(endpoint, answers.into_iter().map(Into::into));
