@@ -65,6 +65,7 @@ mod task;
 #[cfg(test)]
 mod task_tests;
 mod terms;
+mod unsent;
 
 pub(crate) use registrations::Registrations;
 pub use served::Served;

@@ -44,6 +44,7 @@ use crate::{
 mod adoption;
 mod demands;
 mod disk;
+mod ending;
 mod history;
 mod opening;
 mod recovery;
@@ -131,6 +132,7 @@ impl Task {
                 () = deadline => Box::pin(self.tick()).await,
             }
         }
+        Box::pin(self.write_before_the_end()).await;
     }
 
     /// Completes when the next deadline has come; never, when that is for the shared ticker to notice.

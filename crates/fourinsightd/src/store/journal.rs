@@ -226,6 +226,8 @@ impl Journal {
     fn reserve(&self, session: &SessionKey, path: &Path) -> Result<File, StoreError> {
         let aside = path.with_extension("new");
         let fill = || {
+            // Somebody may have taken the folder away.
+            private_folder(&self.folder)?;
             let mut slot = private_file(&aside)?;
             let mut image = header(session);
             image.resize(SLOT, 0);
