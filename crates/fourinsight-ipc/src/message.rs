@@ -15,6 +15,7 @@ mod login;
 mod profile;
 mod rejection;
 mod revocation;
+mod rotation;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
@@ -29,6 +30,7 @@ pub use profile::{
 };
 pub use rejection::{Rejection, RejectionOutcome, RejectionResponse};
 pub use revocation::{Revocation, RevokeResponse};
+pub use rotation::{InterruptedRotation, KeptBy, RotationStatus};
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,6 +108,9 @@ pub struct SessionStatus {
     /// The other scopes and resources that its tokens are asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audiences: Vec<Audience>,
+    /// How its refresh token fares; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<RotationStatus>,
 }
 
 impl SessionStatus {
@@ -129,6 +134,7 @@ impl SessionStatus {
             lifetime: Lifetime::Stored,
             generation: 0,
             audiences: Vec::new(),
+            rotation: None,
         }
     }
 }

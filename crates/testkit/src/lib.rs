@@ -12,7 +12,7 @@
 //! | [`process`] | the real programs, each run in a home of its own |
 //! | [`world`] | the same with a practice server, from a login to its end |
 //! | [`demo`], [`mod@bench`] | `cargo xtask demo` and `bench` |
-//! | [`faults`] | whether a login survives what can happen to the daemon |
+//! | [`faults`] | `cargo xtask faults`: what a login survives |
 //! | [`load`] | many client processes at once |
 //! | [`readme`] | the commands of README.md, as they are written |
 //! | [`leak`] | searches what was written for secrets |

@@ -2,6 +2,7 @@
 
 use super::{
     event::Effect,
+    rotation::INTERRUPTED,
     signed_in::{Durability, Grant, SignedIn},
 };
 use crate::{
@@ -43,13 +44,21 @@ impl SignedIn {
 
     /// Until when a refresh token in doubt is left alone: a strict server would end the living access token too.
     pub(super) fn held_until(&self) -> Option<Timestamp> {
-        self.doubt.as_ref().filter(|_| self.terms.rotation == Rotation::Strict)?;
-        self.own_token()?.expiry.end()
+        let doubted = || {
+            self.doubt.as_ref().filter(|_| self.terms.rotation == Rotation::Strict)?;
+            self.own_token()?.expiry.end()
+        };
+        self.interruption_held_until().or_else(doubted)
     }
 
     /// Why nothing is redeemed for now, and since when.
     pub(super) fn why_it_is_held(&self) -> Option<(Failure, Timestamp)> {
         self.held_until()?;
+        if self.interruption_held_until().is_some()
+            && let Some((interrupted, description)) = self.interruption()
+        {
+            return Some((Failure::ours(INTERRUPTED, description), interrupted.since));
+        }
         let Doubt { error, since } = self.doubt.as_deref()?;
         let description = format!(
             "the server refused a token for another audience ({error}) and may have used up the refresh token with \
@@ -60,7 +69,9 @@ impl SignedIn {
 
     /// The server's last word on the session, with what may have led to it.
     pub(super) fn last_word(&self, failure: Failure) -> Failure {
-        let Some(Doubt { error, .. }) = self.doubt.as_deref() else { return failure };
+        let Some(Doubt { error, .. }) = self.doubt.as_deref() else {
+            return self.last_word_after_interruption(failure);
+        };
         let description = format!(
             "{}; before that the server had refused a token for another audience ({error}), and may have used up the \
              refresh token with that",

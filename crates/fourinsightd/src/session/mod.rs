@@ -11,6 +11,7 @@
 //! | [`adoption`] | a login taken over from another tool (pure) |
 //! | [`demand`] | what a token is to be fetched with beyond its key (pure) |
 //! | [`terms`], [`doubt`] | what one login can be asked for, and what asking may cost (pure) |
+//! | [`rotation`] | how its refresh token fares, and what is done after an interruption (pure) |
 //! | [`plan`] | what it redeems next, renews and forgets (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
 //! | [`task`] | carries out what the state machine says |
@@ -50,6 +51,7 @@ pub(crate) mod record;
 mod redeem;
 mod registrations;
 mod revoking;
+mod rotation;
 #[cfg(test)]
 mod safety_tests;
 pub mod schedule;
