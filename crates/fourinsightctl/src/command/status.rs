@@ -215,7 +215,7 @@ fn problem(session: &SessionStatus, now: i64) -> Cell {
         problems.push(in_words(problem, now));
     }
     if session.durability == Durability::Degraded {
-        problems.push("not yet on the disk: a power cut now would lose the login".to_owned());
+        problems.push("the disk refuses it: until that ends, a power cut may lose the login".to_owned());
     }
     if problems.is_empty() {
         return Cell::plain(ABSENT);

@@ -67,6 +67,7 @@ mod task;
 #[cfg(test)]
 mod task_tests;
 mod terms;
+mod unsent;
 
 pub(crate) use registrations::Registrations;
 pub use served::Served;

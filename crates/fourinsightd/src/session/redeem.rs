@@ -7,10 +7,10 @@ use fourinsight_ipc::SessionKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{demand::Demand, record::Login, task::Environment};
+use super::{demand::Demand, record::Login, task::Environment, unsent::unsent};
 use crate::{
     authority::{
-        Failure, Outcome, Retry, Verdict,
+        Outcome, Verdict,
         grant::{self, Purpose},
         id_token,
         response::{self, Expected, RawAnswer},
@@ -213,11 +213,4 @@ fn journal_entry(intent: &[u8], answer: &[u8]) -> Zeroizing<Vec<u8>> {
     entry.extend_from_slice(intent);
     entry.extend_from_slice(answer);
     entry
-}
-
-fn unsent(cause: &str) -> Outcome {
-    let description =
-        format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
-    let failure = Failure::ours("storage_failed", description);
-    Outcome::Retry(Retry { after: None, ambiguous: false, failure })
 }

@@ -199,8 +199,9 @@ impl Snapshot {
         if let Grant::RefreshToken { .. } = session.grant {
             self.terms = session.terms.clone();
         }
-        self.degraded = matches!(session.durability, Durability::Degraded { .. });
-        self.renewable = session.renewable() && !(self.degraded && session.needs_disk());
+        let unsaved = matches!(session.durability, Durability::Degraded { .. });
+        self.degraded = unsaved || session.waits_for_disk();
+        self.renewable = session.renewable() && !(unsaved && session.needs_disk());
         self.ends = !session.renewable();
         self.problem = session.problem();
     }

@@ -45,6 +45,7 @@ use crate::{
 mod adoption;
 mod demands;
 mod disk;
+mod ending;
 mod history;
 mod opening;
 mod recovery;
@@ -132,6 +133,7 @@ impl Task {
                 () = deadline => Box::pin(self.tick()).await,
             }
         }
+        Box::pin(self.write_before_the_end()).await;
     }
 
     /// Completes when the next deadline has come; never, when that is for the shared ticker to notice.
