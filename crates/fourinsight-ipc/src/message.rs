@@ -16,6 +16,7 @@ mod login;
 mod profile;
 mod rejection;
 mod revocation;
+mod rotation;
 mod store;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
@@ -32,6 +33,7 @@ pub use profile::{
 };
 pub use rejection::{Rejection, RejectionOutcome, RejectionResponse};
 pub use revocation::{Revocation, RevokeResponse};
+pub use rotation::{InterruptedRotation, KeptBy, RotationStatus};
 pub use store::{
     Backup, BackupRequest, KeptSession, RekeyRequest, RekeyResponse, RestoreRequest, RestoreResponse,
     StoreCheck,
@@ -113,6 +115,9 @@ pub struct SessionStatus {
     /// The other scopes and resources that its tokens are asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audiences: Vec<Audience>,
+    /// How its refresh token fares; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<RotationStatus>,
 }
 
 impl SessionStatus {
@@ -136,6 +141,7 @@ impl SessionStatus {
             lifetime: Lifetime::Stored,
             generation: 0,
             audiences: Vec::new(),
+            rotation: None,
         }
     }
 }

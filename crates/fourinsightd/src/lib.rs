@@ -22,7 +22,7 @@
 //!  peer, until_logout ── sessions that end with their person's login session, which alone sees them
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
 //!  history ── what was tried for each session: told by session and login, asked by api
-//!  clock, token, random, telemetry, yaml ── used by all of the above
+//!  clock, token, random, telemetry, yaml, fault ── used by all of the above
 //! ```
 //!
 //! Arrows are dependencies; nothing points back. `session/state.rs`, `session/schedule.rs`, `session/entry.rs`,
@@ -44,7 +44,7 @@
 //!
 //! # What comes later
 //!
-//! The fault harness (in `testkit`), keyrings (`store/key.rs`).
+//! Keyrings (`store/key.rs`).
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -72,6 +72,7 @@ pub mod authority;
 mod broker;
 pub mod clock;
 pub mod config;
+mod fault;
 pub mod history;
 pub mod http;
 mod import;

@@ -2,6 +2,7 @@
 
 use super::{
     event::Effect,
+    rotation::INTERRUPTED,
     signed_in::{Durability, Grant, SignedIn},
 };
 use crate::{
@@ -58,12 +59,15 @@ impl SignedIn {
 
     /// Until when a refresh token in doubt is left alone: a strict server would end the living access token too.
     pub(super) fn held_until(&self) -> Option<Timestamp> {
-        let doubt = self.doubt.as_ref()?;
-        let may_harm = match self.terms.rotation {
-            Rotation::Strict => true,
+        self.interruption_held_until().or_else(|| self.doubt_held_until())
+    }
+
+    fn doubt_held_until(&self) -> Option<Timestamp> {
+        let may_harm = if self.doubt.as_ref()?.is_restored() {
             // No grace lasts as long as a backup.
-            Rotation::Unknown | Rotation::Grace(_) => doubt.is_restored(),
-            Rotation::None | Rotation::NeverRevoke => false,
+            !matches!(self.behaviour().0, Rotation::None | Rotation::NeverRevoke)
+        } else {
+            self.terms.rotation == Rotation::Strict
         };
         self.own_token().filter(|_| may_harm)?.expiry.end()
     }
@@ -71,6 +75,11 @@ impl SignedIn {
     /// Why nothing is redeemed for now, and since when.
     pub(super) fn why_it_is_held(&self) -> Option<(Failure, Timestamp)> {
         self.held_until()?;
+        if self.interruption_held_until().is_some()
+            && let Some((interrupted, description)) = self.interruption()
+        {
+            return Some((Failure::ours(INTERRUPTED, description), interrupted.since));
+        }
         let Doubt { error, since } = self.doubt.as_deref()?;
         if self.doubt.as_ref()?.is_restored() {
             let description = "the session was restored from a backup, and the server may have given a newer refresh \
@@ -86,7 +95,9 @@ impl SignedIn {
 
     /// The server's last word on the session, with what may have led to it.
     pub(super) fn last_word(&self, failure: Failure) -> Failure {
-        let Some(doubt) = self.doubt.as_deref() else { return failure };
+        let Some(doubt) = self.doubt.as_deref() else {
+            return self.last_word_after_interruption(failure);
+        };
         if doubt.is_restored() {
             let description = format!(
                 "{}; the session was restored from a backup, whose refresh token the server may have replaced since it \

@@ -12,6 +12,7 @@
 //! | [`keeping`], [`restoring`] | what a backup takes, and what it gives back |
 //! | [`demand`] | what a token is to be fetched with beyond its key (pure) |
 //! | [`terms`], [`doubt`] | what one login can be asked for, and what asking may cost (pure) |
+//! | [`rotation`] | how its refresh token fares, and what is done after an interruption (pure) |
 //! | [`plan`] | what it redeems next, renews and forgets (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
 //! | [`task`] | carries out what the state machine says |
@@ -53,6 +54,7 @@ mod redeem;
 mod registrations;
 mod restoring;
 mod revoking;
+mod rotation;
 #[cfg(test)]
 mod safety_tests;
 pub mod schedule;

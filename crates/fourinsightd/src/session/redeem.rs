@@ -15,8 +15,8 @@ use crate::{
         id_token,
         response::{self, Expected, RawAnswer},
     },
-    clock::Timestamp,
-    telemetry,
+    clock::{Mark, Timestamp},
+    fault, telemetry,
     token::{Person, RefreshToken, TokenKey},
 };
 
@@ -49,13 +49,14 @@ impl Redemption {
     /// Redeems. Returns what came of it and when the request was sent.
     pub(super) async fn run(self, environment: &Environment) -> (Outcome, Timestamp) {
         let Environment { store, clock, exchange, .. } = environment;
-        let intent = Intent::new(&self.key, clock.unix_now()).to_bytes();
+        let intent = Intent::new(&self.key, clock.mark(clock.now())).to_bytes();
         if self.is_journalled()
             && let Err(error) = store.intend(&self.session, self.generation, intent.clone()).await
         {
             tracing::warn!(session = %self.named(), %error, "the journal cannot take a redemption; none is started");
             return (unsent(&error.to_string()), clock.now());
         }
+        fault::point("intent_written");
         let obtained_at = clock.now();
         let own = self.is_own();
         tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
@@ -85,6 +86,7 @@ impl Redemption {
                 return (outcome, obtained_at);
             }
         };
+        fault::point("answer_read");
         if self.is_journalled() && answer.may_grant() {
             let entry = journal_entry(&intent, &answer.to_bytes());
             if let Err(error) = store.answer(&self.session, self.generation, entry).await {
@@ -92,6 +94,7 @@ impl Redemption {
             }
         }
         let mut outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
+        fault::point("parsed");
         if let Outcome::Retry(retry) = &mut outcome {
             retry.ambiguous |= self.error_may_spend(answer.status);
         }
@@ -142,8 +145,8 @@ impl Redemption {
 pub(super) struct Found {
     /// Which key was being redeemed.
     pub(super) key: TokenKey,
-    /// When its request was about to be sent, in Unix seconds.
-    pub(super) sent_at: i64,
+    /// When its request was about to be sent.
+    pub(super) sent: Mark,
     /// The answer, if it had arrived.
     pub(super) answer: Option<RawAnswer>,
 }
@@ -152,7 +155,11 @@ impl Found {
     /// Reads an intent.
     pub(super) fn intent(bytes: &[u8]) -> Option<Self> {
         let intent: Intent = serde_json::from_slice(bytes).ok()?;
-        Some(Self { key: intent.key(), sent_at: intent.sent_at, answer: None })
+        Some(Self {
+            key: intent.key(),
+            sent: intent.sent.unwrap_or(Mark::by_wall(intent.sent_at)),
+            answer: None,
+        })
     }
 
     /// Reads an answer.
@@ -174,14 +181,18 @@ struct Intent {
     scopes: Vec<String>,
     resources: Vec<String>,
     sent_at: i64,
+    /// The same by every clock; earlier versions had the wall clock only.
+    #[serde(default)]
+    sent: Option<Mark>,
 }
 
 impl Intent {
-    fn new(key: &TokenKey, sent_at: i64) -> Self {
+    fn new(key: &TokenKey, sent: Mark) -> Self {
         Self {
             scopes: key.scopes().map(str::to_owned).collect(),
             resources: key.resources().map(str::to_owned).collect(),
-            sent_at,
+            sent_at: sent.unix,
+            sent: Some(sent),
         }
     }
 

@@ -6,6 +6,7 @@ use super::{
     doubt::Doubt,
     entry::{Begun, Entry},
     event::Arrival,
+    rotation::Rotating,
     schedule,
     terms::{Beyond, Terms},
 };
@@ -33,6 +34,7 @@ pub(crate) struct SignedIn {
     pub(crate) narrowed: bool,
     /// Whether the refresh token may be spent.
     pub(crate) doubt: Option<Box<Doubt>>,
+    pub(crate) rotating: Rotating,
 }
 
 /// What renews the access tokens.
@@ -108,6 +110,7 @@ impl SignedIn {
             terms,
             narrowed: false,
             doubt: None,
+            rotating: Rotating::default(),
         }
     }
 
@@ -151,6 +154,13 @@ impl SignedIn {
     /// Takes what a server granted for a key.
     pub(super) fn take(&mut self, key: &TokenKey, tokens: TokenSet, begun: &Begun, arrival: Arrival) {
         let Arrival { obtained_at, id, now, chance } = arrival;
+        let used = match &self.grant {
+            Grant::RefreshToken { token, .. } => Some(token.expose()),
+            Grant::ClientCredentials | Grant::None { .. } => None,
+        };
+        let replaced =
+            used.map(|used| tokens.refresh_token.as_ref().is_some_and(|newer| newer.expose() != used));
+        self.rotating.granted(replaced, obtained_at);
         let idle = tokens.refresh_idle.map(Duration::from_secs).or(self.policy.refresh_idle);
         let idle_end = idle.map(|idle| obtained_at + idle);
         match (&mut self.grant, tokens.refresh_token) {

@@ -118,9 +118,9 @@ impl State {
         matches!(&self.phase, Phase::SignedIn(session) if session.by_client_credentials())
     }
 
-    /// Whether a refusal may have cost the refresh token.
+    /// Whether a refusal, or an answer that never came, may have cost the refresh token.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        matches!(&self.phase, Phase::SignedIn(SignedIn { doubt: Some(_), .. }))
+        matches!(&self.phase, Phase::SignedIn(session) if session.doubt.is_some() || session.rotating.interrupted.is_some())
     }
 
     /// Whether the server may have narrowed the grant to less than the session's own key.
@@ -305,6 +305,9 @@ impl State {
         let waits_for_disk = session.needs_disk() && session.durability != Durability::Durable;
         if self.in_flight.is_some() || self.stopping || waits_for_disk {
             return None;
+        }
+        if session.close_window(now) {
+            return Some(Effect::Publish);
         }
         let (at, key) = session.next_redemption()?;
         if at > now {

@@ -39,6 +39,7 @@ pub use check::Checked;
 pub use error::StoreError;
 pub use slot::Slot;
 
+use crate::fault;
 use database::Database;
 use journal::{Journal, Salvaged};
 use seal::{Kind, Place, Sealer};
@@ -149,16 +150,25 @@ impl Store {
         let (salvaged, raw) = blocking(move || {
             let _turn: OwnedMutexGuard<()> = turn;
             let salvaged = parts.journal.salvage(&session, generation, &raw)?;
+            if let Salvaged::Written(_) = salvaged {
+                fault::point("raw_written");
+            }
             Ok((salvaged, raw))
         })
         .await?;
         let key = key.clone();
         self.run(move |parts, rows| match salvaged {
-            Salvaged::Written(slot) => parts.journal.sync(&slot, &key),
+            Salvaged::Written(slot) => {
+                parts.journal.sync(&slot, &key)?;
+                fault::point("raw_synced");
+                Ok(())
+            }
             // Sealed in the same turn as it is written: the key may have changed since it was salvaged.
             Salvaged::Oversized => {
                 let sealed = parts.journal.seal_answer(&key, generation, &raw)?;
-                rows.database.keep_answer(&key, generation, &sealed)
+                rows.database.keep_answer(&key, generation, &sealed)?;
+                fault::point("oversized_kept");
+                Ok(())
             }
         })
         .await
@@ -171,8 +181,11 @@ impl Store {
         let key = key.clone();
         self.run(move |parts, rows| {
             rows.database.checkpoint()?;
+            fault::point("checkpointed");
             rows.database.forget_answer(&key)?;
-            parts.journal.settle(&key, generation)
+            parts.journal.settle(&key, generation)?;
+            fault::point("settled");
+            Ok(())
         })
         .await
     }
