@@ -17,6 +17,8 @@ use crate::{
     store::Loaded,
 };
 
+mod backup;
+
 /// The sessions that the daemon opens by itself, each with what opens it.
 pub(crate) type Declared = BTreeMap<SessionKey, Opener>;
 

@@ -233,6 +233,14 @@ impl World {
         Self { practice, clock, readings, daemon }
     }
 
+    /// Stops the daemon, loses its state folder, and starts it on an empty one.
+    pub(crate) async fn emptied(self) -> Self {
+        let Self { practice, clock, readings, daemon } = self;
+        drop(daemon.stop().await);
+        let daemon = Daemon::start(tempfile::tempdir().unwrap(), &practice, &clock).await;
+        Self { practice, clock, readings, daemon }
+    }
+
     /// Kills the daemon where it stands and starts it on what it left on the disk.
     pub(crate) async fn killed(self) -> Self {
         self.killed_for(0).await

@@ -6,6 +6,7 @@ use super::{
     demand::{Demand, Settled},
     schedule::Chance,
     signed_in::Policy,
+    state::Phase,
     terms::Terms,
 };
 use crate::{
@@ -50,6 +51,8 @@ pub(crate) enum Event {
     Adopt(Box<NewRefreshToken>),
     /// It could not be proven.
     Abandon,
+    /// A backup brings it back.
+    Restore { phase: Box<Phase>, generation: u64 },
     /// Time has passed. `last_used` is when a token was last handed out.
     Tick { last_used: Timestamp },
     /// Tokens of other keys than the session's own were handed out without asking it, each last at its time.

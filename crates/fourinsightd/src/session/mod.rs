@@ -9,6 +9,7 @@
 //! | [`event`] | what happens to it, and what it wants done (pure) |
 //! | [`opening`], [`signed_in`], [`entry`], [`revoking`] | its data (pure) |
 //! | [`adoption`] | a login taken over from another tool (pure) |
+//! | [`keeping`], [`restoring`] | what a backup takes, and what it gives back |
 //! | [`demand`] | what a token is to be fetched with beyond its key (pure) |
 //! | [`terms`], [`doubt`] | what one login can be asked for, and what asking may cost (pure) |
 //! | [`rotation`] | how its refresh token fares, and what is done after an interruption (pure) |
@@ -45,11 +46,13 @@ mod demanding;
 mod doubt;
 mod entry;
 mod event;
+mod keeping;
 mod opening;
 mod plan;
 pub(crate) mod record;
 mod redeem;
 mod registrations;
+mod restoring;
 mod revoking;
 mod rotation;
 #[cfg(test)]
@@ -69,7 +72,9 @@ mod task_tests;
 mod terms;
 mod unsent;
 
+pub(crate) use keeping::Restored;
 pub(crate) use registrations::Registrations;
+pub(crate) use restoring::NotRestored;
 pub use served::Served;
 pub(crate) use snapshot::{Shown, Snapshot, View};
 pub(crate) use state::Reported;
@@ -78,6 +83,7 @@ pub use terms::Beyond;
 
 use demand::{Demand, Ended};
 use entry::Refused;
+use keeping::Keeping;
 use schedule::Freshness;
 
 /// What everyone but the task holds of a session. Cheap to clone.
@@ -155,6 +161,7 @@ pub(crate) enum Command {
     Revoke {
         done: oneshot::Sender<RevokeResponse>,
     },
+    Keeping(Keeping),
 }
 
 /// The wish that a token be renewed, of one who saw that so many attempts for its key had ended.

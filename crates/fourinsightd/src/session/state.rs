@@ -165,6 +165,7 @@ impl State {
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
             Event::Adopt(new) => self.adopt(*new, now),
             Event::Abandon => self.abandon(),
+            Event::Restore { phase, generation } => self.restore(*phase, generation, now),
             Event::Tick { last_used } => self.tick(last_used, now),
             Event::Used(uses) => {
                 if let Phase::SignedIn(session) = &mut self.phase {

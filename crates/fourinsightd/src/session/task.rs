@@ -47,6 +47,7 @@ mod demands;
 mod disk;
 mod ending;
 mod history;
+mod keeping;
 mod opening;
 mod recovery;
 mod start;
@@ -105,6 +106,8 @@ struct Task {
     claimants: Vec<demands::Claimant>,
     /// Logins, and wishes to open, that arrived during a revocation: they begin where it ends.
     deferred: VecDeque<Command>,
+    /// Who waits for the end of a renewal to back the session up.
+    backups: Vec<keeping::Waiting>,
 }
 
 /// The one conversation with the server that is under way.
@@ -198,6 +201,7 @@ impl Task {
                 let opened = self.open(*opener).await;
                 let _ = done.send(opened);
             }
+            Command::Keeping(keeping) => self.keep(keeping).await,
             Command::Adopt { adoption, done } => self.adopt(*adoption, done).await,
             Command::Revoke { done } => {
                 (self.opener, self.opening) = (None, None);
@@ -298,6 +302,7 @@ impl Task {
             }
         }
         self.release_claimants();
+        self.release_backups();
         if unsettled && !redeeming && self.stored.is_some() {
             self.settle().await;
         }

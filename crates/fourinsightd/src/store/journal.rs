@@ -70,7 +70,6 @@ pub(super) fn slot_names(folder: &Path) -> Result<BTreeSet<String>, StoreError> 
     for found in fs::read_dir(folder).map_err(file("list", folder))? {
         let found = found.map_err(file("list", folder))?;
         let Ok(name) = found.file_name().into_string() else { continue };
-        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if is_digest(&name) {
             names.insert(name);
         } else if name.strip_suffix(".new").is_some_and(is_digest) {
@@ -78,6 +77,19 @@ pub(super) fn slot_names(folder: &Path) -> Result<BTreeSet<String>, StoreError> 
         }
     }
     Ok(names)
+}
+
+/// The same, and nothing is changed.
+pub(super) fn known_slots(folder: &Path) -> Result<BTreeSet<String>, StoreError> {
+    let names = fs::read_dir(folder).and_then(|found| {
+        found.map(|found| Ok(found?.file_name().into_string().ok())).collect::<io::Result<Vec<_>>>()
+    });
+    let names = names.map_err(file("list", folder))?;
+    Ok(names.into_iter().flatten().filter(|name| is_digest(name)).collect())
+}
+
+fn is_digest(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The file name of a session's slot: a digest, since a key may hold what a file system cannot.
@@ -91,6 +103,11 @@ impl Journal {
     /// The folder must exist: [`slot_names`] sees to it.
     pub(super) fn new(folder: PathBuf, sealer: Arc<Sealer>) -> Self {
         Self { folder, sealer }
+    }
+
+    /// Where the slots are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What a session's slot holds.

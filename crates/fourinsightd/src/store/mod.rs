@@ -23,14 +23,19 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
+mod backup;
+mod check;
 mod database;
 mod error;
 mod journal;
 mod key;
 mod load;
+mod rekey;
 mod seal;
 mod slot;
 
+pub use backup::{BackedUp, BackupError};
+pub use check::Checked;
 pub use error::StoreError;
 pub use slot::Slot;
 
@@ -242,6 +247,9 @@ struct Parts {
     journal: Journal,
     rows: Arc<Mutex<Rows>>,
     salvage: Arc<Mutex<()>>,
+    key_path: PathBuf,
+    /// Held while the key is being changed.
+    rekeying: Arc<Mutex<()>>,
     #[cfg(test)]
     full: std::sync::atomic::AtomicBool,
 }

@@ -94,6 +94,7 @@ pub(crate) fn prepare(
         revokers: Vec::new(),
         claimants: Vec::new(),
         deferred: VecDeque::new(),
+        backups: Vec::new(),
     });
     (handle, task.run(slot))
 }

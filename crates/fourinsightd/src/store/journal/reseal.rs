@@ -10,6 +10,11 @@ use super::{
 };
 
 impl Journal {
+    /// The same for a slot of this name; one that does not say whose it is stays as it is.
+    pub(in crate::store) fn reseal_named(&self, name: &str) -> Result<(), StoreError> {
+        self.owner(name).map_or(Ok(()), |owner| self.reseal(&owner))
+    }
+
     /// Seals a session's slot under the present key. The slot is made anew beside the old one and takes its place
     /// whole: an answer in it may be the only one there is.
     pub(in crate::store) fn reseal(&self, session: &SessionKey) -> Result<(), StoreError> {
