@@ -22,6 +22,7 @@ use crate::{
     clock::{Clock, virtual_time::Virtual},
     config::ConfigFile,
     history::History,
+    holds::Holds,
     http::HttpExchange,
     import::Imports,
     login::{Logins, NewLogin, SignIn},
@@ -265,6 +266,7 @@ impl Daemon {
             lifetime: Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
+            holds: Holds::default(),
         };
         let (broker, unreadable) = Broker::start(environment, sessions, &BTreeMap::new());
         problems.extend(unreadable);

@@ -70,6 +70,8 @@ pub(crate) enum Event {
     Revoke,
     /// The server has been told, or could not be.
     RevocationEnded,
+    /// The record could not be deleted.
+    ForgetFailed,
     /// The daemon is stopping: finish, begin nothing but the end of what is in memory only.
     Stop,
 }
@@ -93,7 +95,7 @@ pub(crate) enum Effect {
     Revoke,
     /// Tell the server, if it can be told, to forget tokens that nobody will use.
     Discard(Box<TokenSet>),
-    /// Delete the record.
+    /// Delete the record, or report [`Event::ForgetFailed`].
     Forget,
 }
 

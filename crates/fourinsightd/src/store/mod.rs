@@ -28,6 +28,7 @@ mod error;
 mod journal;
 mod key;
 mod load;
+mod reload;
 mod seal;
 mod slot;
 

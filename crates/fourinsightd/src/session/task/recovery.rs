@@ -21,6 +21,7 @@ impl Task {
         match slot {
             Slot::Answer { generation, raw } if generation > stored => {
                 self.state.generation = generation - 1;
+                self.journalled = Some(generation);
                 self.take_up(&raw).await;
             }
             Slot::Intent { generation, intent } if generation > stored => {
