@@ -23,7 +23,7 @@
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
 //!  holds ── what keeps the sessions from ending when the daemon stops: told by login, asked by session
 //!  history ── what was tried for each session: told by session and login, asked by api
-//!  clock, token, random, telemetry, yaml ── used by all of the above
+//!  clock, token, random, telemetry, yaml, fault ── used by all of the above
 //! ```
 //!
 //! Arrows are dependencies; nothing points back. `session/state.rs`, `session/schedule.rs`, `session/entry.rs`,
@@ -45,7 +45,7 @@
 //!
 //! # What comes later
 //!
-//! The fault harness (in `testkit`), keyrings (`store/key.rs`).
+//! Keyrings (`store/key.rs`).
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -74,6 +74,7 @@ pub mod authority;
 mod broker;
 pub mod clock;
 pub mod config;
+mod fault;
 pub mod history;
 pub mod holds;
 pub mod http;

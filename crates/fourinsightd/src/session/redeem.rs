@@ -16,7 +16,7 @@ use crate::{
         response::{self, Expected, RawAnswer},
     },
     clock::{Mark, Timestamp},
-    telemetry,
+    fault, telemetry,
     token::{Person, RefreshToken, TokenKey},
 };
 
@@ -63,6 +63,7 @@ impl Redemption {
             self.settle_if_unused(&outcome, environment).await;
             return Redeemed::unsent(outcome, clock.now());
         }
+        fault::point("intent_written");
         let obtained_at = clock.now();
         let own = self.is_own();
         tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
@@ -92,6 +93,7 @@ impl Redemption {
                 return Redeemed { outcome, obtained_at, journalled: false };
             }
         };
+        fault::point("answer_read");
         let mut journalled = false;
         if self.is_journalled() && answer.may_grant() {
             let entry = journal_entry(&intent, &answer.to_bytes());
@@ -102,6 +104,7 @@ impl Redemption {
             }
         }
         let mut outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
+        fault::point("parsed");
         if let Outcome::Retry(retry) = &mut outcome {
             retry.ambiguous |= self.error_may_spend(answer.status);
         }

@@ -32,6 +32,7 @@ use super::{
 use crate::{
     authority::{Outcome, discovery::Cache},
     clock::{Clock, Timestamp},
+    fault,
     history::History,
     holds::Holds,
     http::HttpExchange,
@@ -273,6 +274,7 @@ impl Task {
                 self.answered(action, attempt, outcome, obtained_at).await;
             }
             Finished::Revoked(ended) => {
+                fault::point("revocation_told");
                 self.remember_revocation(&ended);
                 let response = ended.response;
                 // Before the name is forgotten that logs are not to know.
@@ -374,6 +376,7 @@ impl Task {
             _ => {}
         }
         self.publisher.send_replace(Arc::new(snapshot));
+        fault::point("published");
     }
 }
 

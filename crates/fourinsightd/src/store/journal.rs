@@ -31,6 +31,7 @@ use super::{
     seal::{Kind, OVERHEAD, Place, Sealer},
     slot::{Contents, Entry},
 };
+use crate::fault;
 
 const BLOCK: usize = 4096;
 const SLOT: usize = 8 * BLOCK;
@@ -122,6 +123,7 @@ impl Journal {
         }
         let sealed = self.sealer.seal(Place { kind: Kind::Intent, session, generation }, intent)?;
         self.write(session, |slot| {
+            fault::point("reserved");
             // An answer to an earlier try must not pass for an answer to this one.
             write_at(slot, ANSWER_AT, &[0; BLOCK])?;
             write_at(slot, INTENT_AT, &entry(generation, &sealed))?;

@@ -35,6 +35,7 @@ mod slot;
 pub use error::StoreError;
 pub use slot::Slot;
 
+use crate::fault;
 use database::Database;
 use journal::{Journal, Salvaged};
 use seal::{Kind, Place, Sealer};
@@ -144,13 +145,25 @@ impl Store {
         let (parts, session) = (Arc::clone(&self.parts), key.clone());
         let salvaged = blocking(move || {
             let _turn: OwnedMutexGuard<()> = turn;
-            parts.journal.salvage(&session, generation, &raw)
+            let salvaged = parts.journal.salvage(&session, generation, &raw)?;
+            if let Salvaged::Written(_) = salvaged {
+                fault::point("raw_written");
+            }
+            Ok(salvaged)
         })
         .await?;
         let key = key.clone();
         self.run(move |parts, rows| match salvaged {
-            Salvaged::Written(slot) => parts.journal.sync(&slot, &key),
-            Salvaged::Oversized(sealed) => rows.database.keep_answer(&key, generation, &sealed),
+            Salvaged::Written(slot) => {
+                parts.journal.sync(&slot, &key)?;
+                fault::point("raw_synced");
+                Ok(())
+            }
+            Salvaged::Oversized(sealed) => {
+                rows.database.keep_answer(&key, generation, &sealed)?;
+                fault::point("oversized_kept");
+                Ok(())
+            }
         })
         .await
     }
@@ -162,8 +175,11 @@ impl Store {
         let key = key.clone();
         self.run(move |parts, rows| {
             rows.database.checkpoint()?;
+            fault::point("checkpointed");
             rows.database.forget_answer(&key)?;
-            parts.journal.settle(&key, generation)
+            parts.journal.settle(&key, generation)?;
+            fault::point("settled");
+            Ok(())
         })
         .await
     }

@@ -15,7 +15,7 @@ use std::{
 use anyhow::Context as _;
 use fourinsight_ipc::duration;
 use serde_json::json;
-use testkit::practice::{Practice, Serving, Settings, Transport};
+use testkit::practice::{Practice, Reuse, Rotation, Serving, Settings, Transport};
 use tokio::sync::oneshot;
 
 const HELP: &str = "\
@@ -29,6 +29,10 @@ practice-server: the practice authorization server on 127.0.0.1
                             file that is removed when stdin ends or at Ctrl-C
   --access-token-life D     90, 90s, 5m, 8h (an hour when left out)
   --refresh-token-life D    how long a refresh token lives unused (for ever when left out)
+  --rotation MODE           strict (when left out), none, never_revoke, grace:30s, grace:30s:same, until_new_used,
+                            max_reuse:1
+  --reuse ACTION            what it costs to present a spent refresh token: deny, family, or everything, access
+                            tokens too (when left out)
   --no-id-tokens, --no-userinfo, --no-revocation, --no-iss, --no-legacy
                             turn an ability off
   --tenant NAME             packages of the page /auth name the token endpoint of this tenant
@@ -106,6 +110,8 @@ impl Options {
                 "--ca-file" => options.ca_file = Some(value()?.into()),
                 "--access-token-life" => settings.access_token_life = life(&value()?)?,
                 "--refresh-token-life" => settings.refresh_token_life = Some(life(&value()?)?),
+                "--rotation" => settings.rotation = Rotation::parse(&value()?)?,
+                "--reuse" => settings.reuse = Reuse::parse(&value()?)?,
                 "--no-id-tokens" => settings.id_tokens = false,
                 "--no-userinfo" => settings.userinfo = false,
                 "--no-revocation" => settings.revocation = false,
@@ -215,14 +221,16 @@ mod tests {
 
     #[test]
     fn options_reach_the_settings() {
-        let line =
-            "--port 4000 --tls --ca-file ca.pem --access-token-life 10 --refresh-token-life 5m --no-userinfo";
+        let line = "--port 4000 --tls --ca-file ca.pem --access-token-life 10 --refresh-token-life 5m --no-userinfo \
+             --rotation max_reuse:2 --reuse family";
         let options = parse(line).unwrap().unwrap();
         assert_eq!((options.port, options.transport), (4000, Transport::Tls));
         assert_eq!(options.ca_file.as_deref(), Some(Path::new("ca.pem")));
         assert_eq!(options.settings.access_token_life, Duration::from_secs(10));
         assert_eq!(options.settings.refresh_token_life, Some(Duration::from_mins(5)));
         assert!(!options.settings.userinfo && options.settings.id_tokens);
+        assert_eq!(options.settings.rotation, Rotation::MaxReuse(2));
+        assert_eq!(options.settings.reuse, Reuse::RevokeFamily);
     }
 
     #[test]
@@ -244,6 +252,8 @@ mod tests {
             "--port 70000",
             "--tenant a/b",
             "--access-token-life soon",
+            "--rotation sometimes",
+            "--reuse never",
             "--ca-file x",
         ] {
             assert!(parse(line).is_err(), "{line}");

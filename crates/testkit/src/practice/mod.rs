@@ -14,9 +14,9 @@
 //! | `token`, `scope`, `claims` | the token endpoint; what a request asks for; what it asks the token to hold |
 //! | `sign_in` | how a person signed in, and how an API wants it done |
 //! | `device` | the device flow: user codes, their page, and the polls |
-//! | [`rotation`] | PURE: families of tokens, and what kills them |
+//! | [`rotation`], `families`, `grant` | PURE: the modes of rotation; families of tokens, and what kills them |
 //! | `revocation`, `protected`, `discovery`, `id_token` | RFC 7009; userinfo and a small API; metadata; ID tokens |
-//! | [`ledger`], `entry` | what happened, request by request |
+//! | [`ledger`], `entry`, [`oracle`], `look` | what happened, request by request; how logins and tokens stand |
 //! | [`fault`] | scripted answers, gates, lost connections |
 //! | `browser` | what a person at the login page does |
 //! | [`serve`], `certificates`, `side`, `profile` | sockets, TLS, the view for other processes, and how they sign in |
@@ -54,10 +54,14 @@ mod device;
 pub mod dialect;
 mod discovery;
 mod entry;
+mod families;
 pub mod fault;
+mod grant;
 mod id_token;
 mod layout;
 pub mod ledger;
+mod look;
+pub mod oracle;
 mod page;
 mod profile;
 mod protected;
@@ -79,9 +83,10 @@ pub use clients::{Client, ClientAuthentication};
 pub use dialect::{Auth0, Dialect, Entra, ExactRequest, Guarded, Lacks, Resource, Tenant};
 pub use fault::{Answer, Gate};
 pub use ledger::{Ledger, SecretKind};
-pub use rotation::{AccessToken, Verdict};
+pub use oracle::{AccessToken, End, Family, FamilyId, Verdict, Why};
+pub use rotation::{Reuse, Rotation, Successor};
 pub use serve::{Serving, Transport};
-pub use settings::{DeviceFlow, PackagePage, Rotation, Settings, User};
+pub use settings::{DeviceFlow, PackagePage, Settings, User};
 pub use sign_in::Authentication;
 pub use site::Endpoint;
 
@@ -102,7 +107,7 @@ struct Shared {
 
 struct State {
     ledger: Ledger,
-    families: rotation::Families,
+    families: families::Families,
     codes: HashMap<String, authorize::Code>,
     login_forms: HashMap<String, authorize::AuthorizationRequest>,
     device_codes: HashMap<String, device::DeviceCode>,
@@ -127,7 +132,7 @@ impl Practice {
         }
         let state = State {
             ledger,
-            families: rotation::Families::new(settings.rotation),
+            families: families::Families::new(settings.rotation, settings.reuse),
             codes: HashMap::new(),
             login_forms: HashMap::new(),
             device_codes: HashMap::new(),
@@ -183,13 +188,27 @@ impl Practice {
         self.state().families.access_token(access_token).cloned()
     }
 
+    /// How every login stands that has a refresh token, in the order in which they came.
+    pub fn families(&self) -> Vec<Family> {
+        self.state().families.report(self.shared.timeline.now()).collect()
+    }
+
+    /// Empties the ledger, and forgets the tokens that can come back as nothing but a mistake, so that a server can
+    /// run for years. How the families stand is remembered.
+    pub fn forget_the_past(&self) {
+        let mut state = self.state();
+        state.ledger = Ledger::default();
+        state.families.forget_old_tokens(self.shared.timeline.now());
+    }
+
     /// Revokes everything that descends from the login that this refresh token descends from. Says whether it
     /// knew the token.
     pub fn revoke_family(&self, refresh_token: &str) -> bool {
+        let now = self.shared.timeline.now();
         let mut state = self.state();
         let family = state.families.owner_of_refresh_token(refresh_token).map(|(family, _)| family);
         if let Some(family) = family {
-            state.families.revoke_family(family);
+            state.families.revoke_family(family, now, Why::RevokedByServer);
         }
         family.is_some()
     }
@@ -221,7 +240,7 @@ impl Practice {
 
     /// Revokes every token issued so far.
     pub fn revoke_all(&self) {
-        self.state().families.revoke_all();
+        self.state().families.revoke_all(self.shared.timeline.now());
     }
 
     /// Queues answers for the next requests to the token endpoint, one each, before it is honest again.

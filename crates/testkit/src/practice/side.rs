@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{
     ledger::SecretKind,
-    rotation::Verdict,
+    oracle::{Family, Verdict},
     site::{Endpoint, Site},
 };
 
@@ -25,12 +25,14 @@ pub(super) fn routes() -> Router<Site> {
         .route("/practice/sign-in", post(sign_in))
 }
 
-/// `GET`: figures only, no secrets.
+/// `GET`: figures, and how each login stands; no secrets.
 async fn ledger(State(site): State<Site>) -> Json<Value> {
     let state = site.practice.state();
     let ledger = &state.ledger;
+    let now = site.practice.shared.timeline.now();
+    let families: Vec<Value> = state.families.report(now).map(|family| shown(&family)).collect();
     let mut verdicts = BTreeMap::from([("live", 0), ("expired", 0), ("revoked", 0)]);
-    for verdict in state.families.verdicts(site.practice.shared.timeline.now()) {
+    for verdict in state.families.verdicts(now) {
         let name = match verdict {
             Verdict::Live => "live",
             Verdict::Expired => "expired",
@@ -54,7 +56,23 @@ async fn ledger(State(site): State<Site>) -> Json<Value> {
         "refresh_tokens_issued": ledger.secrets_of(SecretKind::RefreshToken).count(),
         "access_tokens_issued": ledger.secrets_of(SecretKind::AccessToken).count(),
         "access_tokens": verdicts,
+        "now": now.as_secs_f64(),
+        "families": families,
     }))
+}
+
+/// Times are seconds since the making of the server, as `now` is.
+fn shown(family: &Family) -> Value {
+    json!({
+        "id": family.id,
+        "client_id": family.client_id,
+        "subject": family.subject,
+        "alive": family.alive,
+        "end": family.end.map(|end| json!({ "at": end.at.as_secs_f64(), "why": end.why })),
+        "refreshes": family.refreshes,
+        "last_refresh_at": family.last_refresh_at.map(|at| at.as_secs_f64()),
+        "reuse_events": family.reuse_events,
+    })
 }
 
 #[derive(Deserialize)]
@@ -62,9 +80,10 @@ struct Asked {
     access_token: String,
 }
 
-/// `POST {access_token}`: the oracle's word.
+/// `POST {access_token}`: the oracle's word, and which family it descends from.
 async fn verdict(State(site): State<Site>, Json(asked): Json<Asked>) -> Json<Value> {
-    Json(json!({ "verdict": site.practice.verdict(&asked.access_token) }))
+    let family = site.practice.access_token(&asked.access_token).map(|token| token.family());
+    Json(json!({ "verdict": site.practice.verdict(&asked.access_token), "family": family }))
 }
 
 #[derive(Deserialize)]

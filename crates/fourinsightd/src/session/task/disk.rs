@@ -4,6 +4,7 @@ use fourinsight_ipc::message::{KeptBy, Lifetime};
 
 use super::{Environment, Task};
 use crate::{
+    fault,
     session::{event::Event, record},
     store::StoreError,
 };
@@ -29,6 +30,7 @@ impl Task {
         let record = record::encode(&self.state.phase, self.login.as_deref(), clock);
         match store.compare_and_put(&self.key, self.stored, generation, record).await {
             Ok(()) => {
+                fault::point("record_put");
                 (self.stored, self.attempted) = (Some(generation), None);
                 tracing::trace!(session = %self.named(), generation, "the record is durable");
                 Event::Persisted
@@ -82,6 +84,7 @@ impl Task {
             tracing::error!(session = %self.named(), %error, "the record cannot be deleted; that is tried every second");
             return false;
         }
+        fault::point("forgotten");
         (self.stored, self.attempted) = (None, None);
         self.login = None;
         true
