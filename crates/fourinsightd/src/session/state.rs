@@ -179,6 +179,7 @@ impl State {
                 }
                 vec![]
             }
+            Event::Interrupted { found, key } => self.interrupted(found, key, now),
             Event::Requested { key, min_validity, outcomes } => {
                 self.requested(key, min_validity, outcomes, now)
             }
