@@ -238,6 +238,11 @@ impl Script {
         self.next.entry(endpoint).or_default().extend(answers);
     }
 
+    /// Nothing is scripted any more; the weather stays.
+    pub(super) fn clear(&mut self) {
+        self.next.clear();
+    }
+
     pub(super) fn set_weather(&mut self, weather: Option<Weather>) {
         self.weather = weather;
     }
