@@ -10,18 +10,21 @@ mod attempt;
 mod audience;
 mod daemon;
 mod import;
+mod key_home;
 mod lifetime;
 mod login;
 mod profile;
 mod rejection;
 mod revocation;
 mod rotation;
+mod store;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
 pub use audience::Audience;
 pub use daemon::{Health, Version};
 pub use import::{ImportChoice, ImportFormat, ImportOutcome, ImportRequest, ImportResponse};
+pub use key_home::KeyHome;
 pub use lifetime::Lifetime;
 pub use login::{LoginRequest, LoginState, LoginStatus};
 pub use profile::{
@@ -31,6 +34,10 @@ pub use profile::{
 pub use rejection::{Rejection, RejectionOutcome, RejectionResponse};
 pub use revocation::{Revocation, RevokeResponse};
 pub use rotation::{InterruptedRotation, KeptBy, RotationStatus};
+pub use store::{
+    Backup, BackupRequest, KeptSession, RekeyRequest, RekeyResponse, RestoreRequest, RestoreResponse,
+    StoreCheck,
+};
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -21,6 +21,7 @@
 //!
 //!  peer, until_logout ── sessions that end with their person's login session, which alone sees them
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
+//!  holds ── what keeps the sessions from ending when the daemon stops: told by login, asked by session
 //!  history ── what was tried for each session: told by session and login, asked by api
 //!  clock, token, random, telemetry, yaml, fault ── used by all of the above
 //! ```
@@ -57,6 +58,7 @@ use crate::{
     clock::Clock,
     config::{ConfigError, ConfigFile},
     history::History,
+    holds::Holds,
     http::{HttpExchange, Network},
     import::Imports,
     instance::Instance,
@@ -74,6 +76,7 @@ pub mod clock;
 pub mod config;
 mod fault;
 pub mod history;
+pub mod holds;
 pub mod http;
 mod import;
 mod instance;
@@ -254,6 +257,7 @@ impl Daemon {
             lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
+            holds: Holds::default(),
         };
         let (broker, unreadable) = Broker::start(environment, sessions, &declared(&config));
         problems.extend(unreadable);

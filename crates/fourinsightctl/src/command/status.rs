@@ -5,7 +5,7 @@ use fourinsight_ipc::message::{
     Audience, Durability, Expiry, Health, Lifetime, Problem, SessionState, SessionStatus,
 };
 
-use super::{Context, why};
+use super::{Context, rotation, why};
 use crate::{
     cli::Status,
     failure::{Exit, Failure},
@@ -91,8 +91,13 @@ fn one(session: &SessionStatus, now: i64) -> String {
             "next renewal",
             renewal(session, now, "never: nothing can renew this session; sign in again when it ends"),
         ),
-        ("problem", problem(session, now)),
     ];
+    rows.extend(rotation::lines(session, now).into_iter().map(|line| {
+        let cell =
+            if line.bad { Cell::coloured(&line.text, AnsiColor::Red) } else { Cell::plain(&line.text) };
+        (line.label, cell)
+    }));
+    rows.push(("problem", problem(session, now)));
     rows.extend(session.audiences.iter().map(|other| ("also serves", audience(other, now))));
     labelled(&rows)
 }

@@ -16,6 +16,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Params, config::DbConfig, param
 
 use super::error::{StoreError, file};
 
+mod check;
+mod reseal;
+
 /// How the schema came to be: step `n` leads from version `n` to version `n + 1`. A step once released never
 /// changes.
 const MIGRATIONS: [&str; 1] = ["

@@ -14,7 +14,7 @@ use super::{
     database::{Database, Row},
     error::{StoreError, file},
     journal::{Journal, slot_name, slot_names},
-    key,
+    key, rekey,
     seal::{Kind, Place, Sealer},
     slot::{Contents, Entry},
 };
@@ -25,8 +25,8 @@ const JOURNAL: &str = "journal";
 
 pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
     private_folder(state_dir).map_err(file("create", state_dir))?;
-    let database = Database::open(&state_dir.join(DATABASE))?;
-    let (records, answers) = (database.records()?, database.answers()?);
+    let mut database = Database::open(&state_dir.join(DATABASE))?;
+    let (mut records, mut answers) = (database.records()?, database.answers()?);
     database.forget_pages()?;
     let journal = state_dir.join(JOURNAL);
     let slots = slot_names(&journal)?;
@@ -35,6 +35,17 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
     let anything_sealed = !(records.is_empty() && answers.is_empty() && slots.is_empty());
     let sealer = Arc::new(Sealer::new(&*key::load_or_create(&key_path, anything_sealed)?));
     let journal = Journal::new(journal, Arc::clone(&sealer));
+    let mut problems = Vec::new();
+    match rekey::begun(&sealer, &key_path) {
+        Ok(false) => {}
+        Ok(true) => {
+            // What could not be moved yet opens under the key before.
+            let finished = rekey::finish(&mut database, &journal, &sealer, &key_path);
+            problems.extend(finished.err().map(unfinished));
+            (records, answers) = (database.records()?, database.answers()?);
+        }
+        Err(error) => problems.push(unfinished(error)),
+    }
 
     let mut reading = Reading {
         answers: answers.into_iter().map(|row| (row.session.clone(), row)).collect(),
@@ -42,7 +53,7 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
         journal: &journal,
         slots,
         sessions: Vec::with_capacity(records.len()),
-        problems: Vec::new(),
+        problems,
         unreadable: HashSet::new(),
         leftover_slots: HashSet::new(),
     };
@@ -60,10 +71,17 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
         journal,
         rows: Arc::new(Mutex::new(Rows { database, unreadable, leftover_slots })),
         salvage: Arc::default(),
+        key_path,
+        rekeying: Arc::default(),
         #[cfg(test)]
         full: false.into(),
     };
     Ok(Opened { store: Store { parts: Arc::new(parts) }, sessions, problems })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it ends here")]
+fn unfinished(error: StoreError) -> String {
+    format!("a change of the sealing key is not finished, and is taken up at the next start: {error}")
 }
 
 struct Reading<'a> {

@@ -23,14 +23,23 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
+mod backup;
+mod check;
 mod database;
 mod error;
 mod journal;
 mod key;
 mod load;
+<<<<<<< HEAD
+mod rekey;
+=======
+mod reload;
+>>>>>>> rotation
 mod seal;
 mod slot;
 
+pub use backup::{BackedUp, BackupError};
+pub use check::Checked;
 pub use error::StoreError;
 pub use slot::Slot;
 
@@ -142,13 +151,13 @@ impl Store {
         // Until the write, this answer exists in memory only: it does not queue behind other sessions' syncs.
         let turn = Arc::clone(&self.parts.salvage).lock_owned().await;
         let (parts, session) = (Arc::clone(&self.parts), key.clone());
-        let salvaged = blocking(move || {
+        let (salvaged, raw) = blocking(move || {
             let _turn: OwnedMutexGuard<()> = turn;
             let salvaged = parts.journal.salvage(&session, generation, &raw)?;
             if let Salvaged::Written(_) = salvaged {
                 fault::point("raw_written");
             }
-            Ok(salvaged)
+            Ok((salvaged, raw))
         })
         .await?;
         let key = key.clone();
@@ -158,7 +167,9 @@ impl Store {
                 fault::point("raw_synced");
                 Ok(())
             }
-            Salvaged::Oversized(sealed) => {
+            // Sealed in the same turn as it is written: the key may have changed since it was salvaged.
+            Salvaged::Oversized => {
+                let sealed = parts.journal.seal_answer(&key, generation, &raw)?;
                 rows.database.keep_answer(&key, generation, &sealed)?;
                 fault::point("oversized_kept");
                 Ok(())
@@ -240,6 +251,9 @@ struct Parts {
     journal: Journal,
     rows: Arc<Mutex<Rows>>,
     salvage: Arc<Mutex<()>>,
+    key_path: PathBuf,
+    /// Held while the key is being changed.
+    rekeying: Arc<Mutex<()>>,
     #[cfg(test)]
     full: std::sync::atomic::AtomicBool,
 }

@@ -4,7 +4,9 @@ use std::fs;
 
 use super::*;
 
+mod check;
 mod damage;
+mod rekey;
 mod steps;
 
 /// A state folder.
