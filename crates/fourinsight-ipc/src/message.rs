@@ -205,7 +205,8 @@ pub enum Durability {
     /// It is on the disk.
     #[default]
     Durable,
-    /// It is in memory only: writing failed and is being retried every second.
+    /// The disk refuses a write: something is in memory only, or a renewal waits for it. That is tried again every
+    /// second.
     #[serde(other)]
     Degraded,
 }

@@ -1,7 +1,13 @@
 //! What tests of sessions and of the API share: a practice authorization server called in memory, a daemon's inside
 //! on a state folder of its own, and clocks that follow tokio's paused time.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use fourinsight_ipc::{
     Endpoint, SessionKey,
@@ -22,6 +28,7 @@ use crate::{
     clock::{Clock, virtual_time::Virtual},
     config::ConfigFile,
     history::History,
+    holds::Holds,
     http::HttpExchange,
     import::Imports,
     login::{Logins, NewLogin, SignIn},
@@ -60,6 +67,8 @@ pub(crate) struct Daemon {
     pub(crate) problems: Vec<String>,
     pub(crate) ticks: watch::Receiver<()>,
     pub(crate) stopping: watch::Sender<bool>,
+    /// How many of the next conversations with a server meet a defect of the daemon.
+    pub(crate) defects: Arc<AtomicUsize>,
     pub(crate) folder: TempDir,
     _ticker: JoinSet<()>,
 }
@@ -260,7 +269,9 @@ impl World {
 impl Daemon {
     async fn start(folder: TempDir, practice: &Practice, clock: &Clock) -> Self {
         let Opened { store, sessions, mut problems } = Store::open(folder.path()).await.unwrap();
-        let exchange: Arc<dyn HttpExchange> = Arc::new(InMemory::over(practice));
+        let defects: Arc<AtomicUsize> = Arc::default();
+        let exchange: Arc<dyn HttpExchange> =
+            Arc::new(InMemory::over(practice).with_defects(Arc::clone(&defects)));
         let (ticker, ticks) = watch::channel(());
         let (stopping, stopped) = watch::channel(false);
         let environment = Environment {
@@ -273,6 +284,7 @@ impl Daemon {
             lifetime: Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
+            holds: Holds::default(),
         };
         let (broker, unreadable) = Broker::start(environment, sessions, &BTreeMap::new());
         problems.extend(unreadable);
@@ -287,7 +299,7 @@ impl Daemon {
         let broker = Arc::new(broker);
         // Time passes only when nothing is left to do: until then the sessions take up what the journal holds.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        Self { broker, exchange, store, problems, ticks, stopping, folder, _ticker: ticking }
+        Self { broker, exchange, store, problems, ticks, stopping, defects, folder, _ticker: ticking }
     }
 
     /// Stops as the daemon does, and leaves the state folder.

@@ -6,6 +6,7 @@ mod login;
 mod man;
 mod profile;
 mod revoke;
+mod rotation;
 mod status;
 mod stop;
 mod store;

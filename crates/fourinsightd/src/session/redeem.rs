@@ -7,10 +7,10 @@ use fourinsight_ipc::SessionKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{demand::Demand, record::Login, task::Environment};
+use super::{demand::Demand, record::Login, task::Environment, unsent::unsent};
 use crate::{
     authority::{
-        Failure, Outcome, Retry, Verdict,
+        Outcome, Verdict,
         grant::{self, Purpose},
         id_token,
         response::{self, Expected, RawAnswer},
@@ -46,15 +46,21 @@ impl Redemption {
         self.login.lifetime.is_stored()
     }
 
-    /// Redeems. Returns what came of it and when the request was sent.
-    pub(super) async fn run(self, environment: &Environment) -> (Outcome, Timestamp) {
+    /// Redeems.
+    pub(super) async fn run(self, environment: &Environment) -> Redeemed {
         let Environment { store, clock, exchange, .. } = environment;
         let intent = Intent::new(&self.key, clock.mark(clock.now())).to_bytes();
         if self.is_journalled()
             && let Err(error) = store.intend(&self.session, self.generation, intent.clone()).await
         {
             tracing::warn!(session = %self.named(), %error, "the journal cannot take a redemption; none is started");
-            return (unsent(&error.to_string()), clock.now());
+            return Redeemed::unsent(unsent(&error.to_string()), clock.now());
+        }
+        // The daemon may have been told to stop while the disk was busy.
+        if *environment.stopping.borrow() {
+            let outcome = stopping();
+            self.settle_if_unused(&outcome, environment).await;
+            return Redeemed::unsent(outcome, clock.now());
         }
         fault::point("intent_written");
         let obtained_at = clock.now();
@@ -83,13 +89,16 @@ impl Redemption {
             Err(retry) => {
                 let outcome = Outcome::Retry(retry);
                 self.settle_if_unused(&outcome, environment).await;
-                return (outcome, obtained_at);
+                return Redeemed { outcome, obtained_at, journalled: false };
             }
         };
         fault::point("answer_read");
+        let mut journalled = false;
         if self.is_journalled() && answer.may_grant() {
             let entry = journal_entry(&intent, &answer.to_bytes());
-            if let Err(error) = store.answer(&self.session, self.generation, entry).await {
+            let kept = store.answer(&self.session, self.generation, entry).await;
+            journalled = kept.is_ok();
+            if let Err(error) = kept {
                 tracing::warn!(session = %self.named(), %error, "the journal cannot take the answer; it is in memory only");
             }
         }
@@ -107,7 +116,7 @@ impl Redemption {
             tokens.person = id_token::userinfo(&**exchange, registration, &tokens.access_token, None).await;
         }
         self.settle_if_unused(&outcome, environment).await;
-        (outcome, obtained_at)
+        Redeemed { outcome, obtained_at, journalled }
     }
 
     /// Where the server has surely not taken the refresh token for another one, a crash from here on leaves nothing
@@ -138,6 +147,21 @@ impl Redemption {
 
     fn is_own(&self) -> bool {
         self.key == self.login.own_key()
+    }
+}
+
+/// What came of a redemption.
+pub(super) struct Redeemed {
+    pub(super) outcome: Outcome,
+    /// When the request was sent.
+    pub(super) obtained_at: Timestamp,
+    /// Whether the journal holds the answer.
+    pub(super) journalled: bool,
+}
+
+impl Redeemed {
+    fn unsent(outcome: Outcome, obtained_at: Timestamp) -> Self {
+        Self { outcome, obtained_at, journalled: false }
     }
 }
 
@@ -215,9 +239,7 @@ fn journal_entry(intent: &[u8], answer: &[u8]) -> Zeroizing<Vec<u8>> {
     entry
 }
 
-fn unsent(cause: &str) -> Outcome {
-    let description =
-        format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
-    let failure = Failure::ours("storage_failed", description);
+fn stopping() -> Outcome {
+    let failure = Failure::ours("server_unreachable", "the daemon is stopping");
     Outcome::Retry(Retry { after: None, ambiguous: false, failure })
 }

@@ -9,6 +9,7 @@ use super::{
     rotation::Rotating,
     schedule,
     terms::{Beyond, Terms},
+    unsent::{STORAGE_FAILED, is_unsent},
 };
 use crate::{
     authority::{Failure, Retry},
@@ -205,6 +206,9 @@ impl SignedIn {
 
     /// An attempt for a key decided nothing.
     pub(super) fn pause(&mut self, key: &TokenKey, retry: Retry, arrival: Arrival) {
+        if is_unsent(&retry.failure) {
+            return self.wait_for_disk(key, retry.failure, arrival.now);
+        }
         self.back_off(key, retry, arrival);
         self.entry(key.clone(), arrival.now).pause(arrival.now);
     }
@@ -256,7 +260,7 @@ impl SignedIn {
             } else {
                 "the disk refuses the session's record; it is kept in memory and written every second"
             };
-            (Failure::ours("storage_failed", description), since)
+            (Failure::ours(STORAGE_FAILED, description), since)
         });
         let paused = || self.backoff.as_ref().map(|backoff| (backoff.failure.clone(), backoff.since));
         let refused = || {

@@ -264,6 +264,8 @@ impl Journal {
     fn put_whole(&self, path: &Path, image: &[u8]) -> Result<File, StoreError> {
         let aside = path.with_extension("new");
         let fill = || {
+            // Somebody may have taken the folder away.
+            private_folder(&self.folder)?;
             let mut slot = private_file(&aside)?;
             slot.set_len(0)?;
             slot.write_all(image)?;

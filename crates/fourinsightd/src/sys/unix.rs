@@ -31,7 +31,7 @@ pub(crate) fn boot_time() -> Duration {
 /// Names this start of the machine.
 #[cfg(target_os = "linux")]
 pub(crate) fn boot_id() -> Option<String> {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 

@@ -32,7 +32,12 @@ impl Timeline {
 
     /// The present wall-clock time as a `Date` header writes it.
     pub(super) fn http_date(&self) -> String {
-        httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(self.unix_now()))
+        self.http_date_in(0)
+    }
+
+    /// The same, so many seconds from now.
+    pub(super) fn http_date_in(&self, seconds: u64) -> String {
+        httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(self.unix_now() + seconds))
     }
 }
 

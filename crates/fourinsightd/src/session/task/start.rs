@@ -7,13 +7,16 @@ use std::{
 };
 
 use fourinsight_ipc::SessionKey;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, watch};
 
-use super::{Environment, Task, history};
+use super::{
+    Environment, Task, history,
+    supervision::{Line, supervise},
+};
 use crate::{
     login::Opener,
     session::{
-        Handle,
+        Command, Handle,
         record::Login,
         snapshot::Snapshot,
         state::{Phase, State},
@@ -47,6 +50,37 @@ impl Start {
 /// How many commands may wait for the task; callers beyond that wait for a place.
 const COMMANDS: usize = 64;
 
+/// A session that begins, taken apart.
+pub(super) struct Begun {
+    pub(super) state: State,
+    pub(super) login: Option<Arc<Login>>,
+    pub(super) slot: Slot,
+    /// The generation that the store holds, if it holds any.
+    pub(super) stored: Option<u64>,
+    /// What opens the session without a person.
+    pub(super) opener: Option<Opener>,
+}
+
+impl Begun {
+    pub(super) fn new(state: State, login: Option<Arc<Login>>, slot: Slot, stored: Option<u64>) -> Self {
+        Self { state, login, slot, stored, opener: None }
+    }
+
+    fn of(start: Start) -> Self {
+        let opener = start.opener();
+        let begun = match start {
+            Start::SignedOut => Self::new(State::signed_out(), None, Slot::Settled, None),
+            Start::Unreadable { generation, slot } => {
+                Self::new(State::restored(generation, Phase::SignedOut), None, slot, Some(generation))
+            }
+            Start::Restored { phase, login, generation, slot, .. } => {
+                Self::new(State::restored(generation, phase), login.map(Arc::new), slot, Some(generation))
+            }
+        };
+        Self { opener, ..begun }
+    }
+}
+
 /// Makes a session's handle and its task, which the caller spawns. The task ends when the daemon stops and it has
 /// finished what it began.
 pub(crate) fn prepare(
@@ -55,17 +89,8 @@ pub(crate) fn prepare(
     environment: Arc<Environment>,
 ) -> (Handle, impl Future<Output = ()> + Send + 'static) {
     let (command_sender, commands) = mpsc::channel(COMMANDS);
-    let opener = start.opener();
-    let is_stored = !matches!(start, Start::SignedOut);
-    let (state, login, slot) = match start {
-        Start::SignedOut => (State::signed_out(), None, Slot::Settled),
-        Start::Unreadable { generation, slot } => (State::restored(generation, Phase::SignedOut), None, slot),
-        Start::Restored { phase, login, generation, slot, .. } => {
-            (State::restored(generation, phase), login.map(Arc::new), slot)
-        }
-    };
-    let stored = is_stored.then_some(state.generation);
-    let snapshot = Snapshot::of(&state, login.as_ref(), &key, None);
+    let begun = Begun::of(start);
+    let snapshot = Snapshot::of(&begun.state, begun.login.as_ref(), &key, None);
     history::recall(&environment, &key, &snapshot);
     let (publisher, snapshots) = watch::channel(Arc::new(snapshot));
     let last_used = Arc::new(AtomicU64::new(0));
@@ -76,6 +101,7 @@ pub(crate) fn prepare(
         last_used: Arc::clone(&last_used),
         clock: environment.clock.clone(),
     };
+<<<<<<< HEAD
     let task = Box::new(Task {
         key,
         state,
@@ -97,4 +123,41 @@ pub(crate) fn prepare(
         backups: Vec::new(),
     });
     (handle, task.run(slot))
+=======
+    let commands = Arc::new(Mutex::new(commands));
+    let line = Line { key, environment, commands, publisher, last_used, opener: begun.opener.clone() };
+    (handle, supervise(line, begun))
+}
+
+impl Task {
+    /// The task of a session that begins, on what outlives it.
+    pub(super) fn on(
+        line: &Line,
+        commands: OwnedMutexGuard<mpsc::Receiver<Command>>,
+        begun: Begun,
+    ) -> (Box<Self>, Slot) {
+        let Begun { state, login, slot, stored, opener } = begun;
+        let task = Box::new(Self {
+            key: line.key.clone(),
+            state,
+            login,
+            stored,
+            attempted: None,
+            journalled: None,
+            environment: Arc::clone(&line.environment),
+            commands,
+            publisher: line.publisher.clone(),
+            last_used: Arc::clone(&line.last_used),
+            work: None,
+            opener,
+            opening: None,
+            adopting: None,
+            redeeming: None,
+            revokers: Vec::new(),
+            claimants: Vec::new(),
+            deferred: VecDeque::new(),
+        });
+        (task, slot)
+    }
+>>>>>>> rotation
 }
