@@ -13,6 +13,7 @@ mod import;
 mod lifetime;
 mod login;
 mod profile;
+mod quarantine;
 mod rejection;
 mod revocation;
 
@@ -27,6 +28,7 @@ pub use profile::{
     NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,
     ProfileStatus, SettingOrigin,
 };
+pub use quarantine::Quarantined;
 pub use rejection::{Rejection, RejectionOutcome, RejectionResponse};
 pub use revocation::{Revocation, RevokeResponse};
 

@@ -227,7 +227,10 @@ impl Daemon {
         config: Arc<ConfigFile>,
     ) -> Result<Self, RunError> {
         let clock = Clock::system();
-        let Opened { store, sessions, mut problems } = Store::open(&locations.state_dir).await?;
+        let Opened { store, sessions, damaged, mut problems } = Store::open(&locations.state_dir).await?;
+        if let Err(error) = store.forget_quarantined(clock.unix_now()).await {
+            tracing::warn!(%error, "what was set aside long ago cannot be removed");
+        }
         let (ticker, ticks) = watch::channel(());
         let (stopping, stopped) = watch::channel(false);
         let exchange: Arc<dyn HttpExchange> = Arc::new(Network::new(clock.clone()));
@@ -248,6 +251,7 @@ impl Daemon {
         for problem in &problems {
             tracing::error!("{problem}");
         }
+        broker.mourn(damaged);
         let broker = Arc::new(broker);
         broker.open(declared(&config)).await;
         let imports = Imports::new(

@@ -251,7 +251,7 @@ impl World {
 
 impl Daemon {
     async fn start(folder: TempDir, practice: &Practice, clock: &Clock) -> Self {
-        let Opened { store, sessions, mut problems } = Store::open(folder.path()).await.unwrap();
+        let Opened { store, sessions, damaged, mut problems } = Store::open(folder.path()).await.unwrap();
         let exchange: Arc<dyn HttpExchange> = Arc::new(InMemory::over(practice));
         let (ticker, ticks) = watch::channel(());
         let (stopping, stopped) = watch::channel(false);
@@ -268,6 +268,7 @@ impl Daemon {
         };
         let (broker, unreadable) = Broker::start(environment, sessions, &BTreeMap::new());
         problems.extend(unreadable);
+        broker.mourn(damaged);
         let mut ticking = JoinSet::new();
         ticking.spawn(async move {
             let mut interval = tokio::time::interval(Duration::from_secs(30));

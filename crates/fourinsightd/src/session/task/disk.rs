@@ -4,7 +4,10 @@ use fourinsight_ipc::message::Lifetime;
 
 use super::{Environment, Task};
 use crate::{
-    session::{event::Event, record},
+    session::{
+        event::Event,
+        record::{self, Unreadable},
+    },
     store::StoreError,
 };
 
@@ -43,6 +46,13 @@ impl Task {
                 tracing::error!(session = %self.named(), generation, %error, "the record cannot be written; it is kept in memory");
                 Event::PersistFailed
             }
+        }
+    }
+
+    /// Keeps a copy of a record that says nothing to this version, before a new login takes its place.
+    pub(super) async fn set_aside(&mut self, why: Unreadable) {
+        if let Err(error) = self.environment.store.set_aside(&self.key, why.to_string()).await {
+            tracing::error!(session = %self.named(), %error, "the record that cannot be read is not copied");
         }
     }
 

@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Environment, Task, history};
 use crate::{
+    authority::Failure,
     login::Opener,
     session::{
         Handle,
-        record::Login,
+        record::{Login, Unreadable},
         snapshot::Snapshot,
         state::{Phase, State},
     },
@@ -26,8 +27,10 @@ use crate::{
 pub(crate) enum Start {
     /// Nobody has signed in yet.
     SignedOut,
+    /// The store has lost its record, or cannot open it.
+    Lost { reason: String },
     /// Its record says nothing to this version: a new login takes its place in the store.
-    Unreadable { generation: u64, slot: Slot },
+    Unreadable { generation: u64, slot: Slot, why: Unreadable },
     /// From its record and its journal slot. `opener` goes before what the record would open it with.
     Restored { phase: Phase, login: Option<Login>, generation: u64, slot: Slot, opener: Option<Opener> },
 }
@@ -56,10 +59,19 @@ pub(crate) fn prepare(
 ) -> (Handle, impl Future<Output = ()> + Send + 'static) {
     let (command_sender, commands) = mpsc::channel(COMMANDS);
     let opener = start.opener();
-    let is_stored = !matches!(start, Start::SignedOut);
+    let is_stored = !matches!(start, Start::SignedOut | Start::Lost { .. });
+    let login_required = |failure| Phase::LoginRequired { failure, since: environment.clock.now() };
+    let mut unreadable = None;
     let (state, login, slot) = match start {
         Start::SignedOut => (State::signed_out(), None, Slot::Settled),
-        Start::Unreadable { generation, slot } => (State::restored(generation, Phase::SignedOut), None, slot),
+        Start::Lost { reason } => {
+            let failure = Failure::ours("record_damaged", reason);
+            (State::restored(0, login_required(failure)), None, Slot::Settled)
+        }
+        Start::Unreadable { generation, slot, why } => {
+            unreadable = Some(why);
+            (State::restored(generation, login_required(why.failure())), None, slot)
+        }
         Start::Restored { phase, login, generation, slot, .. } => {
             (State::restored(generation, phase), login.map(Arc::new), slot)
         }
@@ -76,7 +88,7 @@ pub(crate) fn prepare(
         last_used: Arc::clone(&last_used),
         clock: environment.clock.clone(),
     };
-    let task = Box::new(Task {
+    let mut task = Box::new(Task {
         key,
         state,
         login,
@@ -95,5 +107,11 @@ pub(crate) fn prepare(
         claimants: Vec::new(),
         deferred: VecDeque::new(),
     });
-    (handle, task.run(slot))
+    let begin = async move {
+        if let Some(why) = unreadable {
+            Box::pin(task.set_aside(why)).await;
+        }
+        task.run(slot).await;
+    };
+    (handle, begin)
 }
