@@ -11,6 +11,7 @@
 //! | [`adoption`] | a login taken over from another tool (pure) |
 //! | [`demand`] | what a token is to be fetched with beyond its key (pure) |
 //! | [`terms`], [`doubt`] | what one login can be asked for, and what asking may cost (pure) |
+//! | [`refusals`] | a server that refuses and gives no verdict (pure) |
 //! | [`plan`] | what it redeems next, renews and forgets (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
 //! | [`task`] | carries out what the state machine says |
@@ -48,6 +49,7 @@ mod opening;
 mod plan;
 pub(crate) mod record;
 mod redeem;
+mod refusals;
 mod registrations;
 mod revoking;
 #[cfg(test)]
@@ -305,9 +307,9 @@ impl Handle {
                 return Judgement::Answer(Err(NoToken::LoginRequired(None)));
             }
         }
-        let Some(view) = snapshot.view(key) else { return Self::without_token(snapshot, key, None) };
+        let Some(view) = snapshot.view(key) else { return Self::without_token(snapshot, key, None, now) };
         let Some(token) = &view.token else {
-            return Self::without_token(snapshot, key, view.refused_at(now));
+            return Self::without_token(snapshot, key, view.refused_at(now), now);
         };
         if !token.token.is_bearer() {
             return Judgement::Answer(Err(NoToken::NotBearer));
@@ -331,11 +333,16 @@ impl Handle {
                 self.serve(token, key.map(|_| asked_at), now)
             }
             Freshness::Short => Judgement::Wait { retry_at: None },
-            Freshness::Expired => Self::without_token(snapshot, key, view.refused_at(now)),
+            Freshness::Expired => Self::without_token(snapshot, key, view.refused_at(now), now),
         }
     }
 
-    fn without_token(snapshot: &Snapshot, key: Option<&TokenKey>, refused: Option<&Refused>) -> Judgement {
+    fn without_token(
+        snapshot: &Snapshot,
+        key: Option<&TokenKey>,
+        refused: Option<&Refused>,
+        now: Timestamp,
+    ) -> Judgement {
         if let Some(beyond) = snapshot.beyond(key) {
             return Judgement::Answer(Err(NoToken::Beyond(beyond)));
         }
@@ -343,7 +350,10 @@ impl Handle {
             Some(refused) => {
                 Judgement::Answer(Err(NoToken::Refused(refused.verdict, refused.failure.clone())))
             }
-            None => Judgement::Wait { retry_at: snapshot.retry_at(key) },
+            None => match snapshot.refused_for_long(now) {
+                Some((failure, _)) => Judgement::Answer(Err(NoToken::LoginRequired(Some(failure.clone())))),
+                None => Judgement::Wait { retry_at: snapshot.retry_at(key) },
+            },
         }
     }
 
@@ -363,9 +373,12 @@ impl Handle {
                 self.last_used.store(now.as_millis(), Ordering::Relaxed);
                 Ok(Arc::clone(token))
             }
-            None => Err(NoToken::Unavailable {
-                failure: snapshot.problem.as_ref().map(|(failure, _)| failure.clone()),
-                retry_after: snapshot.retry_at(key).map(|at| at.since(now)),
+            None => Err(match snapshot.refused_for_long(now) {
+                Some((failure, _)) => NoToken::LoginRequired(Some(failure.clone())),
+                None => NoToken::Unavailable {
+                    failure: snapshot.problem.as_ref().map(|(failure, _)| failure.clone()),
+                    retry_after: snapshot.retry_at(key).map(|at| at.since(now)),
+                },
             }),
         }
     }

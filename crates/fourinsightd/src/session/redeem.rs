@@ -13,6 +13,7 @@ use crate::{
         Failure, Outcome, Retry, Verdict,
         grant::{self, Purpose},
         id_token,
+        pace::Permit,
         response::{self, Expected, RawAnswer},
     },
     clock::Timestamp,
@@ -46,8 +47,8 @@ impl Redemption {
         self.login.lifetime.is_stored()
     }
 
-    /// Redeems. Returns what came of it and when the request was sent.
-    pub(super) async fn run(self, environment: &Environment) -> (Outcome, Timestamp) {
+    /// Redeems, now that it is its turn. Returns what came of it and when the request was sent.
+    pub(super) async fn run(self, environment: &Environment, permit: Permit) -> (Outcome, Timestamp) {
         let Environment { store, clock, exchange, .. } = environment;
         let intent = Intent::new(&self.key, clock.unix_now()).to_bytes();
         if self.is_journalled()
@@ -56,6 +57,7 @@ impl Redemption {
             tracing::warn!(session = %self.named(), %error, "the journal cannot take a redemption; none is started");
             return (unsent(&error.to_string()), clock.now());
         }
+        permit.send();
         let obtained_at = clock.now();
         let own = self.is_own();
         tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
@@ -208,5 +210,5 @@ fn unsent(cause: &str) -> Outcome {
     let description =
         format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
     let failure = Failure::ours("storage_failed", description);
-    Outcome::Retry(Retry { after: None, ambiguous: false, failure })
+    Outcome::Retry(Retry { after: None, ambiguous: false, refused: false, failure })
 }

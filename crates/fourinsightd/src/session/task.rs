@@ -20,17 +20,19 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Command, Nudge,
-    demand::Demand,
     event::{Effect, Event, NewGrant},
     record::{Login, StoredPerson},
-    redeem::Redemption,
     registrations::Registrations,
     schedule::Chance,
     snapshot::Snapshot,
     state::{Phase, State},
 };
 use crate::{
-    authority::{Outcome, discovery::Cache},
+    authority::{
+        Outcome,
+        discovery::Cache,
+        pace::{NoTurn, Pace, Place},
+    },
     clock::{Clock, Timestamp},
     history::History,
     http::HttpExchange,
@@ -38,7 +40,7 @@ use crate::{
     random, revocation,
     store::{Slot, Store},
     telemetry,
-    token::{TokenId, TokenKey},
+    token::TokenId,
 };
 
 mod adoption;
@@ -49,6 +51,7 @@ mod opening;
 mod recovery;
 mod start;
 mod telling;
+mod turn;
 
 pub(crate) use adoption::{Adoption, NotAdopted};
 pub(crate) use start::{Start, prepare};
@@ -68,6 +71,8 @@ pub(crate) struct Environment {
     pub(crate) clock: Clock,
     /// What was tried.
     pub(crate) history: History,
+    /// How often servers are asked.
+    pub(crate) pace: Pace,
     /// Ticks at least every 30 seconds: timers stop while the machine sleeps, this notices.
     pub(crate) ticks: watch::Receiver<()>,
     /// Turns true when the daemon stops.
@@ -90,6 +95,8 @@ struct Task {
     publisher: watch::Sender<Arc<Snapshot>>,
     last_used: Arc<AtomicU64>,
     work: Option<Work>,
+    /// The place of that in its server's line, as long as nothing has been sent.
+    place: Option<Place>,
     /// What opens the session without a person.
     opener: Option<Opener>,
     opening: Option<opening::Opening>,
@@ -110,6 +117,7 @@ type Work = Pin<Box<dyn Future<Output = Finished> + Send>>;
 
 enum Finished {
     Redeemed { action: Action, attempt: u64, outcome: Outcome, obtained_at: Timestamp },
+    NotSent { attempt: u64, why: NoTurn },
     Revoked(revocation::Ended),
 }
 
@@ -119,6 +127,7 @@ impl Task {
         Box::pin(self.recover(slot)).await;
         let mut ticks = self.environment.ticks.clone();
         let mut stopping = self.environment.stopping.clone();
+        let mut recoveries = self.environment.pace.recoveries();
         while !(*stopping.borrow() && self.work.is_none()) {
             let deadline = self.next_deadline();
             tokio::select! {
@@ -126,8 +135,9 @@ impl Task {
                 finished = finish(&mut self.work) => Box::pin(self.finished(finished)).await,
                 opened = opening::ended(&mut self.opening) => Box::pin(self.opened(opened)).await,
                 Some(command) = self.commands.recv() => Box::pin(self.command(command)).await,
-                Ok(()) = stopping.changed() => Box::pin(self.handle(Event::Stop)).await,
+                Ok(()) = stopping.changed() => Box::pin(self.stop()).await,
                 Ok(()) = ticks.changed() => Box::pin(self.tick()).await,
+                Ok(()) = recoveries.changed() => Box::pin(self.recovered()).await,
                 () = deadline => Box::pin(self.tick()).await,
             }
         }
@@ -164,15 +174,22 @@ impl Task {
         }
     }
 
+    async fn stop(&mut self) {
+        self.handle(Event::Stop).await;
+        self.withdraw();
+    }
+
     async fn command(&mut self, command: Command) {
         match command {
             Command::Request(nudge) => {
                 let Nudge { key, min_validity, outcomes } = *nudge;
                 self.handle(Event::Requested { key, min_validity, outcomes }).await;
+                self.hurry();
             }
             Command::Demand { demand, done } => {
                 let (key, demand) = *demand;
                 self.demand(key, demand, done).await;
+                self.hurry();
             }
             Command::Reject { report, done } => {
                 let (id, challenge) = *report;
@@ -188,6 +205,7 @@ impl Task {
             Command::SignIn { login, done } => {
                 (self.opener, self.opening) = (None, None);
                 self.interrupt_adoption();
+                self.withdraw();
                 self.sign_in(*login).await;
                 let _ = done.send(());
             }
@@ -199,6 +217,7 @@ impl Task {
             Command::Revoke { done } => {
                 (self.opener, self.opening) = (None, None);
                 self.interrupt_adoption();
+                self.withdraw();
                 self.revokers.push(done);
                 self.handle(Event::Revoke).await;
             }
@@ -237,8 +256,9 @@ impl Task {
     }
 
     async fn finished(&mut self, finished: Finished) {
-        self.work = None;
+        (self.work, self.place) = (None, None);
         match finished {
+            Finished::NotSent { attempt, why } => self.not_sent(attempt, why).await,
             Finished::Redeemed { action, attempt, outcome, obtained_at } => {
                 self.wipe_stale_slot().await;
                 self.answered(action, attempt, outcome, obtained_at).await;
@@ -301,26 +321,6 @@ impl Task {
 
     fn react(&mut self, event: Event) -> Vec<Effect> {
         self.state.handle(event, self.environment.clock.now(), Chance::from_bits(random::bits()))
-    }
-
-    fn redeem(&mut self, key: TokenKey, attempt: u64, demand: Option<Demand>) {
-        let (Some(login), Some(refresh_token)) = (&self.login, self.state.refresh_token()) else { return };
-        let redemption = Redemption {
-            session: self.key.clone(),
-            generation: self.state.generation + 1,
-            key,
-            demand,
-            refresh_token: refresh_token.clone(),
-            login: Arc::clone(login),
-            person: self.state.person().cloned(),
-            narrowed: self.state.is_narrowed(),
-        };
-        self.redeeming = Some(Arc::clone(login));
-        let environment = Arc::clone(&self.environment);
-        self.work = Some(Box::pin(async move {
-            let (outcome, obtained_at) = redemption.run(&environment).await;
-            Finished::Redeemed { action: Action::Refresh, attempt, outcome, obtained_at }
-        }));
     }
 
     fn publish(&self) {

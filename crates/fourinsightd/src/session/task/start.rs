@@ -87,6 +87,7 @@ pub(crate) fn prepare(
         publisher,
         last_used,
         work: None,
+        place: None,
         opener,
         opening: None,
         adopting: None,
