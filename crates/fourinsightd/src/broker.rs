@@ -12,10 +12,13 @@ use tokio::task::JoinSet;
 use crate::{
     authority::{issuer::PinnedIssuer, pace::Pace},
     history::History,
+    holds::Hold,
     login::{Known, NewLogin, Opener, SignIn, SignedInAs},
     session::{Adoption, Environment, Handle, NotAdopted, Opened, Shown, Snapshot, Start, prepare, record},
-    store::Loaded,
+    store::{Damaged, Loaded},
 };
+
+mod backup;
 
 /// The sessions that the daemon opens by itself, each with what opens it.
 pub(crate) type Declared = BTreeMap<SessionKey, Opener>;
@@ -41,6 +44,13 @@ impl Broker {
         let problems =
             stored.into_iter().filter_map(|loaded| broker.restore(loaded, declared).err()).collect();
         (broker, problems)
+    }
+
+    /// Has the sessions that the store has lost say so.
+    pub(crate) fn mourn(&self, lost: Vec<Damaged>) {
+        for Damaged { key, reason } in lost {
+            self.add(key, Start::Lost { reason });
+        }
     }
 
     /// The session of a key, if there is one.
@@ -70,10 +80,17 @@ impl Broker {
 
     /// Waits until every task has finished what it began. They begin nothing more once the daemon is stopping.
     pub(crate) async fn finished(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a session's task failed");
+        loop {
+            // A login that is on its way may begin another one.
+            self.environment.holds.released().await;
+            let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+            if tasks.is_empty() {
+                return;
+            }
+            while let Some(ended) = tasks.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a session's task failed");
+                }
             }
         }
     }
@@ -96,8 +113,8 @@ impl Broker {
                 Ok(())
             }
             Err(error) => {
-                let problem = format!("session {key}: {error}; sign in again to replace it");
-                self.add(key, Start::Unreadable { generation, slot });
+                let problem = format!("session {key}: {error}; a new login takes its place");
+                self.add(key, Start::Unreadable { generation, slot, why: error });
                 Err(problem)
             }
         }
@@ -160,6 +177,10 @@ impl SignIn for Broker {
             signed_in_as,
             step_up: login.and_then(|login| login.step_up.as_deref().cloned()),
         }
+    }
+
+    fn hold(&self) -> Hold {
+        self.environment.holds.hold()
     }
 
     fn history(&self) -> &History {

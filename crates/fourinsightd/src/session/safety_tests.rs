@@ -14,6 +14,7 @@ use crate::{
     broker::{Broker, Declared},
     clock::{Clock, virtual_time::Virtual},
     history::History,
+    holds::Holds,
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{NewLogin, SignIn},
     profile::{Parameters, Rotation},
@@ -71,6 +72,7 @@ impl World {
             lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: self.ticker.subscribe(),
             stopping: self.stopping.subscribe(),
+            holds: Holds::default(),
         };
         (environment, sessions)
     }

@@ -7,8 +7,10 @@ use super::{
     entry::{Begun, Entry},
     event::Arrival,
     refusals::Refusals,
+    rotation::Rotating,
     schedule,
     terms::{Beyond, Terms},
+    unsent::{STORAGE_FAILED, is_unsent},
 };
 use crate::{
     authority::{Failure, Retry},
@@ -36,6 +38,7 @@ pub(crate) struct SignedIn {
     pub(crate) doubt: Option<Box<Doubt>>,
     /// The server's refusals since its last grant.
     pub(super) refusals: Option<Box<Refusals>>,
+    pub(crate) rotating: Rotating,
 }
 
 /// What renews the access tokens.
@@ -134,6 +137,7 @@ impl SignedIn {
             narrowed: false,
             doubt: None,
             refusals: None,
+            rotating: Rotating::default(),
         }
     }
 
@@ -177,6 +181,13 @@ impl SignedIn {
     /// Takes what a server granted for a key.
     pub(super) fn take(&mut self, key: &TokenKey, tokens: TokenSet, begun: &Begun, arrival: Arrival) {
         let Arrival { obtained_at, id, now, chance } = arrival;
+        let used = match &self.grant {
+            Grant::RefreshToken { token, .. } => Some(token.expose()),
+            Grant::ClientCredentials | Grant::None { .. } => None,
+        };
+        let replaced =
+            used.map(|used| tokens.refresh_token.as_ref().is_some_and(|newer| newer.expose() != used));
+        self.rotating.granted(replaced, obtained_at);
         let (end, fixed) = self.next_end(tokens.refresh_idle.map(Duration::from_secs), obtained_at);
         match (&mut self.grant, tokens.refresh_token) {
             (Grant::ClientCredentials, _) | (Grant::None { .. }, None) => {}
@@ -223,6 +234,9 @@ impl SignedIn {
 
     /// An attempt for a key decided nothing.
     pub(super) fn pause(&mut self, key: &TokenKey, retry: Retry, arrival: Arrival) {
+        if is_unsent(&retry.failure) {
+            return self.wait_for_disk(key, retry.failure, arrival.now);
+        }
         self.back_off(key, retry, arrival);
         self.entry(key.clone(), arrival.now).pause(arrival.now);
     }
@@ -292,7 +306,7 @@ impl SignedIn {
             } else {
                 "the disk refuses the session's record; it is kept in memory and written every second"
             };
-            (Failure::ours("storage_failed", description), since)
+            (Failure::ours(STORAGE_FAILED, description), since)
         });
         let paused = || self.backoff.as_ref().map(|backoff| (backoff.failure.clone(), backoff.since));
         let refused = || {

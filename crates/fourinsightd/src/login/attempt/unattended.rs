@@ -36,6 +36,7 @@ impl Attempt {
         help: Option<&'static str>,
     ) {
         let _guard = self.guard();
+        self.hold_on(&*sessions);
         let turn = Turn::AtOnce(sessions.pace());
         let login = match opener.run(&*exchange, &servers, &self.clock, turn).await {
             Ok(login) => NewLogin { original_key, ..login },

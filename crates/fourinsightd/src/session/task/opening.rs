@@ -8,7 +8,7 @@ use super::{Environment, Task};
 use crate::{
     authority::{Refusal, Retry, client_credentials},
     login::{NewLogin, NotOpened, Opener, Turn, is_brought},
-    session::{Opened, demand::Demand, event::Event, state::Phase},
+    session::{Opened, demand::Demand, event::Event, redeem::Redeemed, state::Phase},
     token::TokenKey,
 };
 
@@ -102,7 +102,7 @@ impl Task {
                 unix_now,
             )
             .await;
-            (outcome, obtained_at)
+            Redeemed { outcome, obtained_at, journalled: false }
         });
     }
 

@@ -7,12 +7,14 @@ use fourinsight_ipc::message::Action;
 
 use super::{Finished, Task, adoption::Proof};
 use crate::{
-    authority::{
-        Outcome,
-        pace::{NoTurn, Permit},
+    authority::pace::{NoTurn, Permit},
+    session::{
+        NotAdopted,
+        demand::Demand,
+        event::Event,
+        redeem::{Redeemed, Redemption},
+        state::Phase,
     },
-    clock::Timestamp,
-    session::{NotAdopted, demand::Demand, event::Event, redeem::Redemption, state::Phase},
     token::TokenKey,
 };
 
@@ -44,9 +46,10 @@ impl Task {
         attempt: u64,
         redeem: impl FnOnce(Permit) -> F + Send + 'static,
     ) where
-        F: Future<Output = (Outcome, Timestamp)> + Send,
+        F: Future<Output = Redeemed> + Send,
     {
         let Some(login) = &self.login else { return };
+        let generation = self.state.generation + 1;
         let endpoint = login.registration.token_endpoint.clone();
         let (place, turn) = self.environment.pace.join(&endpoint, self.state.urgency());
         self.place = Some(place);
@@ -60,9 +63,10 @@ impl Task {
                 Ok(permit) => permit,
                 Err(why) => return Finished::NotSent { attempt, why },
             };
-            let (outcome, obtained_at) = redeem(permit).await;
+            let Redeemed { outcome, obtained_at, journalled } = redeem(permit).await;
             environment.pace.note(&endpoint, &outcome);
-            Finished::Redeemed { action, attempt, outcome, obtained_at }
+            let journalled = journalled.then_some(generation);
+            Finished::Redeemed { action, attempt, outcome, obtained_at, journalled }
         }));
     }
 
