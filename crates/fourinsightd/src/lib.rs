@@ -54,6 +54,7 @@ use tokio::sync::watch;
 
 use crate::{
     api::Api,
+    authority::pace::Pace,
     broker::{Broker, Declared},
     clock::Clock,
     config::{ConfigError, ConfigFile},
@@ -259,6 +260,7 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),
+            pace: Pace::new(clock.clone()),
             lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
