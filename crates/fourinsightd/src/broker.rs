@@ -12,10 +12,13 @@ use tokio::task::JoinSet;
 use crate::{
     authority::issuer::PinnedIssuer,
     history::History,
+    holds::Hold,
     login::{Known, NewLogin, Opener, SignIn, SignedInAs},
     session::{Adoption, Environment, Handle, NotAdopted, Opened, Shown, Snapshot, Start, prepare, record},
     store::{Damaged, Loaded},
 };
+
+mod backup;
 
 /// The sessions that the daemon opens by itself, each with what opens it.
 pub(crate) type Declared = BTreeMap<SessionKey, Opener>;
@@ -77,10 +80,17 @@ impl Broker {
 
     /// Waits until every task has finished what it began. They begin nothing more once the daemon is stopping.
     pub(crate) async fn finished(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a session's task failed");
+        loop {
+            // A login that is on its way may begin another one.
+            self.environment.holds.released().await;
+            let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+            if tasks.is_empty() {
+                return;
+            }
+            while let Some(ended) = tasks.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a session's task failed");
+                }
             }
         }
     }
@@ -167,6 +177,10 @@ impl SignIn for Broker {
             signed_in_as,
             step_up: login.and_then(|login| login.step_up.as_deref().cloned()),
         }
+    }
+
+    fn hold(&self) -> Hold {
+        self.environment.holds.hold()
     }
 
     fn history(&self) -> &History {

@@ -25,8 +25,10 @@ use crate::{
     token::{AccessToken, Expiry, Person, RefreshToken, TokenKey},
 };
 
+mod rotating;
 mod token;
 
+use rotating::StoredRotating;
 use token::{Secret, StoredToken};
 
 /// What a login settled and every renewal needs; never a secret.
@@ -212,6 +214,8 @@ enum Stored {
         narrowed: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         doubt: Option<StoredDoubt>,
+        #[serde(default, skip_serializing_if = "StoredRotating::is_nothing")]
+        rotating: StoredRotating,
     },
     /// Signed in by client credentials: neither they nor their tokens are stored.
     ClientCredentials,
@@ -298,6 +302,7 @@ impl Stored {
                         .doubt
                         .as_deref()
                         .map(|doubt| StoredDoubt { error: doubt.error.clone(), since: unix(doubt.since) }),
+                    rotating: StoredRotating::of(&session.rotating, clock),
                 }
             }
             Phase::LoginRequired { failure, since } => {
@@ -321,7 +326,7 @@ impl Stored {
         let moment = |unix| clock.from_unix(unix);
         Ok(match self {
             Self::SignedOut => Phase::SignedOut,
-            Self::SignedIn { refresh_token, ended, person, tokens, narrowed, doubt } => {
+            Self::SignedIn { refresh_token, ended, person, tokens, narrowed, doubt, rotating } => {
                 let login = login.ok_or(Unreadable::Damaged)?;
                 let (own, mut terms) = (login.own_key(), login.terms());
                 // Earlier versions kept what was granted with the token only.
@@ -357,6 +362,7 @@ impl Stored {
                     narrowed,
                     doubt: doubt
                         .map(|doubt| Box::new(Doubt { error: doubt.error, since: moment(doubt.since) })),
+                    rotating: rotating.restore(clock),
                 })
             }
             Self::ClientCredentials => {

@@ -34,6 +34,9 @@ use super::{
     seal::{Kind, OVERHEAD, Place, Sealer},
     slot::{Contents, Entry},
 };
+use crate::fault;
+
+mod reseal;
 
 const BLOCK: usize = 4096;
 const SLOT: usize = 8 * BLOCK;
@@ -61,8 +64,8 @@ pub(super) struct Journal {
 pub(super) enum Salvaged {
     /// In the slot: a process that dies loses it no more, and [`Journal::sync`] keeps it over a power cut.
     Written(File),
-    /// Too long for the slot; sealed, to be kept elsewhere.
-    Oversized(Vec<u8>),
+    /// Too long for the slot: it is to be kept elsewhere.
+    Oversized,
 }
 
 /// The file names of all slots. Half-made ones are removed: nothing was sent on their strength.
@@ -72,7 +75,6 @@ pub(super) fn slot_names(folder: &Path) -> Result<BTreeSet<String>, StoreError> 
     for found in fs::read_dir(folder).map_err(file("list", folder))? {
         let found = found.map_err(file("list", folder))?;
         let Ok(name) = found.file_name().into_string() else { continue };
-        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if is_digest(&name) {
             names.insert(name);
         } else if name.strip_suffix(".new").is_some_and(is_digest) {
@@ -80,6 +82,19 @@ pub(super) fn slot_names(folder: &Path) -> Result<BTreeSet<String>, StoreError> 
         }
     }
     Ok(names)
+}
+
+/// The same, and nothing is changed.
+pub(super) fn known_slots(folder: &Path) -> Result<BTreeSet<String>, StoreError> {
+    let names = fs::read_dir(folder).and_then(|found| {
+        found.map(|found| Ok(found?.file_name().into_string().ok())).collect::<io::Result<Vec<_>>>()
+    });
+    let names = names.map_err(file("list", folder))?;
+    Ok(names.into_iter().flatten().filter(|name| is_digest(name)).collect())
+}
+
+fn is_digest(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The file name of a session's slot: a digest, since a key may hold what a file system cannot.
@@ -98,6 +113,11 @@ impl Journal {
     /// The folder must exist: [`slot_names`] sees to it.
     pub(super) fn new(folder: PathBuf, sealer: Arc<Sealer>) -> Self {
         Self { folder, sealer, unsynced: AtomicBool::new(false) }
+    }
+
+    /// Where the slots are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What a session's slot holds.
@@ -137,12 +157,23 @@ impl Journal {
         }
         let sealed = self.sealer.seal(Place { kind: Kind::Intent, session, generation }, intent)?;
         self.write(session, |slot| {
+            fault::point("reserved");
             // An answer to an earlier try must not pass for an answer to this one.
             write_at(slot, ANSWER_AT, &[0; BLOCK])?;
             write_at(slot, INTENT_AT, &entry(generation, &sealed))?;
             slot.sync_data()
         })
         .map(drop)
+    }
+
+    /// Seals an answer, for wherever it is kept.
+    pub(super) fn seal_answer(
+        &self,
+        session: &SessionKey,
+        generation: u64,
+        raw: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        self.sealer.seal(Place { kind: Kind::Answer, session, generation }, raw)
     }
 
     /// Seals an answer and writes it into the slot, without waiting for the disk.
@@ -152,10 +183,10 @@ impl Journal {
         generation: u64,
         raw: &[u8],
     ) -> Result<Salvaged, StoreError> {
-        let sealed = self.sealer.seal(Place { kind: Kind::Answer, session, generation }, raw)?;
-        if sealed.len() > ANSWER_LIMIT {
-            return Ok(Salvaged::Oversized(sealed));
+        if raw.len() + OVERHEAD > ANSWER_LIMIT {
+            return Ok(Salvaged::Oversized);
         }
+        let sealed = self.seal_answer(session, generation, raw)?;
         let slot = self.write(session, |slot| write_at(slot, ANSWER_AT, &entry(generation, &sealed)))?;
         Ok(Salvaged::Written(slot))
     }
@@ -250,13 +281,20 @@ impl Journal {
 
     /// Takes all the room a slot will ever need. Real zeros: a hole would reserve nothing.
     fn reserve(&self, session: &SessionKey, path: &Path) -> Result<File, StoreError> {
+        let mut image = header(session);
+        image.resize(SLOT, 0);
+        self.put_whole(path, &image)
+    }
+
+    /// Puts a whole slot in its place: it is there as it was before, or as it is now.
+    fn put_whole(&self, path: &Path, image: &[u8]) -> Result<File, StoreError> {
         let aside = path.with_extension("new");
         let fill = || {
+            // Somebody may have taken the folder away.
+            private_folder(&self.folder)?;
             let mut slot = private_file(&aside)?;
-            let mut image = header(session);
-            image.resize(SLOT, 0);
             slot.set_len(0)?;
-            slot.write_all(&image)?;
+            slot.write_all(image)?;
             slot.sync_all()?;
             fs::rename(&aside, path)?;
             self.unsynced.store(true, Ordering::Relaxed);
@@ -413,6 +451,6 @@ mod tests {
         let Entry::Sound { body, .. } = journal.read(&session).unwrap().answer else { panic!("not sound") };
         assert_eq!(*body, longest);
         let longer = vec![b'x'; ANSWER_LIMIT - OVERHEAD + 1];
-        assert!(matches!(journal.salvage(&session, 5, &longer).unwrap(), Salvaged::Oversized(_)));
+        assert!(matches!(journal.salvage(&session, 5, &longer).unwrap(), Salvaged::Oversized));
     }
 }

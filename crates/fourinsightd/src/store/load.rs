@@ -16,7 +16,7 @@ use super::{
     journal::{Journal, slot_name, slot_names},
     key,
     quarantine::Quarantine,
-    salvage,
+    rekey, salvage,
     seal::{Kind, Place, Sealer},
     slot::{Contents, Entry},
 };
@@ -30,8 +30,8 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
     private_folder(state_dir).map_err(file("create", state_dir))?;
     let (key_path, journal) = (state_dir.join(KEY), state_dir.join(JOURNAL));
     let mut problems = Vec::new();
-    let database = open(&state_dir.join(DATABASE), &key_path, &journal, &mut problems)?;
-    let (records, answers) = (database.records()?, database.answers()?);
+    let mut database = open(&state_dir.join(DATABASE), &key_path, &journal, &mut problems)?;
+    let (mut records, mut answers) = (database.records()?, database.answers()?);
     database.forget_pages()?;
     let slots = slot_names(&journal)?;
 
@@ -39,6 +39,16 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
     let sealer = Arc::new(Sealer::new(&*key::load_or_create(&key_path, anything_sealed)?));
     let journal = Journal::new(journal, Arc::clone(&sealer));
     let quarantine = Quarantine::new(state_dir.join(QUARANTINE));
+    match rekey::begun(&sealer, &key_path) {
+        Ok(false) => {}
+        Ok(true) => {
+            // What could not be moved yet opens under the key before.
+            let finished = rekey::finish(&mut database, &journal, &sealer, &key_path);
+            problems.extend(finished.err().map(unfinished));
+            (records, answers) = (database.records()?, database.answers()?);
+        }
+        Err(error) => problems.push(unfinished(error)),
+    }
 
     let mut reading = Reading {
         answers: answers.into_iter().map(|row| (row.session.clone(), row)).collect(),
@@ -67,6 +77,8 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
         quarantine,
         rows: Arc::new(Mutex::new(Rows { database, unreadable, leftover_slots })),
         salvage: Arc::default(),
+        key_path,
+        rekeying: Arc::default(),
         #[cfg(test)]
         full: false.into(),
     };
@@ -93,6 +105,8 @@ fn open(
         Err(StoreError::Damaged { what, .. }) => {
             let slots = slot_names(journal)?;
             let sealer = Sealer::new(&*key::load_or_create(key_path, true)?);
+            // In the middle of a change of the key, either opens what is sealed.
+            rekey::begun(&sealer, key_path)?;
             let has_slot = |session: &SessionKey| slots.contains(&slot_name(session));
             let rebuilt = salvage::rebuild(path, &sealer, has_slot)?;
             let and = format!("{} sessions were read from it and taken over", rebuilt.records);
@@ -103,8 +117,13 @@ fn open(
     }
 }
 
-const DOES_NOT_OPEN: &str = "its record does not open: it is damaged, or sealed under another key; a copy is kept, and \
+pub(super) const DOES_NOT_OPEN: &str = "its record does not open: it is damaged, or sealed under another key; a copy is kept, and \
                              the record itself stays as it is until a new login replaces it";
+
+#[expect(clippy::needless_pass_by_value, reason = "it ends here")]
+fn unfinished(error: StoreError) -> String {
+    format!("a change of the sealing key is not finished, and is taken up at the next start: {error}")
+}
 
 struct Reading<'a> {
     sealer: &'a Sealer,

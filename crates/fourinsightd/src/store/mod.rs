@@ -27,21 +27,28 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
+mod backup;
 mod carve;
+mod check;
 mod database;
 mod error;
 mod journal;
 mod key;
 mod load;
 mod quarantine;
+mod rekey;
+mod reload;
 mod salvage;
 mod schema;
 mod seal;
 mod slot;
 
+pub use backup::{BackedUp, BackupError};
+pub use check::Checked;
 pub use error::StoreError;
 pub use slot::Slot;
 
+use crate::fault;
 use database::Database;
 use journal::{Journal, Salvaged};
 use quarantine::Quarantine;
@@ -163,15 +170,29 @@ impl Store {
         // Until the write, this answer exists in memory only: it does not queue behind other sessions' syncs.
         let turn = Arc::clone(&self.parts.salvage).lock_owned().await;
         let (parts, session) = (Arc::clone(&self.parts), key.clone());
-        let salvaged = blocking(move || {
+        let (salvaged, raw) = blocking(move || {
             let _turn: OwnedMutexGuard<()> = turn;
-            parts.journal.salvage(&session, generation, &raw)
+            let salvaged = parts.journal.salvage(&session, generation, &raw)?;
+            if let Salvaged::Written(_) = salvaged {
+                fault::point("raw_written");
+            }
+            Ok((salvaged, raw))
         })
         .await?;
         let key = key.clone();
         self.run(move |parts, rows| match salvaged {
-            Salvaged::Written(slot) => parts.journal.sync(&slot, &key),
-            Salvaged::Oversized(sealed) => rows.database.keep_answer(&key, generation, &sealed),
+            Salvaged::Written(slot) => {
+                parts.journal.sync(&slot, &key)?;
+                fault::point("raw_synced");
+                Ok(())
+            }
+            // Sealed in the same turn as it is written: the key may have changed since it was salvaged.
+            Salvaged::Oversized => {
+                let sealed = parts.journal.seal_answer(&key, generation, &raw)?;
+                rows.database.keep_answer(&key, generation, &sealed)?;
+                fault::point("oversized_kept");
+                Ok(())
+            }
         })
         .await
     }
@@ -183,8 +204,11 @@ impl Store {
         self.run(move |parts, rows| {
             // In case the one that follows a put has failed.
             rows.database.checkpoint()?;
+            fault::point("checkpointed");
             rows.database.forget_answer(&key)?;
-            parts.journal.settle(&key, generation)
+            parts.journal.settle(&key, generation)?;
+            fault::point("settled");
+            Ok(())
         })
         .await
     }
@@ -251,6 +275,9 @@ struct Parts {
     quarantine: Quarantine,
     rows: Arc<Mutex<Rows>>,
     salvage: Arc<Mutex<()>>,
+    key_path: PathBuf,
+    /// Held while the key is being changed.
+    rekeying: Arc<Mutex<()>>,
     #[cfg(test)]
     full: std::sync::atomic::AtomicBool,
 }
@@ -277,6 +304,10 @@ impl Rows {
         self.drop_leftover_slot(parts, key)?;
         if !self.unreadable.contains(key) {
             return self.database.insert(key, generation, sealed);
+        }
+        // In case there was no room for the copy at the start.
+        if let Some(row) = self.database.record(key.as_str())? {
+            parts.quarantine.keep(&row, load::DOES_NOT_OPEN)?;
         }
         self.database.replace(key, generation, sealed)?;
         self.unreadable.remove(key);

@@ -34,7 +34,7 @@ impl Store {
     /// Copies a session's record aside that opens and yet says nothing, so that a new login destroys nothing.
     pub async fn set_aside(&self, key: &SessionKey, reason: String) -> Result<(), StoreError> {
         let key = key.clone();
-        self.run(move |parts, rows| match rows.database.record(&key)? {
+        self.run(move |parts, rows| match rows.database.record(key.as_str())? {
             Some(row) => parts.quarantine.keep(&row, &reason),
             None => Ok(()),
         })
@@ -54,7 +54,7 @@ impl Store {
         self.run(move |parts, rows| {
             for kept in everything_kept(parts) {
                 let is_old = unix_now.saturating_sub(kept.since) > KEPT_SECONDS;
-                let row = kept.session.as_ref().map(|session| rows.database.record(session)).transpose()?;
+                let row = kept.session.as_ref().map(|session| rows.database.record(session.as_str())).transpose()?;
                 let is_all_there_is = row.flatten().is_some_and(|row| kept.path.ends_with(name(&row)));
                 if !is_old || is_all_there_is {
                     continue;

@@ -108,10 +108,16 @@ pub(super) const CODES: &Table = &[
     ),
     (
         "rotation_interrupted",
-        "An earlier run of the daemon ended in the middle of a renewal, so nobody knows whether the refresh token \
-         still counts.",
-        "Nothing has to be done: the access token is used to its end, then the renewal is tried; should it fail, run \
-         `{login}`.",
+        "The daemon ended in the middle of a renewal, or the answer to one was lost on the way. The server may have \
+         replaced the refresh token by then, and nobody here has seen by what.",
+        "While the session is signed in nothing has to be done: the access token is used to its end, then the renewal \
+         is tried; should it fail, run `{login}`. If the server keeps old refresh tokens good for a while, say so with \
+         rotation in the profile.",
+    ),
+    (
+        "session_lost",
+        "A defect of the daemon ended the session's work, and the session was in memory only, so nothing is left of it.",
+        "Run `{login}`.",
     ),
     (
         "rotation_in_doubt",

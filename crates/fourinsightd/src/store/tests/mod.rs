@@ -5,9 +5,11 @@ use std::fs;
 use super::*;
 
 mod broken;
+mod check;
 mod damage;
 mod flips;
 mod golden;
+mod rekey;
 mod steps;
 
 /// A state folder.
