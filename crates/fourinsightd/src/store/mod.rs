@@ -305,6 +305,10 @@ impl Rows {
         if !self.unreadable.contains(key) {
             return self.database.insert(key, generation, sealed);
         }
+        // In case there was no room for the copy at the start.
+        if let Some(row) = self.database.record(key.as_str())? {
+            parts.quarantine.keep(&row, load::DOES_NOT_OPEN)?;
+        }
         self.database.replace(key, generation, sealed)?;
         self.unreadable.remove(key);
         Ok(true)
