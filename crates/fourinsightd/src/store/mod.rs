@@ -153,19 +153,17 @@ impl Store {
         })
         .await?;
         let key = key.clone();
-        self.run(move |parts, rows| match salvaged {
+        match salvaged {
             Salvaged::Written(slot) => {
-                parts.journal.sync(&slot, &key)?;
+                self.in_turn(move |parts, _| parts.journal.sync(&slot, &key)).await?;
                 fault::point("raw_synced");
-                Ok(())
             }
             Salvaged::Oversized(sealed) => {
-                rows.database.keep_answer(&key, generation, &sealed)?;
+                self.run(move |_, rows| rows.database.keep_answer(&key, generation, &sealed)).await?;
                 fault::point("oversized_kept");
-                Ok(())
             }
-        })
-        .await
+        }
+        Ok(())
     }
 
     /// Closes a rotation after its record was put, or gives an intent up with the generation of the row: the
@@ -200,13 +198,23 @@ impl Store {
         &self,
         work: impl FnOnce(&Parts, &mut Rows) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.in_turn(|parts, rows| {
+            #[cfg(test)]
+            if parts.full.load(std::sync::atomic::Ordering::Relaxed) {
+                let source = std::io::ErrorKind::StorageFull.into();
+                return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
+            }
+            work(parts, rows)
+        })
+        .await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Parts, &mut Rows) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let mut rows = Arc::clone(&self.parts.rows).lock_owned().await;
         let parts = Arc::clone(&self.parts);
-        #[cfg(test)]
-        if parts.full.load(std::sync::atomic::Ordering::Relaxed) {
-            let source = std::io::ErrorKind::StorageFull.into();
-            return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
-        }
         blocking(move || work(&parts, &mut rows)).await
     }
 
