@@ -15,6 +15,7 @@ use super::{
     error::{StoreError, file},
     journal::{Journal, slot_name, slot_names},
     key, rekey,
+    roots::Roots,
     seal::{Kind, Place, Sealer},
     slot::{Contents, Entry},
 };
@@ -66,6 +67,7 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
 
     let parts = Parts {
         path: database.path().to_owned(),
+        roots: Roots::of(database.path()),
         key_home: format!("file {}", key_path.display()),
         sealer,
         journal,

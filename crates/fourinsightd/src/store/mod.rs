@@ -30,11 +30,9 @@ mod error;
 mod journal;
 mod key;
 mod load;
-<<<<<<< HEAD
 mod rekey;
-=======
 mod reload;
->>>>>>> rotation
+mod roots;
 mod seal;
 mod slot;
 
@@ -46,6 +44,7 @@ pub use slot::Slot;
 use crate::fault;
 use database::Database;
 use journal::{Journal, Salvaged};
+use roots::Roots;
 use seal::{Kind, Place, Sealer};
 
 /// The open store. Cheap to clone; calls run one after the other, off the runtime's thread.
@@ -217,7 +216,25 @@ impl Store {
             let source = std::io::ErrorKind::StorageFull.into();
             return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
         }
-        blocking(move || work(&parts, &mut rows)).await
+        blocking(move || {
+            parts.roots.replant(&parts.path, &mut rows)?;
+            work(&parts, &mut rows)
+        })
+        .await
+    }
+
+    /// Sees to it that the database is still there: without a renewal nothing else would notice.
+    pub(crate) async fn look(&self) {
+        if self.parts.roots.are_gone(&self.parts.path)
+            && let Err(error) = self.run(|_, _| Ok(())).await
+        {
+            tracing::error!(%error, "the store is not where it was and cannot be written anew");
+        }
+    }
+
+    /// What has become of the database's file since the store was opened, for people.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.parts.roots.told()
     }
 
     /// Makes the disk full, or gives it room again. What is already reserved in a slot can still be written.
@@ -249,6 +266,7 @@ struct Parts {
     key_home: String,
     sealer: Arc<Sealer>,
     journal: Journal,
+    roots: Roots,
     rows: Arc<Mutex<Rows>>,
     salvage: Arc<Mutex<()>>,
     key_path: PathBuf,

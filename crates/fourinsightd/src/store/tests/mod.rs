@@ -7,6 +7,7 @@ use super::*;
 mod check;
 mod damage;
 mod rekey;
+mod roots;
 mod steps;
 
 /// A state folder.
