@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::practice::{Answer, Gate};
-use tokio::task::JoinHandle;
 
 use super::{Caller, Reply};
 use crate::testing::{SCOPES, World, pass, until};
@@ -150,19 +149,17 @@ async fn what_is_later_here_stays() {
 }
 
 /// A session in the middle of a renewal, and what holds it there.
-async fn renewing() -> (Caller, Gate, JoinHandle<Reply>) {
+async fn renewing() -> (Caller, Gate) {
     let caller = Caller::signed_in().await;
     let gate = Gate::new();
     caller.world.script([Answer::genuine().held_by(&gate)]);
-    pass(3600).await;
-    let asked = tokio::spawn(caller.calling("GET", "/v1/sessions/default/token?wait=300", ""));
     gate.arrived(1).await;
-    (caller, gate, asked)
+    (caller, gate)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_backup_waits_for_the_end_of_a_renewal() {
-    let (caller, gate, asked) = renewing().await;
+    let (caller, gate) = renewing().await;
     let making =
         tokio::spawn(caller.calling("POST", "/v1/store/backup", r#"{"passphrase":"correct horse"}"#));
     pass(5).await;
@@ -170,7 +167,7 @@ async fn a_backup_waits_for_the_end_of_a_renewal() {
     gate.open();
     let made = making.await.unwrap();
     assert_eq!((made.status, &made.body["notes"]), (200, &json!(null)), "{}", made.text);
-    let token = asked.await.unwrap().body["access_token"].clone();
+    let token = caller.get(TOKEN).await.body["access_token"].clone();
     // What is in it is what came of the renewal.
     let caller = lose(caller).await;
     let body = json!({ "backup": made.body["backup"], "passphrase": "correct horse" });
@@ -182,7 +179,7 @@ async fn a_backup_waits_for_the_end_of_a_renewal() {
 
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_does_not_end_is_noted() {
-    let (caller, _gate, _asked) = renewing().await;
+    let (caller, _gate) = renewing().await;
     let making = tokio::time::timeout(Duration::from_secs(30), post(&caller, "backup", json!({})));
     let reply = making.await.unwrap();
     assert_eq!((reply.status, &reply.body["sessions"]), (200, &json!(1)));
