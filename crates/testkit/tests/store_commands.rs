@@ -117,7 +117,8 @@ async fn a_backup_with_a_passphrase_brings_a_session_to_another_home() {
     let daemon = Daemon::start(&other).await.unwrap();
     assert_eq!(ctl(&other, &["token", "work"]).await, token, "it is on the disk");
     for (path, bytes) in [home.files().unwrap(), other.files().unwrap()].concat() {
-        let is_secret = |bytes: &[u8]| bytes.windows(PASSPHRASE.len()).any(|part| part == PASSPHRASE.as_bytes());
+        let is_secret =
+            |bytes: &[u8]| bytes.windows(PASSPHRASE.len()).any(|part| part == PASSPHRASE.as_bytes());
         assert!(!is_secret(&bytes) || path.ends_with("passphrase"), "{}", path.display());
     }
     daemon.stop().await.unwrap();
@@ -126,7 +127,8 @@ async fn a_backup_with_a_passphrase_brings_a_session_to_another_home() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_the_stores_key_goes_through_a_pipe_and_ends_with_that_key() {
     let (_provider, home, daemon) = signed_in().await;
-    let made = home.command(&home.programs().fourinsightctl).args(["store", "backup", "-"]).output().await.unwrap();
+    let made =
+        home.command(&home.programs().fourinsightctl).args(["store", "backup", "-"]).output().await.unwrap();
     assert!(made.status.success());
     assert!(made.stdout.starts_with(b"4insback"));
     let file = home.path().join("x");

@@ -55,12 +55,16 @@ impl Tally {
 
     fn figures(self) -> Vec<Figure> {
         let Self { name, tried, broken, telling, healing } = self;
-        vec![
-            Figure::none(format!("{name}: logins lost, or the daemon ended"), broken.len(), tried)
-                .with(broken.into_iter().take(3).collect::<Vec<_>>().join("\n")),
-            limited(format!("{name}: told within"), telling, TELLING),
-            limited(format!("{name}: healed within"), healing, HEALING),
-        ]
+        let first = broken.iter().take(3).cloned().collect::<Vec<_>>().join("\n");
+        let lost = format!("{name}: logins lost, or the daemon ended");
+        let mut figures = vec![Figure::none(lost, broken.len(), tried).with(first)];
+        // Not every campaign has something to tell, or to heal.
+        for (what, slowest, limit) in [("told", telling, TELLING), ("healed", healing, HEALING)] {
+            if !slowest.is_zero() {
+                figures.push(limited(format!("{name}: {what} within"), slowest, limit));
+            }
+        }
+        figures
     }
 }
 
