@@ -38,6 +38,7 @@ mod load;
 mod quarantine;
 mod rekey;
 mod reload;
+mod roots;
 mod salvage;
 mod schema;
 mod seal;
@@ -52,6 +53,7 @@ use crate::fault;
 use database::Database;
 use journal::{Journal, Salvaged};
 use quarantine::Quarantine;
+use roots::Roots;
 use seal::{Kind, Place, Sealer};
 
 /// The open store. Cheap to clone; calls run one after the other, off the runtime's thread.
@@ -235,6 +237,7 @@ impl Store {
                 let source = std::io::ErrorKind::StorageFull.into();
                 return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
             }
+            parts.roots.replant(&parts.path, rows)?;
             salvage::mend(parts, rows)?;
             work(parts, rows)
         })
@@ -254,6 +257,20 @@ impl Store {
             blocking(move || work(&parts, &mut rows)).await
         };
         outcome(tokio::spawn(turn).await)
+    }
+
+    /// Sees to it that the database is still there: without a renewal nothing else would notice.
+    pub(crate) async fn look(&self) {
+        if self.parts.roots.are_gone(&self.parts.path)
+            && let Err(error) = self.run(|_, _| Ok(())).await
+        {
+            tracing::error!(%error, "the store is not where it was and cannot be written anew");
+        }
+    }
+
+    /// What has become of the database's file since the store was opened, for people.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.parts.roots.told()
     }
 
     /// Makes the disk full, or gives it room again. What is already reserved in a slot can still be written.
@@ -286,6 +303,7 @@ struct Parts {
     sealer: Arc<Sealer>,
     journal: Journal,
     quarantine: Quarantine,
+    roots: Roots,
     rows: Arc<Mutex<Rows>>,
     salvage: Arc<Mutex<()>>,
     key_path: PathBuf,
