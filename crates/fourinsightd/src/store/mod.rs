@@ -18,8 +18,8 @@ use std::{
 
 use fourinsight_ipc::SessionKey;
 use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
-    task::spawn_blocking,
+    sync::Mutex,
+    task::{JoinError, spawn_blocking},
 };
 use zeroize::Zeroizing;
 
@@ -140,10 +140,9 @@ impl Store {
         raw: Zeroizing<Vec<u8>>,
     ) -> Result<(), StoreError> {
         // Until the write, this answer exists in memory only: it does not queue behind other sessions' syncs.
-        let turn = Arc::clone(&self.parts.salvage).lock_owned().await;
         let (parts, session) = (Arc::clone(&self.parts), key.clone());
         let (salvaged, raw) = blocking(move || {
-            let _turn: OwnedMutexGuard<()> = turn;
+            let _turn = parts.salvage.blocking_lock();
             let salvaged = parts.journal.salvage(&session, generation, &raw)?;
             if let Salvaged::Written(_) = salvaged {
                 fault::point("raw_written");
@@ -196,19 +195,23 @@ impl Store {
     }
 
     /// Waits for its turn and does the work on a thread that may block. Once begun it is done, whether or not the
-    /// caller is still there.
+    /// caller is still there, or listens: a session's task writes its record while its own renewal, which it does not
+    /// drive meanwhile, may be the one whose turn it is. Nobody else's would ever come.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Parts, &mut Rows) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let mut rows = Arc::clone(&self.parts.rows).lock_owned().await;
         let parts = Arc::clone(&self.parts);
         #[cfg(test)]
         if parts.full.load(std::sync::atomic::Ordering::Relaxed) {
             let source = std::io::ErrorKind::StorageFull.into();
             return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
         }
-        blocking(move || work(&parts, &mut rows)).await
+        let turn = async move {
+            let mut rows = Arc::clone(&parts.rows).lock_owned().await;
+            blocking(move || work(&parts, &mut rows)).await
+        };
+        outcome(tokio::spawn(turn).await)
     }
 
     /// Makes the disk full, or gives it room again. What is already reserved in a slot can still be written.
@@ -287,7 +290,12 @@ impl Rows {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    match spawn_blocking(work).await {
+    outcome(spawn_blocking(work).await)
+}
+
+/// What came of work done elsewhere; its panic is the caller's.
+fn outcome<T>(ended: Result<Result<T, StoreError>, JoinError>) -> Result<T, StoreError> {
+    match ended {
         Ok(outcome) => outcome,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
