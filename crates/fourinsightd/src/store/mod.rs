@@ -22,7 +22,7 @@ use std::{
 
 use fourinsight_ipc::SessionKey;
 use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
+    sync::Mutex,
     task::{JoinError, spawn_blocking},
 };
 use zeroize::Zeroizing;
@@ -170,10 +170,9 @@ impl Store {
         raw: Zeroizing<Vec<u8>>,
     ) -> Result<(), StoreError> {
         // Until the write, this answer exists in memory only: it does not queue behind other sessions' syncs.
-        let turn = Arc::clone(&self.parts.salvage).lock_owned().await;
         let (parts, session) = (Arc::clone(&self.parts), key.clone());
         let (salvaged, raw) = blocking(move || {
-            let _turn: OwnedMutexGuard<()> = turn;
+            let _turn = parts.salvage.blocking_lock();
             let salvaged = parts.journal.salvage(&session, generation, &raw)?;
             if let Salvaged::Written(_) = salvaged {
                 fault::point("raw_written");

@@ -10,6 +10,7 @@
 //! | `points` | a build that ends itself at each step in turn |
 //! | `window` | how long an answer is in memory only |
 //! | `hang_up` | clients that go, and daemons that are asked to stop, in the middle of a refresh |
+//! | `provider` | the same at npm's `oidc-provider` |
 //! | `one_daemon` | many started at once |
 //! | [`mode`] | what servers do with refresh tokens that were used |
 //! | `stage`, `client` | a server, a home and its daemons; who asks them for tokens |
@@ -36,6 +37,7 @@ mod kill;
 pub mod mode;
 mod one_daemon;
 mod points;
+mod provider;
 mod report;
 mod slot;
 mod stage;
@@ -77,6 +79,11 @@ pub const CAMPAIGNS: &[Campaign] = &[
         run: hang_up::disconnect,
     },
     Campaign { name: "stop", about: "SIGTERM in the middle of refreshes, strict server", run: hang_up::stop },
+    Campaign {
+        name: "provider",
+        about: "hanging up and SIGTERM in the middle of refreshes at npm's oidc-provider",
+        run: provider::run,
+    },
     Campaign {
         name: "one_daemon",
         about: "eight daemons started at once; sockets left behind by killed ones",
