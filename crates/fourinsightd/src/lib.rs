@@ -87,6 +87,8 @@ mod random;
 mod revocation;
 mod server;
 pub mod session;
+#[cfg(test)]
+mod soak_tests;
 mod socket;
 pub mod store;
 mod sys;

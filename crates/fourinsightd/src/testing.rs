@@ -45,6 +45,9 @@ use server::{REDIRECT_URI, VERIFIER, authorization_uri};
 /// The practice server's issuer identifier.
 pub(crate) const ISSUER: &str = "https://practice.test";
 
+/// How often all sessions look at the clock, as in the daemon.
+const TICK: Duration = Duration::from_secs(30);
+
 /// What a login asks for unless its test says otherwise.
 pub(crate) const SCOPES: [&str; 4] = ["openid", "offline_access", "api", "read"];
 
@@ -81,11 +84,16 @@ impl World {
 
     /// The same, the server changed.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), TICK, change).await
+    }
+
+    /// The same on this state folder, and with so much time between two looks at all sessions.
+    pub(crate) async fn on(folder: TempDir, tick: Duration, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings { unix_at_start: Some(START), ..Settings::default() };
         change(&mut settings);
         let practice = Practice::new(settings);
         let (clock, readings) = Virtual::clock();
-        let daemon = Daemon::start(tempfile::tempdir().unwrap(), &practice, &clock).await;
+        let daemon = Daemon::ticking(folder, &practice, &clock, tick).await;
         Self { practice, clock, readings, daemon }
     }
 
@@ -268,6 +276,10 @@ impl World {
 
 impl Daemon {
     async fn start(folder: TempDir, practice: &Practice, clock: &Clock) -> Self {
+        Self::ticking(folder, practice, clock, TICK).await
+    }
+
+    async fn ticking(folder: TempDir, practice: &Practice, clock: &Clock, tick: Duration) -> Self {
         let Opened { store, sessions, mut problems } = Store::open(folder.path()).await.unwrap();
         let defects: Arc<AtomicUsize> = Arc::default();
         let exchange: Arc<dyn HttpExchange> =
@@ -290,7 +302,7 @@ impl Daemon {
         problems.extend(unreadable);
         let mut ticking = JoinSet::new();
         ticking.spawn(async move {
-            let mut interval = tokio::time::interval(Duration::from_secs(30));
+            let mut interval = tokio::time::interval(tick);
             loop {
                 interval.tick().await;
                 ticker.send_replace(());

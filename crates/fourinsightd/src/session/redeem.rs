@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::{demand::Demand, record::Login, task::Environment, unsent::unsent};
 use crate::{
     authority::{
-        Outcome, Verdict,
+        Failure, Outcome, Retry, Verdict,
         grant::{self, Purpose},
         id_token,
         response::{self, Expected, RawAnswer},

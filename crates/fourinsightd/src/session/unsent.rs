@@ -25,9 +25,11 @@ pub(super) fn is_unsent(failure: &Failure) -> bool {
 }
 
 impl SignedIn {
-    /// Lets the disk be, for as long as after any write that it refuses.
+    /// Lets the disk be, for as long as after any write that it refuses, and then tries again though whoever asked may
+    /// have gone: only that shows when the disk is well.
     pub(super) fn wait_for_disk(&mut self, key: &TokenKey, failure: Failure, now: Timestamp) {
         self.pause_until(key, now + State::PERSIST_RETRY, failure, now);
+        self.entry(key.clone(), now).request(None, now);
     }
 
     /// Whether a renewal waits for the disk.

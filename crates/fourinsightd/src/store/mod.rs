@@ -30,11 +30,8 @@ mod error;
 mod journal;
 mod key;
 mod load;
-<<<<<<< HEAD
 mod rekey;
-=======
 mod reload;
->>>>>>> rotation
 mod seal;
 mod slot;
 

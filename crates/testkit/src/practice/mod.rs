@@ -274,8 +274,8 @@ impl Practice {
         self.state().script.befalls_connection(endpoint)
     }
 
-    fn befalls_request(&self, endpoint: Endpoint) -> Option<Answer> {
-        self.state().script.befalls_request(endpoint)
+    fn befalls_request(&self, endpoint: Endpoint, refresh_token: Option<&str>) -> Option<Answer> {
+        self.state().script.befalls_request(endpoint, refresh_token)
     }
 
     /// Signs any claims with the server's key, for answers that a test makes up.

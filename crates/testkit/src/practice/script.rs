@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use super::{
     fault::{Fault, Kind, Point},
+    ledger::Entry,
     site::{Endpoint, Site},
     weather::Weather,
 };
@@ -191,8 +192,13 @@ pub(super) async fn before_reading(State(site): State<Site>, request: Request, n
 
 /// Takes the next scripted answer, if there is one for this endpoint.
 pub(super) async fn inject(State(site): State<Site>, request: Request, next: Next) -> Response {
-    let scripted =
-        Endpoint::at(request.uri().path()).and_then(|endpoint| site.practice.befalls_request(endpoint));
+    let refresh_token = request
+        .extensions()
+        .get::<Entry>()
+        .and_then(|entry| entry.form.get("refresh_token"))
+        .map(str::to_owned);
+    let scripted = Endpoint::at(request.uri().path())
+        .and_then(|endpoint| site.practice.befalls_request(endpoint, refresh_token.as_deref()));
     let Some(answer) = scripted else { return next.run(request).await };
     if answer.point == Point::AfterReading {
         answer.pause().await;
@@ -238,6 +244,11 @@ impl Script {
         self.next.entry(endpoint).or_default().extend(answers);
     }
 
+    /// Nothing is scripted any more; the weather stays.
+    pub(super) fn clear(&mut self) {
+        self.next.clear();
+    }
+
     pub(super) fn set_weather(&mut self, weather: Option<Weather>) {
         self.weather = weather;
     }
@@ -256,12 +267,16 @@ impl Script {
     }
 
     /// How a request that has been read is answered; `None`: honestly.
-    pub(super) fn befalls_request(&mut self, endpoint: Endpoint) -> Option<Answer> {
+    pub(super) fn befalls_request(
+        &mut self,
+        endpoint: Endpoint,
+        refresh_token: Option<&str>,
+    ) -> Option<Answer> {
         let queue = self.next.entry(endpoint).or_default();
         if let Some(answer) = queue.pop_front_if(|answer| answer.point != Point::BeforeReading) {
             return Some(answer);
         }
         let weather = self.weather.as_mut().filter(|_| queue.is_empty() && endpoint == Endpoint::Token)?;
-        weather.once_read().map(Answer::from)
+        weather.once_read(refresh_token).map(Answer::from)
     }
 }

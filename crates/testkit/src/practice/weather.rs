@@ -1,5 +1,7 @@
 //! Faults at random, the same ones for the same seed as long as the requests come in the same order.
 
+use std::collections::HashMap;
+
 use super::fault::{Fault, Point};
 
 /// How often something befalls a request to the token endpoint, and what. Scripted answers go first.
@@ -9,6 +11,8 @@ pub struct Weather {
     before_reading: Vec<Fault>,
     once_read: Vec<Fault>,
     random: Random,
+    /// How often something may befall the redemptions of one refresh token, and how often it has.
+    sparing: Option<(u32, HashMap<String, u32>)>,
 }
 
 impl Weather {
@@ -16,7 +20,15 @@ impl Weather {
     pub fn new(seed: u64, rate: f64, faults: impl IntoIterator<Item = Fault>) -> Self {
         let (before_reading, once_read) =
             faults.into_iter().partition(|fault| fault.point == Point::BeforeReading);
-        Self { rate: rate.clamp(0.0, 1.0), before_reading, once_read, random: Random(seed) }
+        Self { rate: rate.clamp(0.0, 1.0), before_reading, once_read, random: Random(seed), sparing: None }
+    }
+
+    /// The same, but so often at most does something befall the redemptions of one refresh token once they are read:
+    /// no client can help it when a server that forgives once is given two lost answers.
+    #[must_use]
+    pub fn sparing(mut self, times: u32) -> Self {
+        self.sparing = Some((times, HashMap::new()));
+        self
     }
 
     /// Reads `SEED:RATE`, such as `7:0.2`, for all faults.
@@ -37,10 +49,16 @@ impl Weather {
     }
 
     /// The chance of a request that nothing has befallen before.
-    pub(super) fn once_read(&mut self) -> Option<Fault> {
+    pub(super) fn once_read(&mut self, refresh_token: Option<&str>) -> Option<Fault> {
         let before = self.rate * self.share_before_reading();
         let chance = if before < 1.0 { (self.rate - before) / (1.0 - before) } else { 0.0 };
-        self.random.happens(chance).then(|| self.random.pick(&self.once_read)).flatten()
+        let fault = self.random.happens(chance).then(|| self.random.pick(&self.once_read)).flatten()?;
+        if let (Some((most, befallen)), Some(refresh_token)) = (&mut self.sparing, refresh_token) {
+            let times = befallen.entry(refresh_token.to_owned()).or_default();
+            *times += 1;
+            return (*times <= *most).then_some(fault);
+        }
+        Some(fault)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "there are few kinds of faults")]
@@ -80,7 +98,7 @@ mod tests {
 
     /// What befalls so many requests.
     fn befall(weather: &mut Weather, requests: usize) -> Vec<Option<Fault>> {
-        (0..requests).map(|_| weather.before_reading().or_else(|| weather.once_read())).collect()
+        (0..requests).map(|_| weather.before_reading().or_else(|| weather.once_read(None))).collect()
     }
 
     #[test]
@@ -111,6 +129,18 @@ mod tests {
             befall(&mut Weather::new(1, 1.0, commits()), 100).iter().flatten().all(|fault| fault.commits())
         );
         assert!(befall(&mut Weather::new(1, 1.0, []), 100).iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn a_refresh_token_can_be_spared() {
+        let mut weather =
+            Weather::new(1, 1.0, Fault::all().filter(|fault| fault.point != Point::BeforeReading));
+        assert!((0..9).all(|_| weather.once_read(Some("r1")).is_some()));
+        let mut weather = weather.sparing(2);
+        let befallen =
+            |weather: &mut Weather, text| (0..9).filter_map(|_| weather.once_read(Some(text))).count();
+        assert_eq!((befallen(&mut weather, "r1"), befallen(&mut weather, "r2")), (2, 2));
+        assert!((0..9).all(|_| weather.once_read(None).is_some()));
     }
 
     #[test]

@@ -101,29 +101,6 @@ pub(crate) fn prepare(
         last_used: Arc::clone(&last_used),
         clock: environment.clock.clone(),
     };
-<<<<<<< HEAD
-    let task = Box::new(Task {
-        key,
-        state,
-        login,
-        stored,
-        attempted: None,
-        environment,
-        commands,
-        publisher,
-        last_used,
-        work: None,
-        opener,
-        opening: None,
-        adopting: None,
-        redeeming: None,
-        revokers: Vec::new(),
-        claimants: Vec::new(),
-        deferred: VecDeque::new(),
-        backups: Vec::new(),
-    });
-    (handle, task.run(slot))
-=======
     let commands = Arc::new(Mutex::new(commands));
     let line = Line { key, environment, commands, publisher, last_used, opener: begun.opener.clone() };
     (handle, supervise(line, begun))
@@ -156,8 +133,8 @@ impl Task {
             revokers: Vec::new(),
             claimants: Vec::new(),
             deferred: VecDeque::new(),
+            backups: Vec::new(),
         });
         (task, slot)
     }
->>>>>>> rotation
 }
