@@ -14,6 +14,7 @@ mod key_home;
 mod lifetime;
 mod login;
 mod profile;
+mod quarantine;
 mod rejection;
 mod revocation;
 mod rotation;
@@ -31,6 +32,7 @@ pub use profile::{
     NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,
     ProfileStatus, SettingOrigin,
 };
+pub use quarantine::Quarantined;
 pub use rejection::{Rejection, RejectionOutcome, RejectionResponse};
 pub use revocation::{Revocation, RevokeResponse};
 pub use rotation::{InterruptedRotation, KeptBy, RotationStatus};

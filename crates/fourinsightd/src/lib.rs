@@ -244,7 +244,10 @@ impl Daemon {
     ) -> Result<Self, RunError> {
         let clock = Clock::system();
         let mut timer = Ticker::every(TICK)?;
-        let Opened { store, sessions, mut problems } = Store::open(&locations.state_dir).await?;
+        let Opened { store, sessions, damaged, mut problems } = Store::open(&locations.state_dir).await?;
+        if let Err(error) = store.forget_quarantined(clock.unix_now()).await {
+            tracing::warn!(%error, "what was set aside long ago cannot be removed");
+        }
         let (ticker, ticks) = watch::channel(());
         let (stopping, stopped) = watch::channel(false);
         let exchange: Arc<dyn HttpExchange> = Arc::new(Network::new(clock.clone()));
@@ -266,6 +269,7 @@ impl Daemon {
         for problem in &problems {
             tracing::error!("{problem}");
         }
+        broker.mourn(damaged);
         let broker = Arc::new(broker);
         broker.open(declared(&config)).await;
         let imports = Imports::new(

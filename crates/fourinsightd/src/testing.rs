@@ -280,7 +280,7 @@ impl Daemon {
     }
 
     async fn ticking(folder: TempDir, practice: &Practice, clock: &Clock, tick: Duration) -> Self {
-        let Opened { store, sessions, mut problems } = Store::open(folder.path()).await.unwrap();
+        let Opened { store, sessions, damaged, mut problems } = Store::open(folder.path()).await.unwrap();
         let defects: Arc<AtomicUsize> = Arc::default();
         let exchange: Arc<dyn HttpExchange> =
             Arc::new(InMemory::over(practice).with_defects(Arc::clone(&defects)));
@@ -300,6 +300,7 @@ impl Daemon {
         };
         let (broker, unreadable) = Broker::start(environment, sessions, &BTreeMap::new());
         problems.extend(unreadable);
+        broker.mourn(damaged);
         let mut ticking = JoinSet::new();
         ticking.spawn(async move {
             let mut interval = tokio::time::interval(tick);

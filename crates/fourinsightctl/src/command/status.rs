@@ -2,7 +2,7 @@
 
 use anstyle::AnsiColor;
 use fourinsight_ipc::message::{
-    Audience, Durability, Expiry, Health, Lifetime, Problem, SessionState, SessionStatus,
+    Audience, Durability, Expiry, Health, Lifetime, Problem, Quarantined, SessionState, SessionStatus,
 };
 
 use super::{Context, rotation, why};
@@ -112,7 +112,17 @@ fn daemon(health: &Health) -> String {
         ("config", Cell::plain(&health.config)),
     ];
     rows.extend(health.problems.iter().map(|problem| ("problem", Cell::coloured(problem, AnsiColor::Red))));
+    rows.extend(
+        health.quarantined.iter().map(|it| ("set aside", Cell::coloured(&set_aside(it), AnsiColor::Red))),
+    );
     labelled(&rows)
+}
+
+/// What cannot be read, and where it is kept.
+fn set_aside(kept: &Quarantined) -> String {
+    let whose =
+        kept.session.as_ref().map_or_else(|| "the database".to_owned(), |key| format!("session {key}"));
+    format!("{whose}: {}; kept as {}", kept.reason, kept.kept_as)
 }
 
 /// The key, and beside it so many letters of the one that `fourinsight.api` knows the session by.

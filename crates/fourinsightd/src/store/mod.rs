@@ -5,6 +5,10 @@
 //! `load.rs` opens the store. Everything is sealed (`seal.rs`) under one key (`key.rs`). The store does not know
 //! what a record says.
 //!
+//! The disk may lie. A record that does not open is copied aside (`quarantine.rs`); a database that SQLite cannot
+//! follow any more is kept, and its rows are dug out (`carve.rs`) into a new one (`salvage.rs`). Whatever is lost with
+//! that is named in [`Opened::damaged`].
+//!
 //! One rotation, in order: [`intend`](Store::intend), the request, [`answer`](Store::answer) before the answer is
 //! parsed, [`compare_and_put`](Store::compare_and_put), [`settle`](Store::settle). Whatever the step at which the
 //! process dies, the next [`open`](Store::open) says so in [`Loaded::slot`].
@@ -24,14 +28,18 @@ use tokio::{
 use zeroize::Zeroizing;
 
 mod backup;
+mod carve;
 mod check;
 mod database;
 mod error;
 mod journal;
 mod key;
 mod load;
+mod quarantine;
 mod rekey;
 mod reload;
+mod salvage;
+mod schema;
 mod seal;
 mod slot;
 
@@ -43,6 +51,7 @@ pub use slot::Slot;
 use crate::fault;
 use database::Database;
 use journal::{Journal, Salvaged};
+use quarantine::Quarantine;
 use seal::{Kind, Place, Sealer};
 
 /// The open store. Cheap to clone; calls run one after the other, off the runtime's thread.
@@ -58,8 +67,19 @@ pub struct Opened {
     pub store: Store,
     /// Every session whose record opens.
     pub sessions: Vec<Loaded>,
+    /// Every session that was stored and whose record cannot be read, or is gone.
+    pub damaged: Vec<Damaged>,
     /// What is wrong with the rest, for people.
     pub problems: Vec<String>,
+}
+
+/// A session that is lost to damage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// Its key.
+    pub key: SessionKey,
+    /// What is wrong with its record, for people.
+    pub reason: String,
 }
 
 /// A session as it was found.
@@ -84,7 +104,8 @@ impl Store {
     }
 
     /// Writes a session's record if the row is the one that the caller knows: none, or of the expected generation.
-    /// The new record has the same generation or a later one.
+    /// The new record has the same generation or a later one. When this returns, the record is in the database proper:
+    /// one flipped byte in SQLite's log silently rolls back what is in there.
     ///
     /// A row that did not open when the store was opened counts as none: a new login replaces it.
     pub async fn compare_and_put(
@@ -105,7 +126,7 @@ impl Store {
                 Some(expected) => rows.database.update(&key, expected, generation, &sealed)?,
                 None => rows.put_first(parts, &key, generation, &sealed)?,
             };
-            if written { Ok(()) } else { Err(StoreError::Conflict) }
+            if written { rows.database.checkpoint() } else { Err(StoreError::Conflict) }
         })
         .await
     }
@@ -118,6 +139,7 @@ impl Store {
             rows.database.forget_answer(&key)?;
             parts.journal.delete(&key)?;
             rows.database.delete(&key)?;
+            parts.quarantine.forget(&key)?;
             rows.leftover_slots.remove(&key);
             rows.unreadable.remove(&key);
             Ok(())
@@ -175,12 +197,12 @@ impl Store {
         .await
     }
 
-    /// Closes a rotation after its record was put, or gives an intent up with the generation of the row: the
-    /// record is moved out of SQLite's log, then the slot is cleared but for the generation, so that a row rolled
-    /// back behind the store's back shows.
+    /// Closes a rotation after its record was put, or gives an intent up with the generation of the row: the slot is
+    /// cleared but for the generation, so that a row rolled back behind the store's back shows.
     pub async fn settle(&self, key: &SessionKey, generation: u64) -> Result<(), StoreError> {
         let key = key.clone();
         self.run(move |parts, rows| {
+            // In case the one that follows a put has failed.
             rows.database.checkpoint()?;
             fault::point("checkpointed");
             rows.database.forget_answer(&key)?;
@@ -214,7 +236,11 @@ impl Store {
             let source = std::io::ErrorKind::StorageFull.into();
             return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
         }
-        blocking(move || work(&parts, &mut rows)).await
+        blocking(move || {
+            salvage::mend(&parts, &mut rows)?;
+            work(&parts, &mut rows)
+        })
+        .await
     }
 
     /// Makes the disk full, or gives it room again. What is already reserved in a slot can still be written.
@@ -246,6 +272,7 @@ struct Parts {
     key_home: String,
     sealer: Arc<Sealer>,
     journal: Journal,
+    quarantine: Quarantine,
     rows: Arc<Mutex<Rows>>,
     salvage: Arc<Mutex<()>>,
     key_path: PathBuf,

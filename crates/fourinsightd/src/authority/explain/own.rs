@@ -132,6 +132,18 @@ pub(super) const CODES: &Table = &[
         "Check the disk, and run `{login} --force`.",
     ),
     (
+        "record_damaged",
+        "The stored login cannot be read: its record on the disk is damaged, sealed under another key, or gone. What \
+         is left of it is set aside, and `fourinsightctl status` says where.",
+        "Put the right key file back if that was replaced; else check the disk, and run `{login}`.",
+    ),
+    (
+        "record_newer",
+        "The stored login was written by a newer version of the daemon, in a form that this one does not know. It is \
+         left as it is.",
+        "Start the newer daemon again; or run `{login}`, which replaces the stored login.",
+    ),
+    (
         "expired_on_arrival",
         "The access tokens that the server issues are already over when they arrive.",
         "Check this machine's clock, and the life of access tokens that the server's administrator has set.",
