@@ -167,7 +167,7 @@ async fn a_call_whose_caller_went_away_is_still_done() {
     let a = key("a");
     let mut put = Box::pin(store.compare_and_put(&a, None, 1, record("first")));
     // Polled once, so that it has begun; a fast disk may even have ended it.
-    std::future::poll_fn(|context| std::task::Poll::Ready(put.as_mut().poll(context).is_ready())).await;
+    poll_fn(|context| Poll::Ready(put.as_mut().poll(context).is_ready())).await;
     drop(put);
     // The next call queues behind it.
     store.settle(&key("b"), 1).await.unwrap();
