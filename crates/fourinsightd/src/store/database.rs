@@ -233,7 +233,8 @@ impl Database {
         if busy { Err(StoreError::InUse { path: self.path.clone() }) } else { Ok(()) }
     }
 
-    fn keep_log_on_close(&self, keep: bool) -> Result<(), StoreError> {
+    /// Whether closing leaves the log as it is.
+    pub(super) fn keep_log_on_close(&self, keep: bool) -> Result<(), StoreError> {
         self.connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep)
             .map(drop)

@@ -16,7 +16,9 @@ use super::{
     journal::{Journal, slot_name, slot_names},
     key,
     quarantine::Quarantine,
-    rekey, salvage,
+    rekey,
+    roots::Roots,
+    salvage,
     seal::{Kind, Place, Sealer},
     slot::{Contents, Entry},
 };
@@ -71,6 +73,7 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
 
     let parts = Parts {
         path: database.path().to_owned(),
+        roots: Roots::of(database.path()),
         key_home: format!("file {}", key_path.display()),
         sealer,
         journal,

@@ -142,6 +142,7 @@ impl Task {
             publisher: line.publisher.clone(),
             last_used: Arc::clone(&line.last_used),
             work: None,
+            place: None,
             opener,
             opening: None,
             adopting: None,
