@@ -110,6 +110,8 @@ fn open(
         Err(StoreError::Damaged { what, .. }) => {
             let slots = slot_names(journal)?;
             let sealer = Sealer::new(&*key::load_or_create(key_path, true)?);
+            // Records may be sealed under either key; a next one that cannot be read is told of later.
+            let _ = rekey::begun(&sealer, key_path);
             let has_slot = |session: &SessionKey| slots.contains(&slot_name(session));
             let rebuilt = salvage::rebuild(path, &sealer, has_slot)?;
             let and = format!("{} sessions were read from it and taken over", rebuilt.records);
