@@ -10,7 +10,7 @@ use fourinsight_ipc::{ErrorBody, SessionKey};
 use tokio::task::JoinSet;
 
 use crate::{
-    authority::issuer::PinnedIssuer,
+    authority::{issuer::PinnedIssuer, pace::Pace},
     history::History,
     holds::Hold,
     login::{Known, NewLogin, Opener, SignIn, SignedInAs},
@@ -185,6 +185,10 @@ impl SignIn for Broker {
 
     fn history(&self) -> &History {
         &self.environment.history
+    }
+
+    fn pace(&self) -> &Pace {
+        &self.environment.pace
     }
 
     fn sign_in<'a>(

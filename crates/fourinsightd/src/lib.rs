@@ -54,6 +54,7 @@ use tokio::sync::watch;
 
 use crate::{
     api::Api,
+    authority::pace::Pace,
     broker::{Broker, Declared},
     clock::Clock,
     config::{ConfigError, ConfigFile},
@@ -214,6 +215,7 @@ async fn run(options: Options, most_connections: usize) -> Result<(), RunError> 
             tracing::error!(%error, "the server failed");
         }
         tokio::join!(daemon.broker.finished(), daemon.api.until_logout.finished());
+        daemon.api.store.look().await;
     };
     tokio::select! {
         ended = tokio::time::timeout(STOP_TIME, finished) => if ended.is_err() {
@@ -259,6 +261,7 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),
+            pace: Pace::new(clock.clone()),
             lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
@@ -286,6 +289,7 @@ impl Daemon {
             Arc::<Broker>::clone(&broker) as _,
             Arc::clone(&config),
         );
+        let watched = store.clone();
         let api = Arc::new(Api {
             broker: Arc::clone(&broker),
             logins,
@@ -306,6 +310,9 @@ impl Daemon {
                     break;
                 }
                 telemetry::keep_short(&log_file);
+                // Apart, for a disk that hangs must not hold up the ticks.
+                let watched = watched.clone();
+                tokio::spawn(async move { watched.look().await });
                 if ticker.send(()).is_err() {
                     break;
                 }

@@ -22,6 +22,7 @@ use crate::{
     api::Api,
     authority::{
         Outcome, grant,
+        pace::Pace,
         response::{self, Expected},
     },
     broker::Broker,
@@ -293,6 +294,7 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),
+            pace: Pace::new(clock.clone()),
             lifetime: Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,

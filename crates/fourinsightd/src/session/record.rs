@@ -26,9 +26,11 @@ use crate::{
 };
 
 mod rotating;
+mod times;
 mod token;
 
 use rotating::StoredRotating;
+use times::Times;
 use token::{Secret, StoredToken};
 
 /// What a login settled and every renewal needs; never a secret.
@@ -241,6 +243,8 @@ struct StoredRefreshToken {
     secret: Secret,
     obtained_at: i64,
     idle_end: Option<i64>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    is_fixed: bool,
 }
 
 /// A person as the record names them.
@@ -276,12 +280,13 @@ impl Stored {
             Phase::SignedIn(session) if session.by_client_credentials() => Self::ClientCredentials,
             Phase::SignedIn(session) => {
                 let (refresh_token, ended) = match &session.grant {
-                    Grant::RefreshToken { token, obtained_at, idle_end } => {
+                    Grant::RefreshToken { token, obtained_at, idle_end, is_fixed } => {
                         let secret = Secret(token.expose().into());
                         let stored = StoredRefreshToken {
                             secret,
                             obtained_at: unix(*obtained_at),
                             idle_end: idle_end.map(unix),
+                            is_fixed: *is_fixed,
                         };
                         (Some(stored), None)
                     }
@@ -344,11 +349,15 @@ impl Stored {
                 entries.entry(own.clone()).or_insert_with(|| Box::new(Entry::restored(None, clock.now())));
                 Phase::SignedIn(SignedIn {
                     grant: match refresh_token {
-                        Some(stored) => Grant::RefreshToken {
-                            token: RefreshToken::new(stored.secret.0),
-                            obtained_at: moment(stored.obtained_at),
-                            idle_end: stored.idle_end.map(moment),
-                        },
+                        Some(stored) => {
+                            let times = Times::of(stored.obtained_at, clock);
+                            Grant::RefreshToken {
+                                token: RefreshToken::new(stored.secret.0),
+                                obtained_at: times.began(),
+                                idle_end: stored.idle_end.map(|end| times.at(end)),
+                                is_fixed: stored.is_fixed,
+                            }
+                        }
                         None => Grant::None { ended },
                     },
                     own,
@@ -362,6 +371,7 @@ impl Stored {
                     narrowed,
                     doubt: doubt
                         .map(|doubt| Box::new(Doubt { error: doubt.error, since: moment(doubt.since) })),
+                    refusals: None,
                     rotating: rotating.restore(clock),
                 })
             }
