@@ -10,6 +10,7 @@ mod attempt;
 mod audience;
 mod daemon;
 mod import;
+mod key_home;
 mod lifetime;
 mod login;
 mod profile;
@@ -21,6 +22,7 @@ pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
 pub use audience::Audience;
 pub use daemon::{Health, Version};
 pub use import::{ImportChoice, ImportFormat, ImportOutcome, ImportRequest, ImportResponse};
+pub use key_home::{KeyHome, KeyState};
 pub use lifetime::Lifetime;
 pub use login::{LoginRequest, LoginState, LoginStatus};
 pub use profile::{

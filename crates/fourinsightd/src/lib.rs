@@ -19,6 +19,7 @@
 //!                       ├── hands what it was granted to the broker (`login::SignIn`)
 //!                       └── `login::Opener` opens the sessions that the configuration declares
 //!
+//!  unlock ── a store whose key is out of reach at the start: looks for it, then has the broker take the sessions up
 //!  peer, until_logout ── sessions that end with their person's login session, which alone sees them
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
 //!  history ── what was tried for each session: told by session and login, asked by api
@@ -44,7 +45,7 @@
 //!
 //! # What comes later
 //!
-//! The fault harness (in `testkit`), keyrings (`store/key.rs`).
+//! The fault harness (in `testkit`).
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -63,7 +64,7 @@ use crate::{
     login::{Logins, Opener},
     session::{Environment, Registrations},
     socket::{BindError, Socket},
-    store::{Opened, Store, StoreError},
+    store::{KeyHomes, Opened, Store, StoreError},
     sys::{Signalled, Signals, Ticker},
 };
 
@@ -90,6 +91,7 @@ pub mod telemetry;
 #[cfg(test)]
 mod testing;
 pub mod token;
+mod unlock;
 mod until_logout;
 mod yaml;
 
@@ -227,7 +229,10 @@ impl Daemon {
         config: Arc<ConfigFile>,
     ) -> Result<Self, RunError> {
         let clock = Clock::system();
-        let Opened { store, sessions, mut problems } = Store::open(&locations.state_dir).await?;
+        let asked = Arc::clone(&config);
+        let homes = KeyHomes::of_system(move || asked.current().key_home);
+        let opened = Store::open_with(&locations.state_dir, homes).await?;
+        let Opened { store, sessions, mut problems } = opened;
         let (ticker, ticks) = watch::channel(());
         let (stopping, stopped) = watch::channel(false);
         let exchange: Arc<dyn HttpExchange> = Arc::new(Network::new(clock.clone()));
@@ -249,6 +254,7 @@ impl Daemon {
             tracing::error!("{problem}");
         }
         let broker = Arc::new(broker);
+        broker.wait_for(store.sealed());
         broker.open(declared(&config)).await;
         let imports = Imports::new(
             Arc::clone(&exchange),
@@ -274,8 +280,9 @@ impl Daemon {
             store,
             endpoint,
             clock,
-            problems,
+            problems: problems.into(),
         });
+        tokio::spawn(unlock::keep_looking(Arc::clone(&api), stopping.subscribe()));
         let log_file = locations.log_file();
         let mut timer = Ticker::every(TICK)?;
         tokio::spawn(async move {

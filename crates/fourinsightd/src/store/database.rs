@@ -85,6 +85,11 @@ impl Database {
         self.rows("SELECT session_key, generation, record FROM session ORDER BY session_key")
     }
 
+    /// Who has a record, without it.
+    pub(super) fn names(&self) -> Result<Vec<Row>, StoreError> {
+        self.rows("SELECT session_key, generation, x'' FROM session ORDER BY session_key")
+    }
+
     /// All answers too long for their slots.
     pub(super) fn answers(&self) -> Result<Vec<Row>, StoreError> {
         self.rows("SELECT session_key, generation, answer FROM oversized_answer")

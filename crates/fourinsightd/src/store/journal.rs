@@ -90,6 +90,11 @@ impl Journal {
         Self { folder, sealer }
     }
 
+    /// The file names of all slots.
+    pub(super) fn slots(&self) -> Result<BTreeSet<String>, StoreError> {
+        slot_names(&self.folder)
+    }
+
     /// What a session's slot holds.
     pub(super) fn read(&self, session: &SessionKey) -> Result<Contents, StoreError> {
         let path = self.path(session);

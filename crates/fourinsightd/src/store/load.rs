@@ -14,7 +14,8 @@ use super::{
     database::{Database, Row},
     error::{StoreError, file},
     journal::{Journal, slot_name, slot_names},
-    key,
+    key::{self, KeyHomes, Keys},
+    lock::Lock,
     seal::{Kind, Place, Sealer},
     slot::{Contents, Entry},
 };
@@ -23,24 +24,48 @@ const DATABASE: &str = "broker.db";
 const KEY: &str = "broker.key";
 const JOURNAL: &str = "journal";
 
-pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
+/// Opens the files. Without its key the store stays shut, and says only which sessions it holds.
+pub(super) fn load(state_dir: &Path, homes: KeyHomes) -> Result<Opened, StoreError> {
     private_folder(state_dir).map_err(file("create", state_dir))?;
     let database = Database::open(&state_dir.join(DATABASE))?;
-    let (records, answers) = (database.records()?, database.answers()?);
-    database.forget_pages()?;
-    let journal = state_dir.join(JOURNAL);
-    let slots = slot_names(&journal)?;
+    let names = database.names()?;
+    let slots = slot_names(&state_dir.join(JOURNAL))?;
+    let anything_sealed = !(names.is_empty() && database.answers()?.is_empty() && slots.is_empty());
+    let sealed = names.iter().filter_map(|row| SessionKey::new(&row.session).ok()).collect();
 
-    let key_path = state_dir.join(KEY);
-    let anything_sealed = !(records.is_empty() && answers.is_empty() && slots.is_empty());
-    let sealer = Arc::new(Sealer::new(&*key::load_or_create(&key_path, anything_sealed)?));
-    let journal = Journal::new(journal, Arc::clone(&sealer));
+    let keys = Keys::new(state_dir.join(KEY), homes);
+    let found = keys.find(anything_sealed, key::AT_START)?;
+    let sealer = Arc::new(Sealer::shut());
+    let parts = Arc::new(Parts {
+        path: database.path().to_owned(),
+        journal: Journal::new(state_dir.join(JOURNAL), Arc::clone(&sealer)),
+        lock: Lock::new(keys, sealer, anything_sealed, sealed),
+        rows: Arc::new(Mutex::new(Rows {
+            database,
+            unreadable: HashSet::new(),
+            leftover_slots: HashSet::new(),
+        })),
+        salvage: Arc::default(),
+        #[cfg(test)]
+        full: false.into(),
+    });
+    let store = Store { parts: Arc::clone(&parts) };
+    if parts.lock.learn(found).is_none() {
+        return Ok(Opened { store, sessions: Vec::new(), problems: Vec::new() });
+    }
+    let mut rows = parts.rows.try_lock().expect("nobody else has the store yet");
+    read(store, &parts, &mut rows)
+}
 
+/// Reads everything, now that the key is there.
+pub(super) fn read(store: Store, parts: &Parts, rows: &mut Rows) -> Result<Opened, StoreError> {
+    let (records, answers) = (rows.database.records()?, rows.database.answers()?);
+    rows.database.forget_pages()?;
     let mut reading = Reading {
         answers: answers.into_iter().map(|row| (row.session.clone(), row)).collect(),
-        sealer: &sealer,
-        journal: &journal,
-        slots,
+        sealer: parts.lock.sealer(),
+        journal: &parts.journal,
+        slots: parts.journal.slots()?,
         sessions: Vec::with_capacity(records.len()),
         problems: Vec::new(),
         unreadable: HashSet::new(),
@@ -49,21 +74,11 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
     for row in &records {
         reading.record(row)?;
     }
-    reading.suspect_the_key(&key_path);
+    reading.suspect_the_key(parts.lock.key_path());
     reading.orphans()?;
     let Reading { sessions, problems, unreadable, leftover_slots, .. } = reading;
-
-    let parts = Parts {
-        path: database.path().to_owned(),
-        key_home: format!("file {}", key_path.display()),
-        sealer,
-        journal,
-        rows: Arc::new(Mutex::new(Rows { database, unreadable, leftover_slots })),
-        salvage: Arc::default(),
-        #[cfg(test)]
-        full: false.into(),
-    };
-    Ok(Opened { store: Store { parts: Arc::new(parts) }, sessions, problems })
+    (rows.unreadable, rows.leftover_slots) = (unreadable, leftover_slots);
+    Ok(Opened { store, sessions, problems })
 }
 
 struct Reading<'a> {

@@ -2,8 +2,8 @@
 //!
 //! Records are rows in SQLite (`database.rs`); a rotation under way has a slot in the journal (`journal.rs`),
 //! preallocated so that no step of it needs room on the disk; `slot.rs` weighs the one against the other when
-//! `load.rs` opens the store. Everything is sealed (`seal.rs`) under one key (`key.rs`). The store does not know
-//! what a record says.
+//! `load.rs` opens the store. Everything is sealed (`seal.rs`) under one key (`key.rs`); while that is out of reach
+//! the store is shut (`lock.rs`). The store does not know what a record says.
 //!
 //! One rotation, in order: [`intend`](Store::intend), the request, [`answer`](Store::answer) before the answer is
 //! parsed, [`compare_and_put`](Store::compare_and_put), [`settle`](Store::settle). Whatever the step at which the
@@ -26,17 +26,21 @@ use zeroize::Zeroizing;
 mod database;
 mod error;
 mod journal;
-mod key;
+pub(crate) mod key;
 mod load;
+mod lock;
 mod seal;
 mod slot;
 
 pub use error::StoreError;
+pub use key::KeyHomes;
+pub use lock::KeyStatus;
 pub use slot::Slot;
 
 use database::Database;
 use journal::{Journal, Salvaged};
-use seal::{Kind, Place, Sealer};
+use lock::Lock;
+use seal::{Kind, Place};
 
 /// The open store. Cheap to clone; calls run one after the other, off the runtime's thread.
 #[derive(Clone)]
@@ -68,12 +72,19 @@ pub struct Loaded {
 }
 
 impl Store {
-    /// Opens the store in a state folder, creating what is missing, and loads everything.
+    /// Opens the store in a state folder whose key is in a file: [`open_with`](Self::open_with) no other home.
+    pub async fn open(state_dir: &Path) -> Result<Opened, StoreError> {
+        Self::open_with(state_dir, KeyHomes::file_only()).await
+    }
+
+    /// Opens the store in a state folder, creating what is missing, and loads everything. Where the key is out of
+    /// reach for now, the store stays shut, which [`key`](Self::key) tells, and nothing is loaded before
+    /// [`unlock`](Self::unlock).
     ///
     /// Only one process may have a store open; see to it before.
-    pub async fn open(state_dir: &Path) -> Result<Opened, StoreError> {
+    pub async fn open_with(state_dir: &Path, homes: KeyHomes) -> Result<Opened, StoreError> {
         let state_dir = state_dir.to_owned();
-        blocking(move || load::load(&state_dir)).await
+        blocking(move || load::load(&state_dir, homes)).await
     }
 
     /// Writes a session's record if the row is the one that the caller knows: none, or of the expected generation.
@@ -93,7 +104,7 @@ impl Store {
         let key = key.clone();
         self.run(move |parts, rows| {
             let place = Place { kind: Kind::Record, session: &key, generation };
-            let sealed = parts.sealer.seal(place, &record)?;
+            let sealed = parts.lock.sealer().seal(place, &record)?;
             let written = match expected {
                 Some(expected) => rows.database.update(&key, expected, generation, &sealed)?,
                 None => rows.put_first(parts, &key, generation, &sealed)?,
@@ -105,6 +116,9 @@ impl Store {
 
     /// Forgets a session: its record, its answers, its slot. No error if there is none.
     pub async fn delete(&self, key: &SessionKey) -> Result<(), StoreError> {
+        if self.parts.lock.is_empty() {
+            return Ok(());
+        }
         let key = key.clone();
         self.run(move |parts, rows| {
             // The row goes last: until then a start finds the session and what it was doing.
@@ -172,11 +186,6 @@ impl Store {
         &self.parts.path
     }
 
-    /// Where the sealing key lives, for people.
-    pub fn key_home(&self) -> &str {
-        &self.parts.key_home
-    }
-
     /// Waits for its turn and does the work on a thread that may block. Once begun it is done, whether or not the
     /// caller is still there.
     async fn run<T: Send + 'static>(
@@ -190,7 +199,11 @@ impl Store {
             let source = std::io::ErrorKind::StorageFull.into();
             return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
         }
-        blocking(move || work(&parts, &mut rows)).await
+        blocking(move || {
+            parts.lock.ready()?;
+            work(&parts, &mut rows)
+        })
+        .await
     }
 
     /// Makes the disk full, or gives it room again. What is already reserved in a slot can still be written.
@@ -219,8 +232,7 @@ impl fmt::Debug for Loaded {
 
 struct Parts {
     path: PathBuf,
-    key_home: String,
-    sealer: Arc<Sealer>,
+    lock: Lock,
     journal: Journal,
     rows: Arc<Mutex<Rows>>,
     salvage: Arc<Mutex<()>>,

@@ -4,6 +4,8 @@
 //! that a sealed text opens nowhere else: not in another session's row, not under another generation, not as
 //! another kind. Sealed: one format byte, a random 96-bit nonce, the ciphertext, a 128-bit tag.
 
+use std::sync::{PoisonError, RwLock};
+
 use fourinsight_ipc::SessionKey;
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, Tag, UnboundKey},
@@ -22,9 +24,9 @@ const FORMAT: u8 = 1;
 const PREFIX: usize = 1 + NONCE_LEN;
 const TAG_LENGTH: usize = 16;
 
-/// Seals and opens under one key.
+/// Seals and opens under one key, once it has been given that.
 pub(super) struct Sealer {
-    key: LessSafeKey,
+    key: RwLock<Option<LessSafeKey>>,
     random: SystemRandom,
 }
 
@@ -46,12 +48,38 @@ pub(super) enum Kind {
 }
 
 impl Sealer {
+    /// One without a key: it seals nothing and opens nothing yet.
+    pub(super) fn shut() -> Self {
+        Self { key: RwLock::default(), random: SystemRandom::new() }
+    }
+
+    /// One with a key.
+    #[cfg(test)]
     pub(super) fn new(key: &[u8; KEY_LENGTH]) -> Self {
+        let sealer = Self::shut();
+        sealer.admit(key);
+        sealer
+    }
+
+    /// Takes the key that everything is sealed under from now on.
+    pub(super) fn admit(&self, key: &[u8; KEY_LENGTH]) {
         let key = UnboundKey::new(&AES_256_GCM, key).expect("AES-256 keys have this length");
-        Self { key: LessSafeKey::new(key), random: SystemRandom::new() }
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = Some(LessSafeKey::new(key));
+    }
+
+    /// Gives the key up again.
+    pub(super) fn forget(&self) {
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether it has its key.
+    pub(super) fn has_key(&self) -> bool {
+        self.key.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     pub(super) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let key = self.key.read().unwrap_or_else(PoisonError::into_inner);
+        let key = key.as_ref().ok_or(StoreError::Sealing)?;
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(|_| StoreError::Sealing)?;
         // Full capacity at once: growing would leave a copy of the plain text behind.
@@ -61,7 +89,7 @@ impl Sealer {
         sealed.extend_from_slice(plain);
         let nonce = Nonce::assume_unique_for_key(nonce);
         let text = &mut sealed[PREFIX..];
-        let outcome = self.key.seal_in_place_separate_tag(nonce, Aad::from(place.bytes()), text);
+        let outcome = key.seal_in_place_separate_tag(nonce, Aad::from(place.bytes()), text);
         let Ok(tag) = outcome else {
             sealed.zeroize();
             return Err(StoreError::Sealing);
@@ -72,13 +100,15 @@ impl Sealer {
 
     /// The plain text; `None` when the sealed text is damaged, from another place, or under another key.
     pub(super) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let key = self.key.read().unwrap_or_else(PoisonError::into_inner);
+        let key = key.as_ref()?;
         let (&FORMAT, rest) = sealed.split_first()? else { return None };
         let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
         let (text, tag) = rest.split_last_chunk::<TAG_LENGTH>()?;
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let mut plain = Zeroizing::new(text.to_vec());
         let place = Aad::from(place.bytes());
-        self.key.open_in_place_separate_tag(nonce, place, Tag::from(*tag), &mut plain, 0..).ok()?;
+        key.open_in_place_separate_tag(nonce, place, Tag::from(*tag), &mut plain, 0..).ok()?;
         Some(plain)
     }
 }
@@ -128,6 +158,19 @@ mod tests {
             assert!(under.open(place, &flipped).is_none(), "byte {at}");
             assert!(under.open(place, &sealed[..at]).is_none(), "length {at}");
         }
+    }
+
+    #[test]
+    fn without_its_key_nothing_is_sealed_and_nothing_opened() {
+        let (session, sealer) = (SessionKey::default(), Sealer::shut());
+        let place = Place { kind: Kind::Record, session: &session, generation: 1 };
+        let sealed = Sealer::new(&[7; KEY_LENGTH]).seal(place, b"secret").unwrap();
+        assert!(!sealer.has_key() && sealer.seal(place, b"secret").is_err());
+        assert!(sealer.open(place, &sealed).is_none());
+        sealer.admit(&[7; KEY_LENGTH]);
+        assert!(sealer.has_key() && sealer.open(place, &sealed).is_some());
+        sealer.forget();
+        assert!(!sealer.has_key() && sealer.open(place, &sealed).is_none());
     }
 
     #[test]
