@@ -69,7 +69,14 @@ impl Api {
 
     /// Refuses what would have to be stored and cannot be.
     pub(super) async fn writable(&self) -> Result<(), ErrorBody> {
-        match self.store.ready().await {
+        let mut ready = self.store.ready().await;
+        if matches!(ready, Err(StoreError::Locked { .. })) {
+            // The file may name another home by now, which counts for as long as none is chosen. Should it be bad,
+            // its problem is told by whoever else reads it.
+            let _ = self.config.reload();
+            ready = self.store.ready().await;
+        }
+        match ready {
             Err(StoreError::Locked { why }) => Err(locked(&why)),
             // A disk that fails is no reason to send anybody away: what cannot be written now is written later.
             Ok(()) | Err(_) => Ok(()),

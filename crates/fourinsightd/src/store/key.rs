@@ -153,6 +153,11 @@ impl Keys {
         }
     }
 
+    /// Whether a home is chosen.
+    pub(super) fn is_chosen(&self) -> Result<bool, StoreError> {
+        Ok(file::read(&self.path)?.is_some())
+    }
+
     /// Makes a new key in a home. Nothing seals under it before what is in [`Made::file`] is in `broker.key`.
     pub(super) fn make(&self, home: KeyHome, limit: Duration) -> Result<Result<Made, Shut>, StoreError> {
         match home {

@@ -79,6 +79,9 @@ impl Store {
         let store = self.clone();
         blocking(move || {
             let lock = &parts.lock;
+            if lock.sealer.has_key() {
+                return Ok(None);
+            }
             let Found::Open(home, key) = found else {
                 lock.learn(found);
                 return Ok(None);
@@ -141,7 +144,9 @@ impl Lock {
         if self.sealer.has_key() {
             return Ok(());
         }
-        if self.why().is_none() && self.learn(self.keys.choose(key::LATER)?).is_some() {
+        // What is sealed waits for its own key. Before that there is a choice, and it may be another one by now.
+        let has_choice = !self.anything_sealed && (self.why().is_none() || !self.keys.is_chosen()?);
+        if has_choice && self.learn(self.keys.choose(key::LATER)?).is_some() {
             return Ok(());
         }
         Err(StoreError::Locked { why: self.why().unwrap_or_default() })
