@@ -31,7 +31,7 @@ pub(super) fn load(state_dir: &Path, homes: KeyHomes) -> Result<Opened, StoreErr
     let names = database.names()?;
     let slots = slot_names(&state_dir.join(JOURNAL))?;
     let anything_sealed = !(names.is_empty() && database.answers()?.is_empty() && slots.is_empty());
-    let sealed = names.iter().filter_map(|row| SessionKey::new(&row.session).ok()).collect();
+    let waiting = names.iter().filter_map(|row| SessionKey::new(&row.session).ok()).collect();
 
     let keys = Keys::new(state_dir.join(KEY), homes);
     let found = keys.find(anything_sealed, key::AT_START)?;
@@ -39,7 +39,7 @@ pub(super) fn load(state_dir: &Path, homes: KeyHomes) -> Result<Opened, StoreErr
     let parts = Arc::new(Parts {
         path: database.path().to_owned(),
         journal: Journal::new(state_dir.join(JOURNAL), Arc::clone(&sealer)),
-        lock: Lock::new(keys, sealer, anything_sealed, sealed),
+        lock: Lock::new(keys, sealer, anything_sealed, waiting),
         rows: Arc::new(Mutex::new(Rows {
             database,
             unreadable: HashSet::new(),

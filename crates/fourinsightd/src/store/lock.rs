@@ -49,7 +49,7 @@ impl Store {
 
     /// The sessions whose records wait for the key.
     pub fn sealed(&self) -> Vec<SessionKey> {
-        self.parts.lock.sealed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.parts.lock.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sees to it that something can be stored, and chooses the key's home if nobody has.
@@ -90,7 +90,7 @@ impl Store {
             lock.sealer.admit(&key);
             let opened = load::read(store, &parts, &mut rows).inspect_err(|_| lock.sealer.forget())?;
             lock.learn(Found::Open(home, key));
-            lock.sealed.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            lock.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
             Ok(Some(opened))
         })
         .await
@@ -102,17 +102,17 @@ pub(super) struct Lock {
     keys: Keys,
     sealer: Arc<Sealer>,
     anything_sealed: bool,
-    sealed: Mutex<Vec<SessionKey>>,
+    waiting: Mutex<Vec<SessionKey>>,
     status: watch::Sender<KeyStatus>,
 }
 
 impl Lock {
-    /// `sealer` has no key yet; `sealed` are the sessions whose records it is to open.
+    /// `sealer` has no key yet; `waiting` are the sessions whose records it is to open.
     pub(super) fn new(
         keys: Keys,
         sealer: Arc<Sealer>,
         anything_sealed: bool,
-        sealed: Vec<SessionKey>,
+        waiting: Vec<SessionKey>,
     ) -> Self {
         let status = KeyStatus {
             home: KeyHome::Unknown,
@@ -120,8 +120,8 @@ impl Lock {
             place: keys.place(KeyHome::Unknown),
             problem: None,
         };
-        let (sealed, status) = (Mutex::new(sealed), watch::Sender::new(status));
-        Self { keys, sealer, anything_sealed, sealed, status }
+        let (waiting, status) = (Mutex::new(waiting), watch::Sender::new(status));
+        Self { keys, sealer, anything_sealed, waiting, status }
     }
 
     /// What seals and opens, once the key is here.

@@ -162,15 +162,15 @@ mod tests {
 
     #[test]
     fn without_its_key_nothing_is_sealed_and_nothing_opened() {
-        let (session, sealer) = (SessionKey::default(), Sealer::shut());
+        let (session, under) = (SessionKey::default(), Sealer::shut());
         let place = Place { kind: Kind::Record, session: &session, generation: 1 };
         let sealed = Sealer::new(&[7; KEY_LENGTH]).seal(place, b"secret").unwrap();
-        assert!(!sealer.has_key() && sealer.seal(place, b"secret").is_err());
-        assert!(sealer.open(place, &sealed).is_none());
-        sealer.admit(&[7; KEY_LENGTH]);
-        assert!(sealer.has_key() && sealer.open(place, &sealed).is_some());
-        sealer.forget();
-        assert!(!sealer.has_key() && sealer.open(place, &sealed).is_none());
+        assert!(!under.has_key() && under.seal(place, b"secret").is_err());
+        assert!(under.open(place, &sealed).is_none());
+        under.admit(&[7; KEY_LENGTH]);
+        assert!(under.has_key() && under.open(place, &sealed).is_some());
+        under.forget();
+        assert!(!under.has_key() && under.open(place, &sealed).is_none());
     }
 
     #[test]
