@@ -14,8 +14,11 @@ mod key_home;
 mod lifetime;
 mod login;
 mod profile;
+mod quarantine;
 mod rejection;
 mod revocation;
+mod rotation;
+mod store;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
@@ -29,8 +32,14 @@ pub use profile::{
     NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,
     ProfileStatus, SettingOrigin,
 };
+pub use quarantine::Quarantined;
 pub use rejection::{Rejection, RejectionOutcome, RejectionResponse};
 pub use revocation::{Revocation, RevokeResponse};
+pub use rotation::{InterruptedRotation, KeptBy, RotationStatus};
+pub use store::{
+    Backup, BackupRequest, KeptSession, RekeyRequest, RekeyResponse, RestoreRequest, RestoreResponse,
+    StoreCheck,
+};
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -108,6 +117,9 @@ pub struct SessionStatus {
     /// The other scopes and resources that its tokens are asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audiences: Vec<Audience>,
+    /// How its refresh token fares; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<RotationStatus>,
 }
 
 impl SessionStatus {
@@ -131,6 +143,7 @@ impl SessionStatus {
             lifetime: Lifetime::Stored,
             generation: 0,
             audiences: Vec::new(),
+            rotation: None,
         }
     }
 }
@@ -194,7 +207,8 @@ pub enum Durability {
     /// It is on the disk.
     #[default]
     Durable,
-    /// It is in memory only: writing failed and is being retried every second.
+    /// The disk refuses a write: something is in memory only, or a renewal waits for it. That is tried again every
+    /// second.
     #[serde(other)]
     Degraded,
 }

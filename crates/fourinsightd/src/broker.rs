@@ -12,10 +12,13 @@ use tokio::{sync::watch, task::JoinSet};
 use crate::{
     authority::issuer::PinnedIssuer,
     history::History,
+    holds::Hold,
     login::{Known, NewLogin, Opener, SignIn, SignedInAs},
     session::{Adoption, Environment, Handle, NotAdopted, Opened, Shown, Snapshot, Start, prepare, record},
-    store::Loaded,
+    store::{Damaged, Loaded},
 };
+
+mod backup;
 
 /// The sessions that the daemon opens by itself, each with what opens it.
 pub(crate) type Declared = BTreeMap<SessionKey, Opener>;
@@ -70,6 +73,13 @@ impl Broker {
         self.sealed.subscribe()
     }
 
+    /// Has the sessions that the store has lost say so.
+    pub(crate) fn mourn(&self, lost: Vec<Damaged>) {
+        for Damaged { key, reason } in lost {
+            self.add(key, Start::Lost { reason });
+        }
+    }
+
     /// The session of a key, if there is one.
     pub fn session(&self, key: &SessionKey) -> Option<Handle> {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
@@ -100,10 +110,17 @@ impl Broker {
 
     /// Waits until every task has finished what it began. They begin nothing more once the daemon is stopping.
     pub(crate) async fn finished(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a session's task failed");
+        loop {
+            // A login that is on its way may begin another one.
+            self.environment.holds.released().await;
+            let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+            if tasks.is_empty() {
+                return;
+            }
+            while let Some(ended) = tasks.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a session's task failed");
+                }
             }
         }
     }
@@ -126,8 +143,8 @@ impl Broker {
                 Ok(())
             }
             Err(error) => {
-                let problem = format!("session {key}: {error}; sign in again to replace it");
-                self.add(key, Start::Unreadable { generation, slot });
+                let problem = format!("session {key}: {error}; a new login takes its place");
+                self.add(key, Start::Unreadable { generation, slot, why: error });
                 Err(problem)
             }
         }
@@ -190,6 +207,10 @@ impl SignIn for Broker {
             signed_in_as,
             step_up: login.and_then(|login| login.step_up.as_deref().cloned()),
         }
+    }
+
+    fn hold(&self) -> Hold {
+        self.environment.holds.hold()
     }
 
     fn history(&self) -> &History {

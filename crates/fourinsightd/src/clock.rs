@@ -11,6 +11,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::sys;
 
 /// A moment on the daemon's timeline, in milliseconds.
@@ -50,6 +52,24 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
+/// A moment as a record of it lasts: by the wall clock, and by the boot-time clock for as long as the machine has not
+/// been started anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// In Unix seconds.
+    pub unix: i64,
+    /// Milliseconds of the boot-time clock, and which start of the machine they count from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    boot: Option<(String, u64)>,
+}
+
+impl Mark {
+    /// A moment of which only the wall clock's time is known.
+    pub(crate) fn by_wall(unix: i64) -> Self {
+        Self { unix, boot: None }
+    }
+}
+
 /// Reads the time. Cheap to clone.
 #[derive(Clone)]
 pub struct Clock {
@@ -63,6 +83,10 @@ pub trait Readings: Send + Sync {
     fn boot(&self) -> Duration;
     /// Wall-clock time since the Unix epoch; may step either way.
     fn wall(&self) -> Duration;
+    /// Names this start of the machine, where the system does.
+    fn boot_id(&self) -> Option<String> {
+        None
+    }
 }
 
 impl Clock {
@@ -99,6 +123,23 @@ impl Clock {
         i64::try_from((wall + ahead).div_euclid(1000)).unwrap_or(i64::MAX)
     }
 
+    /// A moment, to be written down.
+    pub fn mark(&self, moment: Timestamp) -> Mark {
+        let boot = moment.since(self.origin);
+        let millis = u64::try_from(boot.as_millis()).unwrap_or(u64::MAX);
+        Mark { unix: self.to_unix(moment), boot: self.readings.boot_id().map(|id| (id, millis)) }
+    }
+
+    /// The moment that was written down; `None` when the clocks say that it lies ahead, so that nobody knows how long
+    /// ago it was. The wall clock is believed only where the machine has been started anew since.
+    pub fn moment(&self, mark: &Mark) -> Option<Timestamp> {
+        let same_start = mark.boot.as_ref().filter(|(id, _)| self.readings.boot_id().as_ref() == Some(id));
+        let by_boot = same_start.map(|(_, millis)| self.origin + Duration::from_millis(*millis));
+        // Another time namespace counts from elsewhere.
+        let past = |moment: &Timestamp| *moment <= self.now();
+        by_boot.filter(past).or_else(|| Some(self.from_unix(mark.unix)).filter(past))
+    }
+
     /// The moment of a wall-clock time, by the wall clock as it stands now.
     pub fn from_unix(&self, unix: i64) -> Timestamp {
         let ahead = i128::from(unix) * 1000 - i128::try_from(self.readings.wall().as_millis()).unwrap_or(0);
@@ -123,6 +164,10 @@ impl Readings for System {
     fn wall(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
+
+    fn boot_id(&self) -> Option<String> {
+        sys::boot_id()
+    }
 }
 
 fn seconds(duration: Duration) -> i64 {
@@ -145,6 +190,7 @@ pub(crate) mod virtual_time {
         start: tokio::time::Instant,
         wall_step: AtomicI64,
         slept: AtomicU64,
+        starts: AtomicU64,
     }
 
     impl Virtual {
@@ -154,6 +200,7 @@ pub(crate) mod virtual_time {
                 start: tokio::time::Instant::now(),
                 wall_step: AtomicI64::new(0),
                 slept: AtomicU64::new(0),
+                starts: AtomicU64::new(1),
             });
             (Clock::with_readings(Arc::<Self>::clone(&readings)), readings)
         }
@@ -166,6 +213,11 @@ pub(crate) mod virtual_time {
         /// Lets the machine sleep so many seconds: both clocks count them, no timer does.
         pub(crate) fn sleep(&self, seconds: u64) {
             self.slept.fetch_add(seconds, Ordering::Relaxed);
+        }
+
+        /// From here on the boot-time clock belongs to another start of the machine.
+        pub(crate) fn start_anew(&self) {
+            self.starts.fetch_add(1, Ordering::Relaxed);
         }
 
         fn elapsed(&self) -> Duration {
@@ -183,6 +235,10 @@ pub(crate) mod virtual_time {
             let step = self.wall_step.load(Ordering::Relaxed);
             let size = Duration::from_secs(step.unsigned_abs());
             if step < 0 { steady.saturating_sub(size) } else { steady + size }
+        }
+
+        fn boot_id(&self) -> Option<String> {
+            Some(self.starts.load(Ordering::Relaxed).to_string())
         }
     }
 }
@@ -208,5 +264,23 @@ mod tests {
         tokio::time::advance(Duration::from_secs(90)).await;
         assert_eq!(clock.to_unix(clock.now() + Duration::from_mins(1)), 1_700_000_150);
         assert_eq!(clock.from_unix(1_700_000_150), clock.now() + Duration::from_mins(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn how_long_ago_a_moment_was_does_not_follow_steps_of_the_wall_clock() {
+        let (clock, readings) = Virtual::clock();
+        let moment = clock.now();
+        let mark = clock.mark(moment);
+        tokio::time::advance(Duration::from_secs(30)).await;
+        for step in [86_400, -2 * 86_400] {
+            readings.step_wall(step);
+            assert_eq!(clock.moment(&mark), Some(moment));
+        }
+        readings.start_anew();
+        assert_eq!(clock.moment(&mark), None, "the wall clock stands before it");
+        readings.step_wall(86_400);
+        assert_eq!(clock.moment(&mark), Some(moment));
+        let text = serde_json::to_string(&mark).unwrap();
+        assert_eq!(serde_json::from_str::<Mark>(&text).unwrap(), mark);
     }
 }

@@ -22,8 +22,9 @@
 //!  unlock ── a store whose key is out of reach at the start: looks for it, then has the broker take the sessions up
 //!  peer, until_logout ── sessions that end with their person's login session, which alone sees them
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
+//!  holds ── what keeps the sessions from ending when the daemon stops: told by login, asked by session
 //!  history ── what was tried for each session: told by session and login, asked by api
-//!  clock, token, random, telemetry, yaml ── used by all of the above
+//!  clock, token, random, telemetry, yaml, fault ── used by all of the above
 //! ```
 //!
 //! Arrows are dependencies; nothing points back. `session/state.rs`, `session/schedule.rs`, `session/entry.rs`,
@@ -42,10 +43,6 @@
 //!
 //! `session::task` wakes → `session::state` says `Redeem` → `session::redeem`: intent into the journal, one POST,
 //! the raw answer into the journal, then its judgement → `state` says `Persist` → `store` → only then `Publish`.
-//!
-//! # What comes later
-//!
-//! The fault harness (in `testkit`).
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -58,6 +55,7 @@ use crate::{
     clock::Clock,
     config::{ConfigError, ConfigFile},
     history::History,
+    holds::Holds,
     http::{HttpExchange, Network},
     import::Imports,
     instance::Instance,
@@ -73,7 +71,9 @@ pub mod authority;
 mod broker;
 pub mod clock;
 pub mod config;
+mod fault;
 pub mod history;
+pub mod holds;
 pub mod http;
 mod import;
 mod instance;
@@ -84,6 +84,8 @@ mod random;
 mod revocation;
 mod server;
 pub mod session;
+#[cfg(test)]
+mod soak_tests;
 mod socket;
 pub mod store;
 mod sys;
@@ -164,13 +166,13 @@ pub fn run_process(options: Options) -> Result<(), RunError> {
         .max_blocking_threads(16)
         .thread_keep_alive(Duration::from_secs(2))
         .build()?;
-    let ended = runtime.block_on(run(options));
+    let ended = runtime.block_on(run(options, server::connections_within(open_files)));
     // A look-up of a host's name may hang in the system's resolver; nothing waits for it.
     runtime.shutdown_background();
     ended
 }
 
-async fn run(options: Options) -> Result<(), RunError> {
+async fn run(options: Options, most_connections: usize) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     let mut locations = options.locations;
     locations.state_dir = locations.state_dir.or_else(sys::unit_state_dir);
@@ -181,9 +183,19 @@ async fn run(options: Options) -> Result<(), RunError> {
         .ok_or_else(|| another(format!("runs on {}", locations.state_dir.display())))?;
     let config = Arc::new(ConfigFile::open(&locations.config)?);
     let (socket, endpoint) = open_socket(&locations)?;
-    let daemon = Daemon::start(&locations, endpoint.clone(), Arc::clone(&config)).await?;
-    instance.record(&endpoint)?;
-    let serving = tokio::spawn(daemon.serve(socket));
+    // Before any session begins to do anything: what fails from there on must not end the daemon.
+    let started = match instance.record(&endpoint) {
+        Ok(()) => Daemon::start(&locations, endpoint.clone(), Arc::clone(&config)).await,
+        Err(error) => Err(RunError::StateFolder { path: locations.state_dir.clone(), error }),
+    };
+    let daemon = match started {
+        Ok(daemon) => daemon,
+        Err(error) => {
+            instance.release();
+            return Err(error);
+        }
+    };
+    let serving = tokio::spawn(daemon.serve(socket, most_connections));
     sys::give_back_memory();
     sys::report_ready(&endpoint);
     tracing::info!(socket = %endpoint, state = %locations.state_dir.display(), "ready");
@@ -231,8 +243,12 @@ impl Daemon {
         let clock = Clock::system();
         let asked = Arc::clone(&config);
         let homes = KeyHomes::of_system(move || asked.current().key_home);
+        let mut timer = Ticker::every(TICK)?;
         let opened = Store::open_with(&locations.state_dir, homes).await?;
-        let Opened { store, sessions, mut problems } = opened;
+        let Opened { store, sessions, damaged, mut problems } = opened;
+        if let Err(error) = store.forget_quarantined(clock.unix_now()).await {
+            tracing::warn!(%error, "what was set aside long ago cannot be removed");
+        }
         let (ticker, ticks) = watch::channel(());
         let (stopping, stopped) = watch::channel(false);
         let exchange: Arc<dyn HttpExchange> = Arc::new(Network::new(clock.clone()));
@@ -247,12 +263,14 @@ impl Daemon {
             lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
+            holds: Holds::default(),
         };
         let (broker, unreadable) = Broker::start(environment, sessions, &declared(&config));
         problems.extend(unreadable);
         for problem in &problems {
             tracing::error!("{problem}");
         }
+        broker.mourn(damaged);
         let broker = Arc::new(broker);
         broker.wait_for(store.sealed());
         broker.open(declared(&config)).await;
@@ -284,7 +302,6 @@ impl Daemon {
         });
         tokio::spawn(unlock::keep_looking(Arc::clone(&api), stopping.subscribe()));
         let log_file = locations.log_file();
-        let mut timer = Ticker::every(TICK)?;
         tokio::spawn(async move {
             loop {
                 if let Err(error) = timer.tick().await {
@@ -300,11 +317,11 @@ impl Daemon {
         Ok(Self { broker, api, ticks, stopping })
     }
 
-    fn serve(&self, socket: Socket) -> impl Future<Output = ()> + use<> {
+    fn serve(&self, socket: Socket, most_connections: usize) -> impl Future<Output = ()> + use<> {
         server::serve(
             socket,
             Arc::clone(&self.api),
-            MOST_CONNECTIONS,
+            most_connections,
             self.ticks.clone(),
             self.stopping.subscribe(),
         )

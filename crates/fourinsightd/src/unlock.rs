@@ -46,6 +46,8 @@ async fn look(api: &Api) {
         let declared = declared(&api.config);
         let sessions = opened.sessions.len();
         let mut problems = opened.problems;
+        // These first: with what is taken up, no session waits any more.
+        api.broker.mourn(opened.damaged);
         problems.extend(api.broker.take_up(opened.sessions, &declared));
         for problem in &problems {
             tracing::error!("{problem}");

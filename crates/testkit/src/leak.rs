@@ -51,6 +51,11 @@ impl Search {
         self.needles.is_empty()
     }
 
+    /// Every form, for a search of another kind.
+    pub(crate) fn into_forms(self) -> impl Iterator<Item = Vec<u8>> {
+        self.needles.into_keys()
+    }
+
     /// Every place where a secret turns up.
     pub fn leaks(&self, text: &[u8]) -> Vec<Leak> {
         let mut leaks = Vec::new();

@@ -13,6 +13,7 @@
 //! | [`keyring`] | a real keyring on a session bus of its own |
 //! | [`world`] | the same with a practice server, from a login to its end |
 //! | [`demo`], [`mod@bench`] | `cargo xtask demo` and `bench` |
+//! | [`faults`] | `cargo xtask faults`: what a login survives |
 //! | [`load`] | many client processes at once |
 //! | [`readme`] | the commands of README.md, as they are written |
 //! | [`leak`] | searches what was written for secrets |
@@ -24,6 +25,7 @@ pub mod chromium;
 pub mod clock;
 pub mod demo;
 pub mod django;
+pub mod faults;
 pub mod http;
 pub mod keyring;
 pub mod leak;

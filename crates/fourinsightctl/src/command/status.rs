@@ -2,10 +2,10 @@
 
 use anstyle::AnsiColor;
 use fourinsight_ipc::message::{
-    Audience, Durability, Expiry, Health, Lifetime, Problem, SessionState, SessionStatus,
+    Audience, Durability, Expiry, Health, Lifetime, Problem, Quarantined, SessionState, SessionStatus,
 };
 
-use super::{Context, why};
+use super::{Context, rotation, why};
 use crate::{
     cli::Status,
     failure::{Exit, Failure},
@@ -91,8 +91,13 @@ fn one(session: &SessionStatus, now: i64) -> String {
             "next renewal",
             renewal(session, now, "never: nothing can renew this session; sign in again when it ends"),
         ),
-        ("problem", problem(session, now)),
     ];
+    rows.extend(rotation::lines(session, now).into_iter().map(|line| {
+        let cell =
+            if line.bad { Cell::coloured(&line.text, AnsiColor::Red) } else { Cell::plain(&line.text) };
+        (line.label, cell)
+    }));
+    rows.push(("problem", problem(session, now)));
     rows.extend(session.audiences.iter().map(|other| ("also serves", audience(other, now))));
     labelled(&rows)
 }
@@ -107,7 +112,17 @@ fn daemon(health: &Health) -> String {
         ("config", Cell::plain(&health.config)),
     ];
     rows.extend(health.problems.iter().map(|problem| ("problem", Cell::coloured(problem, AnsiColor::Red))));
+    rows.extend(
+        health.quarantined.iter().map(|it| ("set aside", Cell::coloured(&set_aside(it), AnsiColor::Red))),
+    );
     labelled(&rows)
+}
+
+/// What cannot be read, and where it is kept.
+fn set_aside(kept: &Quarantined) -> String {
+    let whose =
+        kept.session.as_ref().map_or_else(|| "the database".to_owned(), |key| format!("session {key}"));
+    format!("{whose}: {}; kept as {}", kept.reason, kept.kept_as)
 }
 
 /// The key, and beside it so many letters of the one that `fourinsight.api` knows the session by.
@@ -215,7 +230,7 @@ fn problem(session: &SessionStatus, now: i64) -> Cell {
         problems.push(in_words(problem, now));
     }
     if session.durability == Durability::Degraded {
-        problems.push("not yet on the disk: a power cut now would lose the login".to_owned());
+        problems.push("the disk refuses it: until that ends, a power cut may lose the login".to_owned());
     }
     if problems.is_empty() {
         return Cell::plain(ABSENT);

@@ -35,5 +35,6 @@ pub(super) async fn health(State(api): State<Arc<Api>>, uri: Uri) -> Result<Json
         key_state: key.state,
         config: api.config_path.display().to_string(),
         problems,
+        quarantined: api.store.quarantined().await,
     }))
 }

@@ -103,7 +103,8 @@ fn failure(why: &str) -> Failure {
     Failure::ours("store_locked", why)
 }
 
-fn locked(why: &str) -> ErrorBody {
+/// The answer to what cannot be done before the store is unlocked.
+pub(super) fn locked(why: &str) -> ErrorBody {
     let failure = failure(why);
     let words = format!("{} ({})", failure.description, failure.error);
     ErrorBody::new(ErrorCode::TemporarilyUnavailable, words)

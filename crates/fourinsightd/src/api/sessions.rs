@@ -6,8 +6,8 @@ use axum::{Json, extract::State, http::Uri};
 use fourinsight_ipc::{
     ErrorBody, SessionKey,
     message::{
-        Audience, Durability, Expiry as ShownExpiry, Identity, Problem, RevokeResponse, SessionList,
-        SessionState, SessionStatus,
+        Audience, Durability, Expiry as ShownExpiry, Identity, InterruptedRotation, Problem, RevokeResponse,
+        RotationStatus, SessionList, SessionState, SessionStatus,
     },
 };
 
@@ -21,7 +21,7 @@ use crate::{
     broker::others_of,
     clock::{Clock, Timestamp},
     peer::Peer,
-    session::{Handle, Shown, Snapshot, View},
+    session::{Handle, Rotation, Shown, Snapshot, View},
     token::{Expiry, TokenKey},
 };
 
@@ -147,9 +147,22 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
         status.problem = status.problem.or(wanted.filter(|wanted| !told(wanted)));
     }
     status.durability = if snapshot.degraded { Durability::Degraded } else { Durability::Durable };
+    status.rotation = snapshot.rotation.as_ref().map(|known| rotation(known, &snapshot, clock));
     status.generation = snapshot.generation;
     status.lifetime = snapshot.login.as_ref().map(|login| login.lifetime).unwrap_or_default();
     Some(status)
+}
+
+fn rotation(known: &Rotation, snapshot: &Snapshot, clock: &Clock) -> RotationStatus {
+    let mut status = RotationStatus::new(snapshot.kept_by, known.behaviour.to_string());
+    status.last_at = known.last_at.map(|at| clock.to_unix(at));
+    status.learnt = known.learnt;
+    status.interrupted = known.interrupted.as_ref().map(|(since, generation, description)| {
+        let retry_at = snapshot.retry_at.map(|at| clock.to_unix(at));
+        let retry_at = retry_at.filter(|at| *at > clock.unix_now());
+        InterruptedRotation::new(clock.to_unix(*since), *generation, description.clone(), retry_at)
+    });
+    status
 }
 
 fn audience(key: &TokenKey, view: &View, snapshot: &Snapshot, clock: &Clock) -> Audience {

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{Failure, Registration, Retry, client_auth, grant, revoke};
 use crate::{
+    fault,
     http::{BODY_LIMIT, HttpExchange, HttpRequest, HttpResponse},
     profile::{Parameters, RequestKind},
 };
@@ -87,6 +88,7 @@ pub(super) async fn post(
             RequestKind::Code | RequestKind::Refresh | RequestKind::Device => grant::TIME_LIMIT,
         },
     };
+    fault::point("before_post");
     exchange.exchange(request).await.map_err(|error| Retry {
         after: None,
         ambiguous: error.sent,

@@ -19,7 +19,7 @@ use super::{
     ExchangeError, ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route, is_confidential,
     is_loopback, shown,
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, fault};
 
 /// How long connecting may take, TLS included: less than a token request's time limit, so that a server that
 /// cannot be reached is told apart from one that does not answer.
@@ -56,6 +56,7 @@ impl Network {
                 .send()
                 .await
                 .map_err(failed)?;
+            fault::point("answer_begun");
             read(response, request.size_limit).await
         };
         tokio::time::timeout(request.time_limit, exchange).await.unwrap_or_else(|_| {
@@ -260,5 +261,7 @@ fn chain(error: &reqwest::Error) -> String {
     if text.is_empty() { error.to_string() } else { text }
 }
 
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod tests;

@@ -123,6 +123,7 @@ impl Polls {
             Ended::Failed(failure) => attempt.fail(failure),
             Ended::Over => attempt.expire(self.last_failure.as_ref().map(failure::last_poll)),
         }
+        attempt.let_go();
     }
 
     async fn poll(&mut self, attempt: &Attempt, redemption: &Redemption) -> Ended {
@@ -131,10 +132,12 @@ impl Polls {
             if !attempt.wait_until(self.clock.now() + pause).await {
                 return Ended::Over;
             }
+            attempt.hold_on(&*redemption.sessions);
             pause = match self.ask(redemption).await {
                 Ok(pause) => pause,
                 Err(ended) => return ended,
             };
+            attempt.let_go();
         }
     }
 

@@ -44,6 +44,7 @@ use crate::{
     clock::{Clock, Timestamp},
     config::ConfigFile,
     history::History,
+    holds::Hold,
     http::HttpExchange,
     profile::{Flow, Profile},
     token::TokenSet,
@@ -93,6 +94,11 @@ pub struct Logins {
 pub trait SignIn: Send + Sync {
     /// What the session was signed in with before.
     fn known(&self, session: &SessionKey) -> Known;
+
+    /// Keeps the sessions from ending while a login is on its way to one of them.
+    fn hold(&self) -> Hold {
+        Hold::default()
+    }
 
     /// What was tried for each session.
     fn history(&self) -> &History;

@@ -25,8 +25,10 @@ use crate::{
     token::{AccessToken, Expiry, Person, RefreshToken, TokenKey},
 };
 
+mod rotating;
 mod token;
 
+use rotating::StoredRotating;
 use token::{Secret, StoredToken};
 
 /// What a login settled and every renewal needs; never a secret.
@@ -151,20 +153,46 @@ pub(crate) fn encode(phase: &Phase, login: Option<&Login>, clock: &Clock) -> Zer
 
 /// Reads a session's record.
 pub(crate) fn decode(bytes: &[u8], clock: &Clock) -> Result<(Phase, Option<Login>), Unreadable> {
-    let record: Record = serde_json::from_slice(bytes).map_err(|_| Unreadable)?;
-    if record.version != VERSION {
-        return Err(Unreadable);
+    let Versioned { version } = serde_json::from_slice(bytes).map_err(|_| Unreadable::Damaged)?;
+    if version > VERSION {
+        return Err(Unreadable::Newer(version));
     }
+    let record: Record = serde_json::from_slice(bytes).map_err(|_| Unreadable::Damaged)?;
     let phase = record.phase.restore(record.login.as_ref(), clock)?;
     Ok((phase, record.login))
 }
 
-/// The record is not one that this version writes.
+/// Why a record that opens says nothing. It stays as it is until a new login takes its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the record cannot be read by this version")]
-pub(crate) struct Unreadable;
+pub(crate) enum Unreadable {
+    /// No version ever wrote such a record.
+    #[error("its record says nothing that any version of the daemon writes; a copy is kept")]
+    Damaged,
+    /// A newer version wrote it.
+    #[error(
+        "its record was written by a newer daemon (version {0} of the record); start that daemon to use it; a copy is \
+         kept"
+    )]
+    Newer(u32),
+}
+
+impl Unreadable {
+    /// The same, as the session's problem.
+    pub(crate) fn failure(self) -> Failure {
+        match self {
+            Self::Damaged => Failure::ours("record_damaged", self.to_string()),
+            Self::Newer(_) => Failure::ours("record_newer", self.to_string()),
+        }
+    }
+}
 
 const VERSION: u32 = 1;
+
+/// What every version says first.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
 
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -186,6 +214,8 @@ enum Stored {
         narrowed: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         doubt: Option<StoredDoubt>,
+        #[serde(default, skip_serializing_if = "StoredRotating::is_nothing")]
+        rotating: StoredRotating,
     },
     /// Signed in by client credentials: neither they nor their tokens are stored.
     ClientCredentials,
@@ -272,6 +302,7 @@ impl Stored {
                         .doubt
                         .as_deref()
                         .map(|doubt| StoredDoubt { error: doubt.error.clone(), since: unix(doubt.since) }),
+                    rotating: StoredRotating::of(&session.rotating, clock),
                 }
             }
             Phase::LoginRequired { failure, since } => {
@@ -295,8 +326,8 @@ impl Stored {
         let moment = |unix| clock.from_unix(unix);
         Ok(match self {
             Self::SignedOut => Phase::SignedOut,
-            Self::SignedIn { refresh_token, ended, person, tokens, narrowed, doubt } => {
-                let login = login.ok_or(Unreadable)?;
+            Self::SignedIn { refresh_token, ended, person, tokens, narrowed, doubt, rotating } => {
+                let login = login.ok_or(Unreadable::Damaged)?;
                 let (own, mut terms) = (login.own_key(), login.terms());
                 // Earlier versions kept what was granted with the token only.
                 let named =
@@ -331,10 +362,11 @@ impl Stored {
                     narrowed,
                     doubt: doubt
                         .map(|doubt| Box::new(Doubt { error: doubt.error, since: moment(doubt.since) })),
+                    rotating: rotating.restore(clock),
                 })
             }
             Self::ClientCredentials => {
-                let login = login.ok_or(Unreadable)?;
+                let login = login.ok_or(Unreadable::Damaged)?;
                 if is_brought(&login.registration) {
                     Phase::LoginRequired { failure: client_auth::needed(), since: clock.now() }
                 } else {

@@ -7,7 +7,7 @@ use fourinsight_ipc::SessionKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{demand::Demand, record::Login, task::Environment};
+use super::{demand::Demand, record::Login, task::Environment, unsent::unsent};
 use crate::{
     authority::{
         Failure, Outcome, Retry, Verdict,
@@ -15,8 +15,8 @@ use crate::{
         id_token,
         response::{self, Expected, RawAnswer},
     },
-    clock::Timestamp,
-    telemetry,
+    clock::{Mark, Timestamp},
+    fault, telemetry,
     token::{Person, RefreshToken, TokenKey},
 };
 
@@ -46,16 +46,23 @@ impl Redemption {
         self.login.lifetime.is_stored()
     }
 
-    /// Redeems. Returns what came of it and when the request was sent.
-    pub(super) async fn run(self, environment: &Environment) -> (Outcome, Timestamp) {
+    /// Redeems.
+    pub(super) async fn run(self, environment: &Environment) -> Redeemed {
         let Environment { store, clock, exchange, .. } = environment;
-        let intent = Intent::new(&self.key, clock.unix_now()).to_bytes();
+        let intent = Intent::new(&self.key, clock.mark(clock.now())).to_bytes();
         if self.is_journalled()
             && let Err(error) = store.intend(&self.session, self.generation, intent.clone()).await
         {
             tracing::warn!(session = %self.named(), %error, "the journal cannot take a redemption; none is started");
-            return (unsent(&error.to_string()), clock.now());
+            return Redeemed::unsent(unsent(&error.to_string()), clock.now());
         }
+        // The daemon may have been told to stop while the disk was busy.
+        if *environment.stopping.borrow() {
+            let outcome = stopping();
+            self.settle_if_unused(&outcome, environment).await;
+            return Redeemed::unsent(outcome, clock.now());
+        }
+        fault::point("intent_written");
         let obtained_at = clock.now();
         let own = self.is_own();
         tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
@@ -82,16 +89,21 @@ impl Redemption {
             Err(retry) => {
                 let outcome = Outcome::Retry(retry);
                 self.settle_if_unused(&outcome, environment).await;
-                return (outcome, obtained_at);
+                return Redeemed { outcome, obtained_at, journalled: false };
             }
         };
+        fault::point("answer_read");
+        let mut journalled = false;
         if self.is_journalled() && answer.may_grant() {
             let entry = journal_entry(&intent, &answer.to_bytes());
-            if let Err(error) = store.answer(&self.session, self.generation, entry).await {
+            let kept = store.answer(&self.session, self.generation, entry).await;
+            journalled = kept.is_ok();
+            if let Err(error) = kept {
                 tracing::warn!(session = %self.named(), %error, "the journal cannot take the answer; it is in memory only");
             }
         }
         let mut outcome = judge(&answer, &self.login, self.person.as_ref(), clock.unix_now());
+        fault::point("parsed");
         if let Outcome::Retry(retry) = &mut outcome {
             retry.ambiguous |= self.error_may_spend(answer.status);
         }
@@ -104,7 +116,7 @@ impl Redemption {
             tokens.person = id_token::userinfo(&**exchange, registration, &tokens.access_token, None).await;
         }
         self.settle_if_unused(&outcome, environment).await;
-        (outcome, obtained_at)
+        Redeemed { outcome, obtained_at, journalled }
     }
 
     /// Where the server has surely not taken the refresh token for another one, a crash from here on leaves nothing
@@ -138,12 +150,27 @@ impl Redemption {
     }
 }
 
+/// What came of a redemption.
+pub(super) struct Redeemed {
+    pub(super) outcome: Outcome,
+    /// When the request was sent.
+    pub(super) obtained_at: Timestamp,
+    /// Whether the journal holds the answer.
+    pub(super) journalled: bool,
+}
+
+impl Redeemed {
+    fn unsent(outcome: Outcome, obtained_at: Timestamp) -> Self {
+        Self { outcome, obtained_at, journalled: false }
+    }
+}
+
 /// What an earlier run of the daemon left in the journal.
 pub(super) struct Found {
     /// Which key was being redeemed.
     pub(super) key: TokenKey,
-    /// When its request was about to be sent, in Unix seconds.
-    pub(super) sent_at: i64,
+    /// When its request was about to be sent.
+    pub(super) sent: Mark,
     /// The answer, if it had arrived.
     pub(super) answer: Option<RawAnswer>,
 }
@@ -152,7 +179,11 @@ impl Found {
     /// Reads an intent.
     pub(super) fn intent(bytes: &[u8]) -> Option<Self> {
         let intent: Intent = serde_json::from_slice(bytes).ok()?;
-        Some(Self { key: intent.key(), sent_at: intent.sent_at, answer: None })
+        Some(Self {
+            key: intent.key(),
+            sent: intent.sent.unwrap_or(Mark::by_wall(intent.sent_at)),
+            answer: None,
+        })
     }
 
     /// Reads an answer.
@@ -174,14 +205,18 @@ struct Intent {
     scopes: Vec<String>,
     resources: Vec<String>,
     sent_at: i64,
+    /// The same by every clock; earlier versions had the wall clock only.
+    #[serde(default)]
+    sent: Option<Mark>,
 }
 
 impl Intent {
-    fn new(key: &TokenKey, sent_at: i64) -> Self {
+    fn new(key: &TokenKey, sent: Mark) -> Self {
         Self {
             scopes: key.scopes().map(str::to_owned).collect(),
             resources: key.resources().map(str::to_owned).collect(),
-            sent_at,
+            sent_at: sent.unix,
+            sent: Some(sent),
         }
     }
 
@@ -204,9 +239,7 @@ fn journal_entry(intent: &[u8], answer: &[u8]) -> Zeroizing<Vec<u8>> {
     entry
 }
 
-fn unsent(cause: &str) -> Outcome {
-    let description =
-        format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
-    let failure = Failure::ours("storage_failed", description);
+fn stopping() -> Outcome {
+    let failure = Failure::ours("server_unreachable", "the daemon is stopping");
     Outcome::Retry(Retry { after: None, ambiguous: false, failure })
 }

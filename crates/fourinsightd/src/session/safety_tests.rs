@@ -13,6 +13,7 @@ use crate::{
     broker::{Broker, Declared},
     clock::{Clock, virtual_time::Virtual},
     history::History,
+    holds::Holds,
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{NewLogin, SignIn},
     profile::{Parameters, Rotation},
@@ -69,6 +70,7 @@ impl World {
             lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: self.ticker.subscribe(),
             stopping: self.stopping.subscribe(),
+            holds: Holds::default(),
         };
         (environment, sessions)
     }

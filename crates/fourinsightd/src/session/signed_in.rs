@@ -6,8 +6,10 @@ use super::{
     doubt::Doubt,
     entry::{Begun, Entry},
     event::Arrival,
+    rotation::Rotating,
     schedule,
     terms::{Beyond, Terms},
+    unsent::{STORAGE_FAILED, is_unsent},
 };
 use crate::{
     authority::{Failure, Retry},
@@ -33,6 +35,7 @@ pub(crate) struct SignedIn {
     pub(crate) narrowed: bool,
     /// Whether the refresh token may be spent.
     pub(crate) doubt: Option<Box<Doubt>>,
+    pub(crate) rotating: Rotating,
 }
 
 /// What renews the access tokens.
@@ -108,6 +111,7 @@ impl SignedIn {
             terms,
             narrowed: false,
             doubt: None,
+            rotating: Rotating::default(),
         }
     }
 
@@ -151,6 +155,13 @@ impl SignedIn {
     /// Takes what a server granted for a key.
     pub(super) fn take(&mut self, key: &TokenKey, tokens: TokenSet, begun: &Begun, arrival: Arrival) {
         let Arrival { obtained_at, id, now, chance } = arrival;
+        let used = match &self.grant {
+            Grant::RefreshToken { token, .. } => Some(token.expose()),
+            Grant::ClientCredentials | Grant::None { .. } => None,
+        };
+        let replaced =
+            used.map(|used| tokens.refresh_token.as_ref().is_some_and(|newer| newer.expose() != used));
+        self.rotating.granted(replaced, obtained_at);
         let idle = tokens.refresh_idle.map(Duration::from_secs).or(self.policy.refresh_idle);
         let idle_end = idle.map(|idle| obtained_at + idle);
         match (&mut self.grant, tokens.refresh_token) {
@@ -195,6 +206,9 @@ impl SignedIn {
 
     /// An attempt for a key decided nothing.
     pub(super) fn pause(&mut self, key: &TokenKey, retry: Retry, arrival: Arrival) {
+        if is_unsent(&retry.failure) {
+            return self.wait_for_disk(key, retry.failure, arrival.now);
+        }
         self.back_off(key, retry, arrival);
         self.entry(key.clone(), arrival.now).pause(arrival.now);
     }
@@ -246,7 +260,7 @@ impl SignedIn {
             } else {
                 "the disk refuses the session's record; it is kept in memory and written every second"
             };
-            (Failure::ours("storage_failed", description), since)
+            (Failure::ours(STORAGE_FAILED, description), since)
         });
         let paused = || self.backoff.as_ref().map(|backoff| (backoff.failure.clone(), backoff.since));
         let refused = || {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fourinsight_ipc::SessionKey;
+use fourinsight_ipc::{SessionKey, message::KeptBy};
 
 use super::{
     entry::Refused,
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     authority::Failure,
     clock::Timestamp,
+    profile,
     token::{Expiry, Person, TokenId, TokenKey},
 };
 
@@ -44,6 +45,22 @@ pub(crate) struct Snapshot {
     /// What is wrong, and since when.
     pub(crate) problem: Option<(Failure, Timestamp)>,
     pub(crate) degraded: bool,
+    /// Where the newest refresh token is kept.
+    pub(crate) kept_by: KeptBy,
+    /// How its refresh token fares, while it has one.
+    pub(crate) rotation: Option<Rotation>,
+    /// Which of the session's tasks this is from: one that starts anew has forgotten what it was asked for.
+    pub(crate) run: u32,
+}
+
+/// How a session's refresh token fares.
+#[derive(Clone, Debug)]
+pub(crate) struct Rotation {
+    pub(crate) last_at: Option<Timestamp>,
+    pub(crate) behaviour: profile::Rotation,
+    pub(crate) learnt: bool,
+    /// When it was sent last without an answer, for which generation, and what that means.
+    pub(crate) interrupted: Option<(Timestamp, u64, String)>,
 }
 
 /// Where a session stands.
@@ -149,6 +166,9 @@ impl Snapshot {
             terms: Terms::default(),
             problem: None,
             degraded: false,
+            kept_by: last.map_or(KeptBy::Record, |last| last.kept_by),
+            rotation: None,
+            run: last.map_or(0, |last| last.run),
         };
         match &state.phase {
             Phase::SignedOut => {}
@@ -198,9 +218,18 @@ impl Snapshot {
         self.others_retry_at = session.paused_until(false);
         if let Grant::RefreshToken { .. } = session.grant {
             self.terms = session.terms.clone();
+            let (behaviour, learnt) = session.behaviour();
+            let interrupted = session.interruption();
+            self.rotation = Some(Rotation {
+                last_at: session.rotating.last_at,
+                behaviour,
+                learnt,
+                interrupted: interrupted.map(|(it, description)| (it.since, it.generation, description)),
+            });
         }
-        self.degraded = matches!(session.durability, Durability::Degraded { .. });
-        self.renewable = session.renewable() && !(self.degraded && session.needs_disk());
+        let unsaved = matches!(session.durability, Durability::Degraded { .. });
+        self.degraded = unsaved || session.waits_for_disk();
+        self.renewable = session.renewable() && !(unsaved && session.needs_disk());
         self.ends = !session.renewable();
         self.problem = session.problem();
     }

@@ -48,6 +48,8 @@ pub(crate) struct State {
     attempts: u64,
     in_flight: Option<InFlight>,
     stopping: bool,
+    /// When the disk is tried again with what it refused of a session that nobody is signed in to.
+    unsaved: Option<Timestamp>,
 }
 
 /// Where a session stands.
@@ -81,7 +83,7 @@ impl State {
 
     /// A session as its record tells it.
     pub(crate) fn restored(generation: u64, phase: Phase) -> Self {
-        Self { phase, generation, attempts: 0, in_flight: None, stopping: false }
+        Self { phase, generation, attempts: 0, in_flight: None, stopping: false, unsaved: None }
     }
 
     /// Takes up a redemption that an earlier run of the daemon began; its answer follows as
@@ -95,6 +97,11 @@ impl State {
         if let Phase::SignedIn(session) = &mut self.phase {
             session.backoff = Some(Backoff { until, own_until: until, failures: 0, failure, since });
         }
+    }
+
+    /// The daemon stops: nothing is redeemed from here on.
+    pub(crate) fn begin_nothing(&mut self) {
+        self.stopping = true;
     }
 
     /// Who signed in, as far as known.
@@ -118,9 +125,9 @@ impl State {
         matches!(&self.phase, Phase::SignedIn(session) if session.by_client_credentials())
     }
 
-    /// Whether a refusal may have cost the refresh token.
+    /// Whether a refusal, or an answer that never came, may have cost the refresh token.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        matches!(&self.phase, Phase::SignedIn(SignedIn { doubt: Some(_), .. }))
+        matches!(&self.phase, Phase::SignedIn(session) if session.doubt.is_some() || session.rotating.interrupted.is_some())
     }
 
     /// Whether the server may have narrowed the grant to less than the session's own key.
@@ -141,7 +148,7 @@ impl State {
         let session = match &self.phase {
             Phase::Opening(opening) if !self.stopping => return opening.deadline(),
             Phase::SignedIn(session) => session,
-            _ => return None,
+            _ => return self.unsaved,
         };
         let write = match session.durability {
             Durability::Degraded { retry_at, .. } => Some(retry_at),
@@ -165,6 +172,7 @@ impl State {
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
             Event::Adopt(new) => self.adopt(*new, now),
             Event::Abandon => self.abandon(),
+            Event::Restore { phase, generation } => self.restore(*phase, generation, now),
             Event::Tick { last_used } => self.tick(last_used, now),
             Event::Used(uses) => {
                 if let Phase::SignedIn(session) = &mut self.phase {
@@ -172,6 +180,7 @@ impl State {
                 }
                 vec![]
             }
+            Event::Interrupted { found, key } => self.interrupted(found, key, now),
             Event::Requested { key, min_validity, outcomes } => {
                 self.requested(key, min_validity, outcomes, now)
             }
@@ -187,7 +196,12 @@ impl State {
             Event::Revoke => self.revoke(),
             Event::RevocationEnded => {
                 self.phase = Phase::SignedOut;
+                self.unsaved = None;
                 vec![Effect::Forget, Effect::Publish]
+            }
+            Event::ForgetFailed => {
+                self.unsaved = Some(now + Self::PERSIST_RETRY);
+                vec![]
             }
             Event::Stop => {
                 self.stopping = true;
@@ -233,7 +247,7 @@ impl State {
     }
 
     fn tick(&mut self, last_used: Timestamp, now: Timestamp) -> Vec<Effect> {
-        let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
+        let Phase::SignedIn(session) = &mut self.phase else { return self.save_again(now) };
         session.last_used = session.last_used.max(last_used);
         if session.end().is_some_and(|end| end <= now) && self.in_flight.is_none() {
             let failure = session.why_it_ended();
@@ -260,7 +274,21 @@ impl State {
         self.write()
     }
 
+    /// Tries the disk again with what it refused of a session that nobody is signed in to.
+    fn save_again(&mut self, now: Timestamp) -> Vec<Effect> {
+        if self.unsaved.take_if(|at| *at <= now).is_none() {
+            return vec![];
+        }
+        vec![if matches!(self.phase, Phase::SignedOut) { Effect::Forget } else { Effect::Persist }]
+    }
+
     fn persisted(&mut self, durability: Durability) -> Vec<Effect> {
+        self.unsaved = match (&self.phase, durability) {
+            (Phase::LoginRequired { .. } | Phase::Revoking(_), Durability::Degraded { retry_at, .. }) => {
+                Some(retry_at)
+            }
+            _ => None,
+        };
         if let Phase::SignedIn(session) = &mut self.phase {
             session.durability = match (session.durability, durability) {
                 (
@@ -293,6 +321,7 @@ impl State {
     /// A new record: everything in flight for an older one is void from here on.
     pub(super) fn write(&mut self) -> Vec<Effect> {
         self.generation += 1;
+        self.unsaved = None;
         if let Phase::SignedIn(session) = &mut self.phase {
             session.durability = Durability::Writing { degraded_since: None };
         }
@@ -304,6 +333,9 @@ impl State {
         let waits_for_disk = session.needs_disk() && session.durability != Durability::Durable;
         if self.in_flight.is_some() || self.stopping || waits_for_disk {
             return None;
+        }
+        if session.close_window(now) {
+            return Some(Effect::Publish);
         }
         let (at, key) = session.next_redemption()?;
         if at > now {

@@ -16,14 +16,14 @@ use fourinsight_ipc::{
     SessionKey,
     message::{Action, Lifetime, RevokeResponse},
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
 
 use super::{
     Command, Nudge,
     demand::Demand,
     event::{Effect, Event, NewGrant},
     record::{Login, StoredPerson},
-    redeem::Redemption,
+    redeem::{Redeemed, Redemption},
     registrations::Registrations,
     schedule::Chance,
     snapshot::Snapshot,
@@ -32,7 +32,9 @@ use super::{
 use crate::{
     authority::{Outcome, discovery::Cache},
     clock::{Clock, Timestamp},
+    fault,
     history::History,
+    holds::Holds,
     http::HttpExchange,
     login::{NewLogin, Opener},
     random, revocation,
@@ -44,10 +46,13 @@ use crate::{
 mod adoption;
 mod demands;
 mod disk;
+mod ending;
 mod history;
+mod keeping;
 mod opening;
 mod recovery;
 mod start;
+mod supervision;
 mod telling;
 
 pub(crate) use adoption::{Adoption, NotAdopted};
@@ -72,7 +77,12 @@ pub(crate) struct Environment {
     pub(crate) ticks: watch::Receiver<()>,
     /// Turns true when the daemon stops.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// What the sessions wait for before they end.
+    pub(crate) holds: Holds,
 }
+
+/// How long a session whose newest refresh token is in memory alone goes on trying the disk when the daemon stops.
+const LAST_WRITES: Duration = Duration::from_secs(10);
 
 /// A deadline further away than this is left to the shared ticker.
 const TICK: Duration = Duration::from_secs(30);
@@ -85,8 +95,10 @@ struct Task {
     stored: Option<u64>,
     /// The generation of a write that failed: it may have reached the disk all the same.
     attempted: Option<u64>,
+    /// The generation whose raw answer the journal holds.
+    journalled: Option<u64>,
     environment: Arc<Environment>,
-    commands: mpsc::Receiver<Command>,
+    commands: OwnedMutexGuard<mpsc::Receiver<Command>>,
     publisher: watch::Sender<Arc<Snapshot>>,
     last_used: Arc<AtomicU64>,
     work: Option<Work>,
@@ -103,13 +115,21 @@ struct Task {
     claimants: Vec<demands::Claimant>,
     /// Logins, and wishes to open, that arrived during a revocation: they begin where it ends.
     deferred: VecDeque<Command>,
+    /// Who waits for the end of a renewal to back the session up.
+    backups: Vec<keeping::Waiting>,
 }
 
 /// The one conversation with the server that is under way.
 type Work = Pin<Box<dyn Future<Output = Finished> + Send>>;
 
 enum Finished {
-    Redeemed { action: Action, attempt: u64, outcome: Outcome, obtained_at: Timestamp },
+    Redeemed {
+        action: Action,
+        attempt: u64,
+        outcome: Outcome,
+        obtained_at: Timestamp,
+        journalled: Option<u64>,
+    },
     Revoked(revocation::Ended),
 }
 
@@ -119,18 +139,32 @@ impl Task {
         Box::pin(self.recover(slot)).await;
         let mut ticks = self.environment.ticks.clone();
         let mut stopping = self.environment.stopping.clone();
-        while !(*stopping.borrow() && self.work.is_none()) {
+        let holds = self.environment.holds.clone();
+        let mut stop_by = None;
+        loop {
+            if stop_by.is_none() && *stopping.borrow_and_update() {
+                Box::pin(self.handle(Event::Stop)).await;
+                stop_by = Some(self.environment.clock.now() + LAST_WRITES);
+            }
+            let stops = stop_by.is_some();
+            let wait_for_disk =
+                stop_by.is_some_and(|end| self.environment.clock.now() < end) && self.in_memory_alone();
+            if stops && self.work.is_none() && holds.is_free() && !wait_for_disk {
+                break;
+            }
             let deadline = self.next_deadline();
             tokio::select! {
                 biased;
                 finished = finish(&mut self.work) => Box::pin(self.finished(finished)).await,
                 opened = opening::ended(&mut self.opening) => Box::pin(self.opened(opened)).await,
                 Some(command) = self.commands.recv() => Box::pin(self.command(command)).await,
-                Ok(()) = stopping.changed() => Box::pin(self.handle(Event::Stop)).await,
+                Ok(()) = stopping.changed(), if !stops => {}
+                () = holds.released(), if stops && !holds.is_free() => {}
                 Ok(()) = ticks.changed() => Box::pin(self.tick()).await,
                 () = deadline => Box::pin(self.tick()).await,
             }
         }
+        Box::pin(self.write_before_the_end()).await;
     }
 
     /// Completes when the next deadline has come; never, when that is for the shared ticker to notice.
@@ -195,6 +229,7 @@ impl Task {
                 let opened = self.open(*opener).await;
                 let _ = done.send(opened);
             }
+            Command::Keeping(keeping) => self.keep(keeping).await,
             Command::Adopt { adoption, done } => self.adopt(*adoption, done).await,
             Command::Revoke { done } => {
                 (self.opener, self.opening) = (None, None);
@@ -239,11 +274,13 @@ impl Task {
     async fn finished(&mut self, finished: Finished) {
         self.work = None;
         match finished {
-            Finished::Redeemed { action, attempt, outcome, obtained_at } => {
+            Finished::Redeemed { action, attempt, outcome, obtained_at, journalled } => {
+                self.journalled = journalled;
                 self.wipe_stale_slot().await;
                 self.answered(action, attempt, outcome, obtained_at).await;
             }
             Finished::Revoked(ended) => {
+                fault::point("revocation_told");
                 self.remember_revocation(&ended);
                 let response = ended.response;
                 // Before the name is forgotten that logs are not to know.
@@ -290,16 +327,25 @@ impl Task {
                 Effect::Publish => self.publish(),
                 Effect::Revoke => self.revoke(),
                 Effect::Discard(tokens) => self.discard(*tokens),
-                Effect::Forget => self.forget().await,
+                Effect::Forget => {
+                    if !self.forget().await {
+                        effects.extend(self.react(Event::ForgetFailed));
+                    }
+                }
             }
         }
         self.release_claimants();
+        self.release_backups();
         if unsettled && !redeeming && self.stored.is_some() {
             self.settle().await;
         }
     }
 
     fn react(&mut self, event: Event) -> Vec<Effect> {
+        // From the moment it stops, not from when this task gets to hear of it.
+        if *self.environment.stopping.borrow() {
+            self.state.begin_nothing();
+        }
         self.state.handle(event, self.environment.clock.now(), Chance::from_bits(random::bits()))
     }
 
@@ -318,14 +364,17 @@ impl Task {
         self.redeeming = Some(Arc::clone(login));
         let environment = Arc::clone(&self.environment);
         self.work = Some(Box::pin(async move {
-            let (outcome, obtained_at) = redemption.run(&environment).await;
-            Finished::Redeemed { action: Action::Refresh, attempt, outcome, obtained_at }
+            let generation = redemption.generation;
+            let Redeemed { outcome, obtained_at, journalled } = redemption.run(&environment).await;
+            let journalled = journalled.then_some(generation);
+            Finished::Redeemed { action: Action::Refresh, attempt, outcome, obtained_at, journalled }
         }));
     }
 
     fn publish(&self) {
         let last = Arc::clone(&self.publisher.borrow());
-        let snapshot = Snapshot::of(&self.state, self.login.as_ref(), &self.key, Some(&last));
+        let mut snapshot = Snapshot::of(&self.state, self.login.as_ref(), &self.key, Some(&last));
+        snapshot.kept_by = self.kept_by();
         match (&last.problem, &snapshot.problem) {
             (old, Some((new, _))) if !old.as_ref().is_some_and(|(old, _)| old.says_the_same(new)) => {
                 tracing::warn!(session = %self.named(), error = %new.error, "{}", new.description);
@@ -334,6 +383,7 @@ impl Task {
             _ => {}
         }
         self.publisher.send_replace(Arc::new(snapshot));
+        fault::point("published");
     }
 }
 

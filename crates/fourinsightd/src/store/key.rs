@@ -121,9 +121,13 @@ impl Keys {
 
     /// Looks where the key is said to be. Chooses nothing, unless there is nothing but a file to choose.
     pub(super) fn find(&self, anything_sealed: bool, limit: Duration) -> Result<Found, StoreError> {
-        match file::read(&self.path)? {
-            Some(Written::Key(key)) => Ok(Found::Open(KeyHome::File, key)),
-            Some(Written::Elsewhere(descriptor)) => Ok(self.fetch(&descriptor, limit)),
+        match self.at(&self.path, limit)? {
+            Some(Found::Open(home, key)) => match self.at(&next(&self.path), limit) {
+                // Something may be sealed under that one already: without it, it would pass for damaged.
+                Ok(Some(Found::Shut(shut))) => Ok(Found::Shut(shut)),
+                _ => Ok(Found::Open(home, key)),
+            },
+            Some(found) => Ok(found),
             None if anything_sealed => Err(StoreError::KeyMissing { path: self.path.clone() }),
             None if self.only_a_file() => self.choose(limit),
             None => Ok(Found::Unchosen),
@@ -133,10 +137,8 @@ impl Keys {
     /// The key for the first thing that is to be sealed: chooses its home if nobody has.
     pub(super) fn choose(&self, limit: Duration) -> Result<Found, StoreError> {
         let _choice = self.choice.lock().unwrap_or_else(PoisonError::into_inner);
-        match file::read(&self.path)? {
-            Some(Written::Key(key)) => return Ok(Found::Open(KeyHome::File, key)),
-            Some(Written::Elsewhere(descriptor)) => return Ok(self.fetch(&descriptor, limit)),
-            None => {}
+        if let Some(found) = self.at(&self.path, limit)? {
+            return Ok(found);
         }
         let wanted = (self.homes.wanted)();
         let made = match wanted {
@@ -153,9 +155,43 @@ impl Keys {
         }
     }
 
+    /// The key that a file is or names; `None` when there is no such file.
+    pub(super) fn at(&self, path: &Path, limit: Duration) -> Result<Option<Found>, StoreError> {
+        Ok(file::read(path)?.map(|written| match written {
+            Written::Key(key) => Found::Open(KeyHome::File, key),
+            Written::Elsewhere(descriptor) => self.fetch(&descriptor, limit),
+        }))
+    }
+
+    /// The same for whoever cannot go on without that key.
+    pub(super) fn needed_at(&self, path: &Path, limit: Duration) -> Result<Option<Key>, StoreError> {
+        self.at(path, limit)?.map(needed).transpose()
+    }
+
+    /// [`find`](Self::find) for whoever cannot go on without the key.
+    pub(super) fn needed(&self, anything_sealed: bool, limit: Duration) -> Result<Key, StoreError> {
+        needed(self.find(anything_sealed, limit)?)
+    }
+
+    /// Makes a new key in a home, and a file that is or names it. Replaces nothing.
+    pub(super) fn create(&self, path: &Path, home: KeyHome, limit: Duration) -> Result<Key, StoreError> {
+        let made = self.make(home, limit)?.map_err(|shut| StoreError::Locked { why: shut.why })?;
+        file::create(path, &made.file)?;
+        Ok(made.key)
+    }
+
+    /// Where the key lives, by the file.
+    pub(super) fn home(&self) -> Result<KeyHome, StoreError> {
+        Ok(match file::read(&self.path)? {
+            Some(Written::Key(_)) => KeyHome::File,
+            Some(Written::Elsewhere(descriptor)) => descriptor.home,
+            None => KeyHome::Unknown,
+        })
+    }
+
     /// Whether a home is chosen.
     pub(super) fn is_chosen(&self) -> Result<bool, StoreError> {
-        Ok(file::read(&self.path)?.is_some())
+        Ok(self.home()? != KeyHome::Unknown)
     }
 
     /// Makes a new key in a home. Nothing seals under it before what is in [`Made::file`] is in `broker.key`.
@@ -188,11 +224,6 @@ impl Keys {
             KeyHome::File => format!("file {}", self.path.display()),
             _ => "not chosen yet: the first session to be stored decides".to_owned(),
         }
-    }
-
-    /// The file itself.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// The best home that there is. A keyring that is locked is there: it is waited for, not passed over.
@@ -277,6 +308,19 @@ impl Keys {
                     && !self.homes.credentials.as_deref().is_some_and(credential::is_there)
             }
         }
+    }
+}
+
+/// What a key is called that the store is being moved to.
+pub(super) fn next(path: &Path) -> PathBuf {
+    path.with_added_extension("next")
+}
+
+fn needed(found: Found) -> Result<Key, StoreError> {
+    match found {
+        Found::Open(_, key) => Ok(key),
+        Found::Shut(shut) => Err(StoreError::Locked { why: shut.why }),
+        Found::Unchosen => Err(StoreError::Locked { why: "there is no sealing key yet".to_owned() }),
     }
 }
 

@@ -2,10 +2,7 @@
 //!
 //! The key, once here, stays in memory: whatever becomes of its home then changes nothing.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fourinsight_ipc::{
     SessionKey,
@@ -89,7 +86,9 @@ impl Store {
             // Nobody writes before what is stored has been read: they wait for their turn at the rows.
             lock.sealer.admit(&key);
             let opened = load::read(store, &parts, &mut rows).inspect_err(|_| lock.sealer.forget())?;
+            // A change of the key that has just been finished may have moved it.
             lock.learn(Found::Open(home, key));
+            lock.moved();
             lock.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
             Ok(Some(opened))
         })
@@ -124,14 +123,25 @@ impl Lock {
         Self { keys, sealer, anything_sealed, waiting, status }
     }
 
-    /// What seals and opens, once the key is here.
-    pub(super) fn sealer(&self) -> &Sealer {
-        &self.sealer
+    /// What finds and makes keys.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
-    /// The file that says where the key is.
-    pub(super) fn key_path(&self) -> &Path {
-        self.keys.path()
+    /// The key may live elsewhere now.
+    pub(super) fn moved(&self) {
+        if let Ok(home) = self.keys.home() {
+            let place = self.keys.place(home);
+            self.status.send_modify(|known| (known.home, known.place) = (home, place));
+        }
+    }
+
+    /// An error while the store waits for its key.
+    pub(super) fn open(&self) -> Result<(), StoreError> {
+        match self.why() {
+            Some(why) => Err(StoreError::Locked { why }),
+            None => Ok(()),
+        }
     }
 
     /// Whether nothing was ever sealed.
@@ -165,7 +175,9 @@ impl Lock {
         let (status, opened) = match found {
             Found::Unchosen => return None,
             Found::Open(home, key) => {
-                self.sealer.admit(&key);
+                if !self.sealer.has_key() {
+                    self.sealer.admit(&key);
+                }
                 let place = self.keys.place(home);
                 (KeyStatus { home, state: KeyState::Open, place, problem: None }, Some(()))
             }

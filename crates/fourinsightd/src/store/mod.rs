@@ -5,6 +5,10 @@
 //! `load.rs` opens the store. Everything is sealed (`seal.rs`) under one key (`key.rs`); while that is out of reach
 //! the store is shut (`lock.rs`). The store does not know what a record says.
 //!
+//! The disk may lie. A record that does not open is copied aside (`quarantine.rs`); a database that SQLite cannot
+//! follow any more is kept, and its rows are dug out (`carve.rs`) into a new one (`salvage.rs`). Whatever is lost with
+//! that is named in [`Opened::damaged`].
+//!
 //! One rotation, in order: [`intend`](Store::intend), the request, [`answer`](Store::answer) before the answer is
 //! parsed, [`compare_and_put`](Store::compare_and_put), [`settle`](Store::settle). Whatever the step at which the
 //! process dies, the next [`open`](Store::open) says so in [`Loaded::slot`].
@@ -23,24 +27,36 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
+mod backup;
+mod carve;
+mod check;
 mod database;
 mod error;
 mod journal;
 pub(crate) mod key;
 mod load;
 mod lock;
+mod quarantine;
+mod rekey;
+mod reload;
+mod salvage;
+mod schema;
 mod seal;
 mod slot;
 
+pub use backup::{BackedUp, BackupError};
+pub use check::Checked;
 pub use error::StoreError;
 pub use key::KeyHomes;
 pub use lock::KeyStatus;
 pub use slot::Slot;
 
+use crate::fault;
 use database::Database;
 use journal::{Journal, Salvaged};
 use lock::Lock;
-use seal::{Kind, Place};
+use quarantine::Quarantine;
+use seal::{Kind, Place, Sealer};
 
 /// The open store. Cheap to clone; calls run one after the other, off the runtime's thread.
 #[derive(Clone)]
@@ -55,8 +71,19 @@ pub struct Opened {
     pub store: Store,
     /// Every session whose record opens.
     pub sessions: Vec<Loaded>,
+    /// Every session that was stored and whose record cannot be read, or is gone.
+    pub damaged: Vec<Damaged>,
     /// What is wrong with the rest, for people.
     pub problems: Vec<String>,
+}
+
+/// A session that is lost to damage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// Its key.
+    pub key: SessionKey,
+    /// What is wrong with its record, for people.
+    pub reason: String,
 }
 
 /// A session as it was found.
@@ -88,7 +115,8 @@ impl Store {
     }
 
     /// Writes a session's record if the row is the one that the caller knows: none, or of the expected generation.
-    /// The new record has the same generation or a later one.
+    /// The new record has the same generation or a later one. When this returns, the record is in the database proper:
+    /// one flipped byte in SQLite's log silently rolls back what is in there.
     ///
     /// A row that did not open when the store was opened counts as none: a new login replaces it.
     pub async fn compare_and_put(
@@ -104,12 +132,12 @@ impl Store {
         let key = key.clone();
         self.run(move |parts, rows| {
             let place = Place { kind: Kind::Record, session: &key, generation };
-            let sealed = parts.lock.sealer().seal(place, &record)?;
+            let sealed = parts.sealer.seal(place, &record)?;
             let written = match expected {
                 Some(expected) => rows.database.update(&key, expected, generation, &sealed)?,
                 None => rows.put_first(parts, &key, generation, &sealed)?,
             };
-            if written { Ok(()) } else { Err(StoreError::Conflict) }
+            if written { rows.database.checkpoint() } else { Err(StoreError::Conflict) }
         })
         .await
     }
@@ -125,6 +153,7 @@ impl Store {
             rows.database.forget_answer(&key)?;
             parts.journal.delete(&key)?;
             rows.database.delete(&key)?;
+            parts.quarantine.forget(&key)?;
             rows.leftover_slots.remove(&key);
             rows.unreadable.remove(&key);
             Ok(())
@@ -155,28 +184,45 @@ impl Store {
         // Until the write, this answer exists in memory only: it does not queue behind other sessions' syncs.
         let turn = Arc::clone(&self.parts.salvage).lock_owned().await;
         let (parts, session) = (Arc::clone(&self.parts), key.clone());
-        let salvaged = blocking(move || {
+        let (salvaged, raw) = blocking(move || {
             let _turn: OwnedMutexGuard<()> = turn;
-            parts.journal.salvage(&session, generation, &raw)
+            let salvaged = parts.journal.salvage(&session, generation, &raw)?;
+            if let Salvaged::Written(_) = salvaged {
+                fault::point("raw_written");
+            }
+            Ok((salvaged, raw))
         })
         .await?;
         let key = key.clone();
         self.run(move |parts, rows| match salvaged {
-            Salvaged::Written(slot) => parts.journal.sync(&slot, &key),
-            Salvaged::Oversized(sealed) => rows.database.keep_answer(&key, generation, &sealed),
+            Salvaged::Written(slot) => {
+                parts.journal.sync(&slot, &key)?;
+                fault::point("raw_synced");
+                Ok(())
+            }
+            // Sealed in the same turn as it is written: the key may have changed since it was salvaged.
+            Salvaged::Oversized => {
+                let sealed = parts.journal.seal_answer(&key, generation, &raw)?;
+                rows.database.keep_answer(&key, generation, &sealed)?;
+                fault::point("oversized_kept");
+                Ok(())
+            }
         })
         .await
     }
 
-    /// Closes a rotation after its record was put, or gives an intent up with the generation of the row: the
-    /// record is moved out of SQLite's log, then the slot is cleared but for the generation, so that a row rolled
-    /// back behind the store's back shows.
+    /// Closes a rotation after its record was put, or gives an intent up with the generation of the row: the slot is
+    /// cleared but for the generation, so that a row rolled back behind the store's back shows.
     pub async fn settle(&self, key: &SessionKey, generation: u64) -> Result<(), StoreError> {
         let key = key.clone();
         self.run(move |parts, rows| {
+            // In case the one that follows a put has failed.
             rows.database.checkpoint()?;
+            fault::point("checkpointed");
             rows.database.forget_answer(&key)?;
-            parts.journal.settle(&key, generation)
+            parts.journal.settle(&key, generation)?;
+            fault::point("settled");
+            Ok(())
         })
         .await
     }
@@ -201,6 +247,7 @@ impl Store {
         }
         blocking(move || {
             parts.lock.ready()?;
+            salvage::mend(&parts, &mut rows)?;
             work(&parts, &mut rows)
         })
         .await
@@ -233,9 +280,14 @@ impl fmt::Debug for Loaded {
 struct Parts {
     path: PathBuf,
     lock: Lock,
+    sealer: Arc<Sealer>,
     journal: Journal,
+    quarantine: Quarantine,
     rows: Arc<Mutex<Rows>>,
     salvage: Arc<Mutex<()>>,
+    key_path: PathBuf,
+    /// Held while the key is being changed.
+    rekeying: Arc<Mutex<()>>,
     #[cfg(test)]
     full: std::sync::atomic::AtomicBool,
 }

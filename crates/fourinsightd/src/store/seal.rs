@@ -3,6 +3,8 @@
 //! AES-256-GCM under one key. The associated data names the format, the kind, the generation and the session, so
 //! that a sealed text opens nowhere else: not in another session's row, not under another generation, not as
 //! another kind. Sealed: one format byte, a random 96-bit nonce, the ciphertext, a 128-bit tag.
+//!
+//! While the key is being changed, everything is sealed under the new one and opens under either.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -23,11 +25,20 @@ pub(super) const OVERHEAD: usize = PREFIX + TAG_LENGTH;
 const FORMAT: u8 = 1;
 const PREFIX: usize = 1 + NONCE_LEN;
 const TAG_LENGTH: usize = 16;
+/// The place of a text that is sealed only to try a key.
+const PROBE: &[u8] = b"is this the key?";
 
-/// Seals and opens under one key, once it has been given that.
+/// Seals and opens under one key, once it has been given that; under two while it is being changed.
 pub(super) struct Sealer {
-    key: RwLock<Option<LessSafeKey>>,
+    keys: RwLock<Keys>,
     random: SystemRandom,
+}
+
+#[derive(Default)]
+struct Keys {
+    current: Option<LessSafeKey>,
+    /// The key before, while something may still be sealed under it.
+    former: Option<LessSafeKey>,
 }
 
 /// The one place where a sealed text opens.
@@ -50,36 +61,59 @@ pub(super) enum Kind {
 impl Sealer {
     /// One without a key: it seals nothing and opens nothing yet.
     pub(super) fn shut() -> Self {
-        Self { key: RwLock::default(), random: SystemRandom::new() }
+        Self { keys: RwLock::default(), random: SystemRandom::new() }
     }
 
     /// One with a key.
-    #[cfg(test)]
     pub(super) fn new(key: &[u8; KEY_LENGTH]) -> Self {
         let sealer = Self::shut();
         sealer.admit(key);
         sealer
     }
 
-    /// Takes the key that everything is sealed under from now on.
+    /// Takes the one key that there is.
     pub(super) fn admit(&self, key: &[u8; KEY_LENGTH]) {
-        let key = UnboundKey::new(&AES_256_GCM, key).expect("AES-256 keys have this length");
-        *self.key.write().unwrap_or_else(PoisonError::into_inner) = Some(LessSafeKey::new(key));
+        let keys = Keys { current: Some(usable(key)), former: None };
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
-    /// Gives the key up again.
+    /// Gives every key up again.
     pub(super) fn forget(&self) {
-        *self.key.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::default();
     }
 
     /// Whether it has its key.
     pub(super) fn has_key(&self) -> bool {
-        self.key.read().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).current.is_some()
+    }
+
+    /// Seals under this key from now on. What is sealed under the key before opens until [`forget_former`] is called.
+    ///
+    /// [`forget_former`]: Self::forget_former
+    pub(super) fn change(&self, key: &[u8; KEY_LENGTH]) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.former = keys.current.replace(usable(key));
+    }
+
+    /// Nothing is sealed under the key before any more.
+    pub(super) fn forget_former(&self) {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).former = None;
+    }
+
+    /// Whether this is the key that it seals under.
+    pub(super) fn seals_under(&self, key: &[u8; KEY_LENGTH]) -> Result<bool, StoreError> {
+        let probe = self.seal_for(PROBE, &[])?;
+        Ok(open_under(&usable(key), PROBE, &probe).is_some())
     }
 
     pub(super) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let key = self.key.read().unwrap_or_else(PoisonError::into_inner);
-        let key = key.as_ref().ok_or(StoreError::Sealing)?;
+        self.seal_for(&place.bytes(), plain)
+    }
+
+    /// Seals for the place that these bytes name, which no [`Place`] does.
+    pub(super) fn seal_for(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let key = keys.current.as_ref().ok_or(StoreError::Sealing)?;
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(|_| StoreError::Sealing)?;
         // Full capacity at once: growing would leave a copy of the plain text behind.
@@ -89,7 +123,7 @@ impl Sealer {
         sealed.extend_from_slice(plain);
         let nonce = Nonce::assume_unique_for_key(nonce);
         let text = &mut sealed[PREFIX..];
-        let outcome = key.seal_in_place_separate_tag(nonce, Aad::from(place.bytes()), text);
+        let outcome = key.seal_in_place_separate_tag(nonce, Aad::from(place), text);
         let Ok(tag) = outcome else {
             sealed.zeroize();
             return Err(StoreError::Sealing);
@@ -100,17 +134,29 @@ impl Sealer {
 
     /// The plain text; `None` when the sealed text is damaged, from another place, or under another key.
     pub(super) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let key = self.key.read().unwrap_or_else(PoisonError::into_inner);
-        let key = key.as_ref()?;
-        let (&FORMAT, rest) = sealed.split_first()? else { return None };
-        let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
-        let (text, tag) = rest.split_last_chunk::<TAG_LENGTH>()?;
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let mut plain = Zeroizing::new(text.to_vec());
-        let place = Aad::from(place.bytes());
-        key.open_in_place_separate_tag(nonce, place, Tag::from(*tag), &mut plain, 0..).ok()?;
-        Some(plain)
+        self.open_for(&place.bytes(), sealed)
     }
+
+    /// The same for what [`seal_for`](Self::seal_for) sealed.
+    pub(super) fn open_for(&self, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        open_under(keys.current.as_ref()?, place, sealed)
+            .or_else(|| open_under(keys.former.as_ref()?, place, sealed))
+    }
+}
+
+fn usable(key: &[u8; KEY_LENGTH]) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("AES-256 keys have this length"))
+}
+
+fn open_under(key: &LessSafeKey, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (&FORMAT, rest) = sealed.split_first()? else { return None };
+    let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
+    let (text, tag) = rest.split_last_chunk::<TAG_LENGTH>()?;
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    let mut plain = Zeroizing::new(text.to_vec());
+    key.open_in_place_separate_tag(nonce, Aad::from(place), Tag::from(*tag), &mut plain, 0..).ok()?;
+    Some(plain)
 }
 
 impl Place<'_> {
@@ -158,6 +204,23 @@ mod tests {
             assert!(under.open(place, &flipped).is_none(), "byte {at}");
             assert!(under.open(place, &sealed[..at]).is_none(), "length {at}");
         }
+    }
+
+    #[test]
+    fn while_the_key_changes_both_open_and_the_new_one_seals() {
+        let (old, new) = ([7; KEY_LENGTH], [8; KEY_LENGTH]);
+        let under = Sealer::new(&old);
+        let session = SessionKey::default();
+        let place = Place { kind: Kind::Record, session: &session, generation: 1 };
+        let before = under.seal(place, b"secret").unwrap();
+        assert!(under.seals_under(&old).unwrap() && !under.seals_under(&new).unwrap());
+        under.change(&new);
+        let after = under.seal(place, b"secret").unwrap();
+        assert!(under.open(place, &before).is_some() && under.open(place, &after).is_some());
+        assert!(Sealer::new(&old).open(place, &after).is_none());
+        assert!(!under.seals_under(&old).unwrap() && under.seals_under(&new).unwrap());
+        under.forget_former();
+        assert!(under.open(place, &before).is_none() && under.open(place, &after).is_some());
     }
 
     #[test]

@@ -28,6 +28,19 @@ pub(crate) fn boot_time() -> Duration {
     nix::time::clock_gettime(BOOT_CLOCK).map(Duration::from).unwrap_or_default()
 }
 
+/// Names this start of the machine.
+#[cfg(target_os = "linux")]
+pub(crate) fn boot_id() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// Names this start of the machine: nothing does here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn boot_id() -> Option<String> {
+    None
+}
+
 /// The clock that counts suspend.
 #[cfg(target_os = "linux")]
 const BOOT_CLOCK: nix::time::ClockId = nix::time::ClockId::CLOCK_BOOTTIME;

@@ -34,6 +34,11 @@ pub(crate) fn boot_time() -> Duration {
     Duration::from_millis(unsafe { GetTickCount64() })
 }
 
+/// Names this start of the machine: nothing does here.
+pub(crate) fn boot_id() -> Option<String> {
+    None
+}
+
 /// Makes this process keep its secrets: no crash report is offered, so none takes its memory along. Files are
 /// private by the access list that the user's own folder hands down.
 #[expect(clippy::unnecessary_wraps, reason = "the Unix side can fail")]

@@ -4,9 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{
-    answer::Refusal, dialect::Dialect, ledger::Parameters, rotation::AccessToken, settings::Settings,
-};
+use super::{answer::Refusal, dialect::Dialect, ledger::Parameters, oracle::AccessToken, settings::Settings};
 
 /// What a client says in `xms_cc` that can answer an API's demand for claims.
 const CAPABLE: &str = "cp1";

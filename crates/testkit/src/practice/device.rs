@@ -16,10 +16,10 @@ use super::{
     claims,
     clients::{Client, authenticate},
     fresh_secret,
+    grant::Grant,
     ledger::{Entry, SecretKind},
-    page,
-    rotation::{FamilyId, Grant},
-    scope,
+    oracle::{FamilyId, Why},
+    page, scope,
     settings::DeviceFlow,
     site::{Endpoint, Site},
     timeline::Moment,
@@ -148,8 +148,8 @@ pub(super) fn poll(site: &Site, client: &Client, entry: &Entry) -> Result<Value,
         flow.slows_down && device.polled_at.is_some_and(|polled_at| now < polled_at + device.interval);
     device.polled_at = Some(now);
     if let Decision::Redeemed(family) = device.decision {
-        state.families.revoke_family(family);
-        state.ledger.reused(now, text);
+        state.families.revoke_family(family, now, Why::CodeReused);
+        state.ledger.reused(now, family, text);
         return Err(Refusal::invalid_grant(
             "the device code was used before; all that came of it is revoked",
         ));

@@ -10,7 +10,7 @@ use ring::{
 };
 use serde_json::{Value, json};
 
-use super::rotation::Grant;
+use super::grant::Grant;
 
 /// What one ID token says.
 pub(super) struct Claims<'a> {

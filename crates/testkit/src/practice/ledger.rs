@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::Endpoint;
 pub use super::entry::{Entry, Parameters};
+use super::{Endpoint, FamilyId};
 
 /// What a practice server has seen and done so far. It holds secrets on purpose: a test searches for them.
 /// `Debug` shows none of them.
@@ -46,6 +46,8 @@ pub enum SecretKind {
 pub struct Refresh {
     /// When.
     pub at: Duration,
+    /// Whose.
+    pub family: FamilyId,
     /// The refresh token that was spent.
     pub refresh_token: String,
     /// The one that replaces it; itself where it stays the only one.
@@ -54,11 +56,13 @@ pub struct Refresh {
     pub access_token: String,
 }
 
-/// A spent refresh token or code that was presented again, and so cost its family the life.
+/// A spent refresh token or code that was presented again.
 #[derive(Clone)]
 pub struct Reuse {
     /// When.
     pub at: Duration,
+    /// Whose.
+    pub family: FamilyId,
     /// What was presented.
     pub presented: String,
 }
@@ -156,8 +160,8 @@ impl Ledger {
         self.replayed_assertions.push(assertion.to_owned());
     }
 
-    pub(super) fn reused(&mut self, at: Duration, presented: &str) {
-        self.reuse_events.push(Reuse { at, presented: presented.to_owned() });
+    pub(super) fn reused(&mut self, at: Duration, family: FamilyId, presented: &str) {
+        self.reuse_events.push(Reuse { at, family, presented: presented.to_owned() });
     }
 }
 

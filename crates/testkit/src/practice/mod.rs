@@ -14,12 +14,13 @@
 //! | `token`, `scope`, `claims` | the token endpoint; what a request asks for; what it asks the token to hold |
 //! | `sign_in` | how a person signed in, and how an API wants it done |
 //! | `device` | the device flow: user codes, their page, and the polls |
-//! | [`rotation`] | PURE: families of tokens, and what kills them |
+//! | [`rotation`], `families`, `grant` | PURE: the modes of rotation; families of tokens, and what kills them |
 //! | `revocation`, `protected`, `discovery`, `id_token` | RFC 7009; userinfo and a small API; metadata; ID tokens |
-//! | [`ledger`], `entry` | what happened, request by request |
-//! | [`fault`] | scripted answers, gates, lost connections |
+//! | [`ledger`], `entry`, [`oracle`], `look` | what happened, request by request; how logins and tokens stand |
+//! | [`fault`], [`weather`], `faltering` | what can befall an exchange, when, and how often |
+//! | [`script`] | scripted answers, gates |
 //! | `browser` | what a person at the login page does |
-//! | [`serve`], `certificates`, `side`, `profile` | sockets, TLS, the view for other processes, and how they sign in |
+//! | [`serve`], `socket`, `certificates`, `side`, `profile` | sockets, TLS, the view for other processes, and how they sign in |
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -36,7 +37,7 @@
 //! ```
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -54,36 +55,47 @@ mod device;
 pub mod dialect;
 mod discovery;
 mod entry;
+mod faltering;
+mod families;
 pub mod fault;
+mod grant;
 mod id_token;
 mod layout;
 pub mod ledger;
+mod look;
+pub mod oracle;
 mod page;
 mod profile;
 mod protected;
 mod revocation;
 pub mod rotation;
 mod scope;
+pub mod script;
 pub mod serve;
 pub mod settings;
 mod side;
 mod sign_in;
 mod site;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod timeline;
 mod token;
+pub mod weather;
 
 pub use client_keys::{ClientKey, RegisteredKey};
 pub use clients::{Client, ClientAuthentication};
 pub use dialect::{Auth0, Dialect, Entra, ExactRequest, Guarded, Lacks, Resource, Tenant};
-pub use fault::{Answer, Gate};
+pub use fault::{Fault, Kind, Point, RetryAfter};
 pub use ledger::{Ledger, SecretKind};
-pub use rotation::{AccessToken, Verdict};
+pub use oracle::{AccessToken, End, Family, FamilyId, Verdict, Why};
+pub use rotation::{Reuse, Rotation, Successor};
+pub use script::{Answer, Gate};
 pub use serve::{Serving, Transport};
-pub use settings::{DeviceFlow, PackagePage, Rotation, Settings, User};
+pub use settings::{DeviceFlow, PackagePage, Settings, User};
 pub use sign_in::Authentication;
 pub use site::Endpoint;
+pub use weather::Weather;
 
 /// A practice authorization server. A clone is another handle on the same server.
 #[derive(Clone)]
@@ -102,7 +114,7 @@ struct Shared {
 
 struct State {
     ledger: Ledger,
-    families: rotation::Families,
+    families: families::Families,
     codes: HashMap<String, authorize::Code>,
     login_forms: HashMap<String, authorize::AuthorizationRequest>,
     device_codes: HashMap<String, device::DeviceCode>,
@@ -110,7 +122,7 @@ struct State {
     device_forms: HashMap<String, String>,
     /// The client assertions taken so far, by client and `jti`.
     assertions: HashSet<(String, String)>,
-    script: HashMap<Endpoint, VecDeque<Answer>>,
+    script: script::Script,
     /// What the small API wants.
     api: protected::Rules,
 }
@@ -127,13 +139,13 @@ impl Practice {
         }
         let state = State {
             ledger,
-            families: rotation::Families::new(settings.rotation),
+            families: families::Families::new(settings.rotation, settings.reuse),
             codes: HashMap::new(),
             login_forms: HashMap::new(),
             device_codes: HashMap::new(),
             device_forms: HashMap::new(),
             assertions: HashSet::new(),
-            script: HashMap::new(),
+            script: script::Script::default(),
             api: protected::Rules::default(),
         };
         Self {
@@ -183,13 +195,27 @@ impl Practice {
         self.state().families.access_token(access_token).cloned()
     }
 
+    /// How every login stands that has a refresh token, in the order in which they came.
+    pub fn families(&self) -> Vec<Family> {
+        self.state().families.report(self.shared.timeline.now()).collect()
+    }
+
+    /// Empties the ledger, and forgets the tokens that can come back as nothing but a mistake, so that a server can
+    /// run for years. How the families stand is remembered.
+    pub fn forget_the_past(&self) {
+        let mut state = self.state();
+        state.ledger = Ledger::default();
+        state.families.forget_old_tokens(self.shared.timeline.now());
+    }
+
     /// Revokes everything that descends from the login that this refresh token descends from. Says whether it
     /// knew the token.
     pub fn revoke_family(&self, refresh_token: &str) -> bool {
+        let now = self.shared.timeline.now();
         let mut state = self.state();
         let family = state.families.owner_of_refresh_token(refresh_token).map(|(family, _)| family);
         if let Some(family) = family {
-            state.families.revoke_family(family);
+            state.families.revoke_family(family, now, Why::RevokedByServer);
         }
         family.is_some()
     }
@@ -221,17 +247,35 @@ impl Practice {
 
     /// Revokes every token issued so far.
     pub fn revoke_all(&self) {
-        self.state().families.revoke_all();
+        self.state().families.revoke_all(self.shared.timeline.now());
     }
 
     /// Queues answers for the next requests to the token endpoint, one each, before it is honest again.
-    pub fn answer_next_token_requests(&self, answers: impl IntoIterator<Item = Answer>) {
+    pub fn answer_next_token_requests(&self, answers: impl IntoIterator<Item: Into<Answer>>) {
         self.answer_next(Endpoint::Token, answers);
     }
 
+    /// Is honest again from now on.
+    pub fn forget_scripted_answers(&self) {
+        self.state().script.clear();
+    }
+
     /// Queues answers for the next requests to an endpoint, one each, before it is honest again.
-    pub fn answer_next(&self, endpoint: Endpoint, answers: impl IntoIterator<Item = Answer>) {
-        self.state().script.entry(endpoint).or_default().extend(answers);
+    pub fn answer_next(&self, endpoint: Endpoint, answers: impl IntoIterator<Item: Into<Answer>>) {
+        self.state().script.queue(endpoint, answers.into_iter().map(Into::into));
+    }
+
+    /// From now on this befalls the requests to the token endpoint; `None`: nothing does.
+    pub fn set_weather(&self, weather: Option<Weather>) {
+        self.state().script.set_weather(weather);
+    }
+
+    fn befalls_connection(&self, endpoint: Endpoint) -> Option<Kind> {
+        self.state().script.befalls_connection(endpoint)
+    }
+
+    fn befalls_request(&self, endpoint: Endpoint, refresh_token: Option<&str>) -> Option<Answer> {
+        self.state().script.befalls_request(endpoint, refresh_token)
     }
 
     /// Signs any claims with the server's key, for answers that a test makes up.

@@ -12,7 +12,7 @@ use super::{
     answer::unstored,
     claims,
     ledger::Entry,
-    rotation::{AccessToken, Verdict},
+    oracle::{AccessToken, Verdict},
     sign_in::{self, Authentication},
     site::Site,
 };
@@ -90,7 +90,10 @@ fn bearer(site: &Site, entry: &Entry) -> Result<AccessToken, Challenge> {
         return Err(Challenge::unauthorized("Bearer realm=\"practice\"".to_owned()));
     };
     let description = match site.practice.verdict(text) {
-        Verdict::Live => "",
+        Verdict::Live => {
+            site.practice.state().families.used(text);
+            ""
+        }
         Verdict::Expired => "the access token has expired",
         Verdict::Revoked => "the access token was revoked",
         Verdict::Unknown => "unknown access token",

@@ -3,8 +3,8 @@
 use super::{
     answer::{Cause, Refusal},
     dialect::{self, Dialect, auth0},
+    grant::Grant,
     ledger::Parameters,
-    rotation::Grant,
     settings::Settings,
 };
 

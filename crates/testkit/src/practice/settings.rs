@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     clients::Client,
     dialect::{Dialect, ExactRequest},
+    rotation::{Reuse, Rotation},
 };
 
 /// The behaviour of one practice server, settled when it is made.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub package: PackagePage,
     /// What becomes of a redeemed refresh token.
     pub rotation: Rotation,
+    /// What it costs to present a spent one that is not taken again.
+    pub reuse: Reuse,
     /// Every scope that may be asked for.
     pub scopes: Vec<String>,
     /// The registered clients.
@@ -92,18 +95,6 @@ impl Default for DeviceFlow {
     }
 }
 
-/// What becomes of a refresh token when it is redeemed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Rotation {
-    /// Each redemption spends it and brings a successor; a spent one presented again revokes the whole family
-    /// (RFC 9700 section 4.14.2).
-    #[default]
-    Strict,
-    /// Each redemption brings a new one, and every old one stays good, as at Entra.
-    NeverRevoke,
-}
-
 /// Someone who can sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -151,6 +142,7 @@ impl Default for Settings {
                 tenant: None,
             },
             rotation: Rotation::Strict,
+            reuse: Reuse::default(),
             scopes: ["openid", "profile", "email", "offline_access", "api", "read", "write"]
                 .map(str::to_owned)
                 .to_vec(),

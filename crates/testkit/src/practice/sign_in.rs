@@ -1,7 +1,7 @@
 //! How a person signed in, pure: what a login asks for, and what an API wants (OpenID Connect Core section 3.1.2.1,
 //! RFC 9470).
 
-use super::{ledger::Parameters, rotation::Grant};
+use super::{grant::Grant, ledger::Parameters};
 
 /// The ways of signing in that the server knows beside the usual one, strongest first.
 pub(super) const WAYS: [&str; 2] = ["phrh", "phr"];

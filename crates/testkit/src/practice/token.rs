@@ -16,12 +16,15 @@ use super::{
     clients::{Client, authenticate},
     device,
     dialect::fourinsight,
+    families::{Denied, NewAccessToken},
     fresh_secret,
+    grant::Grant,
     id_token::Claims,
     ledger::{Entry, Refresh, SecretKind},
-    rotation::{Denied, FamilyId, Grant, NewAccessToken},
+    oracle::{FamilyId, Why},
+    rotation::Rotation,
     scope::{self, Wanted},
-    settings::{Rotation, User},
+    settings::User,
     site::Site,
 };
 
@@ -72,8 +75,8 @@ fn exchange_code(site: &Site, client: &Client, entry: &Entry) -> Result<Value, R
             .because(Cause::GrantOfOtherClient));
     }
     if let Some(family) = code.redeemed {
-        state.families.revoke_family(family);
-        state.ledger.reused(now, text);
+        state.families.revoke_family(family, now, Why::CodeReused);
+        state.ledger.reused(now, family, text);
         return Err(Refusal::invalid_grant("the code was used before; all that came of it is revoked")
             .because(Cause::CodeReused));
     }
@@ -163,26 +166,38 @@ fn refresh(site: &Site, client: &Client, entry: &Entry) -> Result<Value, Refusal
         Denied::Revoked => {
             Refusal::invalid_grant("the refresh token was revoked").because(Cause::RefreshTokenRevoked)
         }
-        Denied::Reused => {
-            state.ledger.reused(now, text);
-            Refusal::invalid_grant("the refresh token was used before; its whole family is revoked")
-                .because(Cause::RefreshTokenReused)
+        Denied::Reused(family) => {
+            state.ledger.reused(now, family, text);
+            Refusal::invalid_grant("the refresh token was used before").because(Cause::RefreshTokenReused)
         }
     })?;
     let settings = site.practice.settings();
     let claims = claims::asked(settings, &entry.form)?;
     let Wanted { scope, resources } = scope::of_refresh(settings, &entry.form, state.families.grant(family))?;
     // Where old ones live, a new one comes only when it is asked for.
-    let comes_anew = settings.rotation == Rotation::Strict || settings.dialect.gives_refresh_token(&scope);
-    let refresh_token = comes_anew.then(fresh_secret);
-    if let Some(successor) = &refresh_token {
-        state.families.rotate(text, successor, settings.refresh_token_life.map(|life| now + life));
-        state.ledger.remember(SecretKind::RefreshToken, successor);
-    }
+    let comes_anew =
+        settings.rotation != Rotation::NeverRevoke || settings.dialect.gives_refresh_token(&scope);
+    let refresh_token = if comes_anew {
+        let expires_at = settings.refresh_token_life.map(|life| now + life);
+        let redeemed = state.families.redeem(text, now, expires_at, fresh_secret);
+        if redeemed.is_new {
+            state.ledger.remember(SecretKind::RefreshToken, &redeemed.refresh_token);
+        }
+        Some(redeemed.refresh_token)
+    } else {
+        state.families.redeem_without_successor(family, now);
+        None
+    };
     let successor = refresh_token.clone().unwrap_or_else(|| text.to_owned());
     let (body, access_token) =
         issue(site, state, family, &Wish { scope, audience: resources, claims, nonce: None, refresh_token });
-    state.ledger.refreshed(Refresh { at: now, refresh_token: text.to_owned(), successor, access_token });
+    state.ledger.refreshed(Refresh {
+        at: now,
+        family,
+        refresh_token: text.to_owned(),
+        successor,
+        access_token,
+    });
     Ok(body)
 }
 

@@ -31,8 +31,13 @@ pub struct Home {
 impl Home {
     /// An empty home with this configuration file; builds the programs if that has not been done.
     pub fn new(config: &str) -> Result<Self> {
+        Self::within(&std::env::temp_dir(), config)
+    }
+
+    /// The same below a folder of the caller's choice.
+    pub fn within(parent: &Path, config: &str) -> Result<Self> {
         // A short name: socket paths are limited to about a hundred bytes.
-        let folder = tempfile::Builder::new().prefix("fi-").tempdir()?;
+        let folder = tempfile::Builder::new().prefix("fi-").tempdir_in(parent)?;
         let home = Self { folder, programs: Programs::build()?, environment: BTreeMap::new() };
         platform::private_folder(&home.runtime_dir())?;
         fs::create_dir_all(home.logs())?;

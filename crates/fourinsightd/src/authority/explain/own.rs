@@ -115,10 +115,16 @@ pub(super) const CODES: &Table = &[
     ),
     (
         "rotation_interrupted",
-        "An earlier run of the daemon ended in the middle of a renewal, so nobody knows whether the refresh token \
-         still counts.",
-        "Nothing has to be done: the access token is used to its end, then the renewal is tried; should it fail, run \
-         `{login}`.",
+        "The daemon ended in the middle of a renewal, or the answer to one was lost on the way. The server may have \
+         replaced the refresh token by then, and nobody here has seen by what.",
+        "While the session is signed in nothing has to be done: the access token is used to its end, then the renewal \
+         is tried; should it fail, run `{login}`. If the server keeps old refresh tokens good for a while, say so with \
+         rotation in the profile.",
+    ),
+    (
+        "session_lost",
+        "A defect of the daemon ended the session's work, and the session was in memory only, so nothing is left of it.",
+        "Run `{login}`.",
     ),
     (
         "rotation_in_doubt",
@@ -131,6 +137,18 @@ pub(super) const CODES: &Table = &[
         "record_rolled_back",
         "The disk lost a write that it had confirmed, so the stored login is older than it should be.",
         "Check the disk, and run `{login} --force`.",
+    ),
+    (
+        "record_damaged",
+        "The stored login cannot be read: its record on the disk is damaged, sealed under another key, or gone. What \
+         is left of it is set aside, and `fourinsightctl status` says where.",
+        "Put the right key file back if that was replaced; else check the disk, and run `{login}`.",
+    ),
+    (
+        "record_newer",
+        "The stored login was written by a newer version of the daemon, in a form that this one does not know. It is \
+         left as it is.",
+        "Start the newer daemon again; or run `{login}`, which replaces the stored login.",
     ),
     (
         "expired_on_arrival",

@@ -15,7 +15,7 @@ pub(super) fn judge(answer: &RawAnswer, server_now: i64) -> Outcome {
         Some(verdict) => Outcome::Refused(Refusal { verdict, failure }),
         None => Outcome::Retry(Retry {
             after: pause(answer, server_now),
-            ambiguous: may_have_acted(answer.status),
+            ambiguous: may_have_acted(answer),
             failure,
         }),
     }
@@ -89,9 +89,11 @@ pub(super) fn pause(answer: &RawAnswer, server_now: i64) -> Option<Duration> {
     Some(Duration::from_secs(seconds.min(LONGEST_PAUSE)))
 }
 
-/// Whether a server may have acted on a request and then failed to say so.
-fn may_have_acted(status: u16) -> bool {
-    !matches!(status, 300..=407 | 409..=499)
+/// Whether a server may have acted on a request and then failed to say so. Who says in so many words that it is too busy
+/// has not begun.
+fn may_have_acted(answer: &RawAnswer) -> bool {
+    let turned_away = answer.status == 503 && (!answer.body.is_empty() || answer.retry_after.is_some());
+    !turned_away && !matches!(answer.status, 300..=407 | 409..=499)
 }
 
 /// An error that the server names (RFC 6749 section 5.2).

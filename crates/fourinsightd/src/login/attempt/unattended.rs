@@ -33,6 +33,7 @@ impl Attempt {
         help: Option<&'static str>,
     ) {
         let _guard = self.guard();
+        self.hold_on(&*sessions);
         let login = match opener.run(&*exchange, &servers, &self.clock).await {
             Ok(login) => NewLogin { original_key, ..login },
             Err(why) => return self.fail(failure::client_credentials(&why).with_help(help)),

@@ -35,7 +35,7 @@ impl State {
             }
             _ if stale => discard(outcome),
             Phase::SignedIn(session) => {
-                let InFlight { key, begun, .. } = running;
+                let InFlight { key, begun, generation, .. } = running;
                 let (mut effects, ended) = match outcome {
                     Outcome::Granted(tokens) => {
                         session.take(&key, *tokens, &begun, arrival);
@@ -51,8 +51,13 @@ impl State {
                     Outcome::Retry(retry) => {
                         let failure = retry.failure.clone();
                         let doubted = session.doubt_retry(&key, &retry, arrival.now);
-                        session.pause(&key, retry, arrival);
-                        let effects = if doubted { session.persist_doubt() } else { vec![Effect::Publish] };
+                        session.pause(&key, retry.clone(), arrival);
+                        let interrupted = session.interrupt(&retry, generation + 1, arrival);
+                        let effects = if doubted || interrupted {
+                            session.persist_doubt()
+                        } else {
+                            vec![Effect::Publish]
+                        };
                         (effects, Ended::Unavailable(failure))
                     }
                     Outcome::Refused(refusal) => {

@@ -1,10 +1,14 @@
 //! What of a session is on the disk, and what is not to be.
 
-use fourinsight_ipc::message::Lifetime;
+use fourinsight_ipc::message::{KeptBy, Lifetime};
 
 use super::{Environment, Task};
 use crate::{
-    session::{event::Event, record},
+    fault,
+    session::{
+        event::Event,
+        record::{self, Unreadable},
+    },
     store::StoreError,
 };
 
@@ -29,6 +33,7 @@ impl Task {
         let record = record::encode(&self.state.phase, self.login.as_deref(), clock);
         match store.compare_and_put(&self.key, self.stored, generation, record).await {
             Ok(()) => {
+                fault::point("record_put");
                 (self.stored, self.attempted) = (Some(generation), None);
                 tracing::trace!(session = %self.named(), generation, "the record is durable");
                 Event::Persisted
@@ -46,6 +51,32 @@ impl Task {
         }
     }
 
+    /// Where the newest refresh token is kept.
+    pub(super) fn kept_by(&self) -> KeptBy {
+        let generation = Some(self.state.generation);
+        if self.in_memory() {
+            KeptBy::Nothing
+        } else if self.stored == generation {
+            KeptBy::Record
+        } else if self.journalled == generation {
+            KeptBy::Journal
+        } else {
+            KeptBy::Memory
+        }
+    }
+
+    /// Whether the newest refresh token would be lost with the process.
+    pub(super) fn in_memory_alone(&self) -> bool {
+        self.state.refresh_token().is_some() && self.kept_by() == KeptBy::Memory
+    }
+
+    /// Keeps a copy of a record that says nothing to this version, before a new login takes its place.
+    pub(super) async fn set_aside(&mut self, why: Unreadable) {
+        if let Err(error) = self.environment.store.set_aside(&self.key, why.to_string()).await {
+            tracing::error!(session = %self.named(), %error, "the record that cannot be read is not copied");
+        }
+    }
+
     /// Closes the journal slot of a redemption whose outcome is on the disk.
     pub(super) async fn settle(&mut self) {
         if let Err(error) = self.environment.store.settle(&self.key, self.state.generation).await {
@@ -53,18 +84,20 @@ impl Task {
         }
     }
 
-    /// Deletes the record.
-    pub(super) async fn forget(&mut self) {
+    /// Deletes the record. Returns whether the disk took that.
+    pub(super) async fn forget(&mut self) -> bool {
         if self.in_memory() && self.holds_nothing() {
             self.login = None;
-            return;
+            return true;
         }
         if let Err(error) = self.environment.store.delete(&self.key).await {
-            tracing::error!(session = %self.named(), %error, "the record cannot be deleted; it is marked as revoking and is deleted at the next start");
-            return;
+            tracing::error!(session = %self.named(), %error, "the record cannot be deleted; that is tried every second");
+            return false;
         }
-        self.stored = None;
+        fault::point("forgotten");
+        (self.stored, self.attempted) = (None, None);
         self.login = None;
+        true
     }
 
     /// A redemption that began for a stored login writes its journal slot, even when it ends for one that is not to

@@ -101,7 +101,8 @@ impl Task {
                 unix_now,
             )
             .await;
-            Finished::Redeemed { action: Action::ClientCredentials, attempt, outcome, obtained_at }
+            let action = Action::ClientCredentials;
+            Finished::Redeemed { action, attempt, outcome, obtained_at, journalled: None }
         }));
     }
 

@@ -2,12 +2,13 @@
 
 use fourinsight_ipc::message::{Action, AttemptOutcome};
 
-use crate::{authority::Failure, clock::Timestamp, history::Why, store::Slot};
+use crate::{authority::Failure, clock::Timestamp, history::Why, store::Slot, token::TokenKey};
 
 use super::{
     super::{
         event::Event,
         redeem::{self, Found},
+        rotation::{Cause, Interrupted},
         state::Phase,
     },
     Task,
@@ -20,6 +21,7 @@ impl Task {
         match slot {
             Slot::Answer { generation, raw } if generation > stored => {
                 self.state.generation = generation - 1;
+                self.journalled = Some(generation);
                 self.take_up(&raw).await;
             }
             Slot::Intent { generation, intent } if generation > stored => {
@@ -34,7 +36,7 @@ impl Task {
                 self.doubt(failure, self.end_of_token());
             }
             // Settled, or older than the record: the record's commit came after it.
-            Slot::Settled | Slot::Answer { .. } | Slot::Intent { .. } => {}
+            Slot::Settled | Slot::Answer { .. } | Slot::Intent { .. } => self.resume(None, None).await,
         }
         if matches!(self.state.phase, Phase::Revoking(_)) && self.work.is_none() {
             self.revoke();
@@ -45,29 +47,42 @@ impl Task {
     async fn take_up(&mut self, raw: &[u8]) {
         let clock = self.environment.clock.clone();
         let found = Found::answer(raw);
-        let (Some(Found { key, sent_at, answer: Some(answer) }), Some(login)) = (found, self.login.clone())
+        let (Some(Found { key, sent, answer: Some(answer) }), Some(login)) = (found, self.login.clone())
         else {
             return self.interrupted(None).await;
         };
         tracing::info!(session = %self.named(), "taking up an answer that an earlier run received");
         let outcome = redeem::judge(&answer, &login, self.state.person(), clock.unix_now());
         let attempt = self.state.take_up(key);
-        let obtained_at = clock.from_unix(sent_at);
+        let obtained_at = clock.moment(&sent).unwrap_or_else(|| clock.from_unix(sent.unix));
         self.answered(Action::Refresh, attempt, outcome, obtained_at).await;
     }
 
     /// A refresh token was about to be sent, or was sent, and no answer arrived: whether it still counts is known
-    /// only to the server. Soon after, asking again may still be taken for a repetition; later it can only harm,
-    /// so the access token is served to its end first.
+    /// only to the server.
     async fn interrupted(&mut self, found: Option<Found>) {
-        let clock = self.environment.clock.clone();
-        let recent = found.filter(|found| clock.unix_now().abs_diff(found.sent_at) <= 60);
-        let until = if recent.is_some() { clock.now() } else { self.end_of_token() };
-        tracing::warn!(session = %self.named(), recent = recent.is_some(), "an earlier run ended in the middle of a renewal");
-        let description = "the daemon ended in the middle of a renewal; whether the refresh token still counts is not known";
-        self.doubt(Failure::ours("rotation_interrupted", description), until);
-        if let Some(Found { key, .. }) = recent {
-            self.handle(Event::Requested { key, min_validity: None, outcomes: 0 }).await;
+        let clock = &self.environment.clock;
+        let sent = found.as_ref().map(|found| &found.sent);
+        let since = sent.and_then(|sent| clock.moment(sent));
+        let unsure = sent.map_or_else(|| clock.now(), |sent| clock.from_unix(sent.unix));
+        let generation = self.state.generation + 1;
+        let interrupted = Interrupted::new(since, unsure, generation, Cause::DaemonEnded);
+        self.resume(Some(interrupted), found.map(|found| found.key)).await;
+    }
+
+    /// Goes on after an interruption that the journal or, without one, the record tells of.
+    async fn resume(&mut self, found: Option<Interrupted>, key: Option<TokenKey>) {
+        if found.is_none() && !self.state.is_interrupted() {
+            return;
+        }
+        let Some(key) = key.or_else(|| self.login.as_ref().map(|login| login.own_key())) else { return };
+        tracing::warn!(session = %self.named(), "an earlier renewal was interrupted");
+        let journalled = found.is_some();
+        self.handle(Event::Interrupted { found: found.map(Box::new), key }).await;
+        if journalled && !self.state.is_interrupted() {
+            self.settle().await;
+        } else if let Some(failure) = self.state.problem() {
+            self.remember(Action::Refresh, AttemptOutcome::Failed, Some(Why::Failure(failure)));
         }
     }
 

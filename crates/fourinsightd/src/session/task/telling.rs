@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Finished, Task};
 use crate::{
+    fault,
     revocation::{self, Tokens},
     session::state::Phase,
     token::TokenSet,
@@ -12,6 +13,7 @@ use crate::{
 impl Task {
     pub(super) fn revoke(&mut self) {
         let Phase::Revoking(revoking) = &self.state.phase else { return };
+        fault::point("revocation_begun");
         let tokens = Tokens::of(revoking.refresh_token.as_ref(), &revoking.access_tokens);
         let (session, login) = (self.key.clone(), self.login.clone());
         let environment = Arc::clone(&self.environment);

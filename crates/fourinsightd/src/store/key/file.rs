@@ -50,7 +50,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Written>, StoreError> {
 /// Written aside and synced, then linked to its name: the name never stands for half a key, and linking, unlike
 /// renaming, replaces nothing.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let aside = path.with_extension("key.new");
+    let aside = path.with_added_extension("new");
     let mut written = private_file(&aside).map_err(file("create", &aside))?;
     written
         .set_len(0)

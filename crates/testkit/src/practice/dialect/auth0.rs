@@ -8,7 +8,8 @@ use super::Dialect;
 use crate::practice::{
     answer::{Cause, Refusal, unstored},
     ledger::Parameters,
-    settings::{DeviceFlow, Rotation, Settings},
+    rotation::Rotation,
+    settings::{DeviceFlow, Settings},
 };
 
 /// What is particular to one tenant.

@@ -11,7 +11,8 @@ use super::{Dialect, rename, token_in};
 use crate::practice::{
     answer::{Cause, Refusal},
     ledger::Entry,
-    settings::{DeviceFlow, Rotation, Settings, User},
+    rotation::Rotation,
+    settings::{DeviceFlow, Settings, User},
     site::{Endpoint, Site},
 };
 

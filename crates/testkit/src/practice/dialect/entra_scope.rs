@@ -4,8 +4,8 @@ use super::entra::{Entra, Guarded, Lacks, Resource};
 use crate::practice::{
     answer::{Cause, Refusal},
     claims,
+    grant::Grant,
     ledger::Parameters,
-    rotation::Grant,
     scope::{RESERVED, Wanted},
 };
 

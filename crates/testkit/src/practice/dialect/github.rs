@@ -12,7 +12,8 @@ use crate::practice::{
     answer::{Cause, Refusal, unstored},
     clients::{Client, ClientAuthentication},
     ledger::Entry,
-    settings::{DeviceFlow, Rotation, Settings},
+    rotation::Rotation,
+    settings::{DeviceFlow, Settings},
 };
 
 impl Settings {

@@ -14,7 +14,7 @@ use super::{
     answer::{Refusal, unstored},
     layout::{self, Layout},
     ledger::Entry,
-    rotation::AccessToken,
+    oracle::AccessToken,
     settings::{Settings, User},
     site::Site,
 };

@@ -1,0 +1,142 @@
+//! A practice server in this process, a home whose sessions are signed in at it, and the daemons that run there one
+//! after the other.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use fourinsight_ipc::{
+    SessionKey,
+    message::{LoginState, LoginStatus},
+};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use super::mode::Mode;
+use crate::{
+    http::Request,
+    practice::{self, Practice, Serving, Settings},
+    process::{Daemon, Home, Start},
+};
+
+/// Who signs in.
+const PERSON: &str = "ada";
+
+/// The server and the home.
+pub(super) struct Stage {
+    pub(super) practice: Practice,
+    pub(super) home: Home,
+    pub(super) sessions: Vec<SessionKey>,
+    _serving: Serving,
+}
+
+/// A runtime for a campaign: its clients and its server take turns on two threads.
+pub(super) fn runtime() -> Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+/// Where files are in memory: a death of the process takes nothing from there that it would not take from a disk,
+/// and thousands of deaths a minute wear nothing out.
+pub(super) fn in_memory() -> PathBuf {
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() }
+}
+
+impl Stage {
+    /// A server of this kind, and a home below `folder` that knows it. No daemon runs and nobody is signed in.
+    pub(super) async fn new(folder: &Path, mode: &Mode, sessions: usize, settings: Settings) -> Result<Self> {
+        let practice = Practice::new(Settings { rotation: mode.rotation, ..settings });
+        let serving = practice.serve_plain().await?;
+        let rotation = mode.configured.map(|word| format!("rotation = {word}\n")).unwrap_or_default();
+        let config = format!(
+            "default_profile = \"practice\"\n\n[profiles.practice]\nissuer = {}\nclient_id = {}\n\
+             scopes = [\"offline_access\", \"api\"]\n{rotation}",
+            json!(serving.issuer),
+            json!(practice::Client::public().id),
+        );
+        let home = Home::within(folder, &config)?.with_variable("FOURINSIGHT_LOG", "trace");
+        let session = |number| SessionKey::new(&format!("s{number}")).context("no session key");
+        let sessions = (0..sessions).map(session).collect::<Result<_>>()?;
+        Ok(Self { practice, home, sessions, _serving: serving })
+    }
+
+    /// The same with every session signed in, by one daemon that has stopped again.
+    pub(super) async fn signed_in(
+        folder: &Path,
+        mode: &Mode,
+        sessions: usize,
+        settings: Settings,
+    ) -> Result<Self> {
+        let stage = Self::new(folder, mode, sessions, settings).await?;
+        let daemon = stage.start().await?;
+        for session in &stage.sessions {
+            stage.sign_in(session).await?;
+        }
+        let status = daemon.stop().await?;
+        ensure!(status.success(), "the daemon ended with {status}");
+        Ok(stage)
+    }
+
+    /// Starts the daemon under test; it is ready when this returns.
+    pub(super) async fn start(&self) -> Result<Daemon> {
+        Daemon::start(&self.home).await
+    }
+
+    /// Starts another build of the daemon with this order for its points; `None` when it ended before it was ready.
+    pub(super) async fn start_with_points(&self, program: &Path, order: &str) -> Result<Option<Daemon>> {
+        let mut command = self.home.command(program);
+        command.env("FOURINSIGHT_FAULT", order);
+        match Daemon::launch_as(&self.home, command).await? {
+            Start::Ready(daemon) => Ok(Some(daemon)),
+            Start::Exited(None, _) => Ok(None),
+            Start::Exited(code, log) => bail!("the daemon ended with exit code {code:?}:\n{log}"),
+        }
+    }
+
+    /// A whole login: begun at the daemon, answered at the server, and its callback pasted.
+    pub(super) async fn sign_in(&self, session: &SessionKey) -> Result<()> {
+        let body = json!({ "session": session, "force": true });
+        let begun = self.home.post("/v1/logins", &body).await?;
+        ensure!(begun.status == 201, "a login cannot begin: {}", begun.text());
+        let login: LoginStatus = begun.json()?;
+        let uri = login.authorization_uri.context("a login without an authorization URI")?;
+        let callback = self.practice.sign_in(&uri, PERSON).await?;
+        let pasted = json!({ "pasted": callback.as_str() });
+        self.home.post(&format!("/v1/logins/{}/response", login.id), &pasted).await?;
+        let ended: LoginStatus = self.home.get(&format!("/v1/logins/{}?wait=60", login.id)).await?.json()?;
+        ensure!(ended.state == LoginState::Succeeded, "a login failed: {:?}", ended.error);
+        Ok(())
+    }
+
+    /// How many rotations the server has committed.
+    pub(super) fn rotations(&self) -> usize {
+        self.practice.look(|ledger| ledger.refreshes().len())
+    }
+
+    /// How often a spent refresh token was presented.
+    pub(super) fn reuse_events(&self) -> usize {
+        self.practice.look(|ledger| ledger.reuse_events().len())
+    }
+
+    /// Whether this access token came with one of the rotations after the first so many.
+    pub(super) fn came_after(&self, rotations: usize, access_token: &str) -> bool {
+        self.practice.look(|ledger| {
+            let new = ledger.refreshes().get(rotations..).unwrap_or_default();
+            new.iter().any(|refresh| refresh.access_token == access_token)
+        })
+    }
+}
+
+/// Lets so much time pass, to a fraction of a millisecond.
+pub(super) async fn pause(length: Duration) -> Result<()> {
+    // Not tokio's own: that counts in whole milliseconds.
+    Ok(tokio::task::spawn_blocking(move || std::thread::park_timeout(length)).await?)
+}
+
+/// A request to the daemon for a token.
+pub(super) fn token_request(session: &SessionKey, query: &str) -> Result<Request> {
+    let base = url::Url::parse("http://localhost")?;
+    Ok(Request::get(base.join(&format!("/v1/sessions/{session}/token?{query}"))?))
+}
