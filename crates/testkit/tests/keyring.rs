@@ -56,6 +56,25 @@ async fn the_first_login_puts_the_key_into_the_keyring_and_nowhere_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_moves_into_the_keyring_and_out_again() {
+    let home = Home::new("").unwrap();
+    let mut world = world(home).await.unwrap();
+    world.sign_in().await.unwrap();
+    let token = world.living_token().await.unwrap();
+    assert_eq!(health(&world).await.unwrap().key_home, KeyHome::File, "without a bus, a file");
+    let _bus = SessionBus::start(&world.home).await.unwrap();
+    let _keyring = Keyring::unlocked(&world.home).await.unwrap();
+    for (home, written) in [("keyring", KeyHome::Keyring), ("file", KeyHome::File)] {
+        world.home.ctl(&["store", "rekey", "--to", home]).await.unwrap().success().unwrap();
+        assert_eq!(health(&world).await.unwrap().key_home, written);
+        world = world.restart().await.unwrap();
+        assert_eq!(health(&world).await.unwrap().key_home, written);
+        assert_eq!(world.living_token().await.unwrap(), token);
+        world.home.ctl(&["store", "check"]).await.unwrap().success().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_starts_locked_says_so_and_opens_when_the_keyring_does() {
     let (world, _bus, token) = signed_in().await.unwrap();
     let left = fs::read(key_file(&world)).unwrap();
@@ -204,9 +223,15 @@ async fn a_first_choice_waits_for_a_locked_keyring_until_the_configuration_says_
     assert_eq!(fs::read(key_file(&world)).unwrap().len(), 32);
 }
 
-/// A new token. One that was issued within this second cannot be asked to live longer than it does.
+/// A new token, in place of one that an API is said to have refused.
 async fn renewed(world: &World) -> Result<String> {
-    wait::until("a renewal", SOON, async || Ok(world.renewed_token().await.ok())).await
+    let old: serde_json::Value = world.home.get("/v1/sessions/default/token").await?.json()?;
+    let rejected =
+        world.home.post("/v1/sessions/default/rejections", &json!({ "token_id": old["token_id"] })).await?;
+    ensure!(rejected.status == 202, "the rejection was not taken: {}", rejected.status);
+    let token = world.living_token().await?;
+    ensure!(old["access_token"] != token.as_str(), "the token was not renewed:\n{}", world.daemon.log());
+    Ok(token)
 }
 
 /// Somebody signed in with the key in the keyring, which has ended since; and their token.
