@@ -37,15 +37,15 @@ impl Place {
     const ALL: [Self; 5] = [Self::Everything, Self::Log, Self::Journal, Self::Database, Self::KeyAndLock];
 
     fn files(self, stage: &Stage) -> Vec<PathBuf> {
-        let state = stage.home.state_dir();
-        let named = |names: &[&str]| names.iter().map(|name| state.join(name)).collect::<Vec<_>>();
+        let folder = stage.home.state_dir();
+        let named = |names: &[&str]| names.iter().map(|name| folder.join(name)).collect::<Vec<_>>();
         match self {
             Self::Everything => strace::files(stage, &SESSIONS),
             Self::Log => named(&["broker.db-wal"]),
             Self::Database => named(&["broker.db"]),
             Self::KeyAndLock => named(&["broker.key", "broker.lock"]),
             Self::Journal => {
-                let journal = state.join("journal");
+                let journal = folder.join("journal");
                 let slots = SESSIONS.map(|session| strace::slot(&journal, session));
                 let aside = slots.clone().map(|slot| slot.with_extension("new"));
                 slots.into_iter().chain(aside).chain([journal]).collect()

@@ -50,11 +50,11 @@ pub(super) fn is_usable() -> bool {
 
 /// The files of a stage whose sessions have these names.
 pub(super) fn files(stage: &Stage, sessions: &[&str]) -> Vec<PathBuf> {
-    let state = stage.home.state_dir();
-    let journal = state.join("journal");
-    let mut files = vec![state.clone(), journal.clone()];
+    let folder = stage.home.state_dir();
+    let journal = folder.join("journal");
+    let mut files = vec![folder.clone(), journal.clone()];
     for name in ["db", "db-wal", "db-journal", "db-shm", "key", "key.new", "lock"] {
-        files.push(state.join(format!("broker.{name}")));
+        files.push(folder.join(format!("broker.{name}")));
     }
     for session in sessions {
         let slot = slot(&journal, session);
