@@ -30,9 +30,10 @@ pub fn run(options: &Options) -> Result<Vec<Figure>> {
     };
     block_on(async {
         let mut figures = held_still(Duration::from_secs(life), Duration::from_secs(held)).await?;
-        figures.push(match has_time_namespaces() {
-            true => other_days(Duration::from_secs(life)).await?,
-            false => super::skipped("this process may not make a time namespace"),
+        figures.push(if has_time_namespaces() {
+            other_days(Duration::from_secs(life)).await?
+        } else {
+            super::skipped("this process may not make a time namespace")
         });
         Ok(figures)
     })

@@ -68,7 +68,8 @@ pub fn run(options: &Options) -> Result<Vec<Figure>> {
         return Ok(vec![super::skipped("strace is not there, or this is not root")]);
     }
     let errors: &'static [&'static str] = &ERRORS[..options.count(2, ERRORS.len())];
-    let (mut lasting, mut stops): (Vec<(String, Case)>, Vec<(String, Case)>) = (Vec::new(), Vec::new());
+    let mut lasting: Vec<(String, Case)> = Vec::new();
+    let mut stops: Vec<(String, Case)> = Vec::new();
     for error in errors {
         for place in Place::ALL {
             lasting.push((format!("{error} on {place:?}"), Box::pin(case(error, place))));
