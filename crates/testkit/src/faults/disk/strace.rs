@@ -65,8 +65,10 @@ pub(super) fn files(stage: &Stage, sessions: &[&str]) -> Vec<PathBuf> {
 
 /// A session's slot in the journal.
 pub(super) fn slot(journal: &Path, session: &str) -> PathBuf {
-    let name = digest::digest(&digest::SHA256, session.as_bytes());
-    journal.join(name.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    let digest = digest::digest(&digest::SHA256, session.as_bytes());
+    let nibble = |bits: u8| char::from(b"0123456789abcdef"[usize::from(bits & 15)]);
+    let name: String = digest.as_ref().iter().flat_map(|byte| [nibble(byte >> 4), nibble(*byte)]).collect();
+    journal.join(name)
 }
 
 /// The daemon under strace, which is its grandchild and writes to `log`, with a call made to fail or none.
