@@ -181,25 +181,25 @@ pub(crate) fn presets() -> Request<PresetList> {
 
 /// `POST /v1/store/check`
 pub(crate) fn check_store() -> Request<StoreCheck> {
-    post("/v1/store/check", b"{}", AFTER_THE_DISK)
+    Request { starts_daemon: true, ..post("/v1/store/check", b"{}", AFTER_THE_DISK) }
 }
 
 /// `POST /v1/store/rekey`
 pub(crate) fn rekey_store(request: &RekeyRequest) -> Request<RekeyResponse> {
-    post("/v1/store/rekey", &json(request, 0), AFTER_THE_DISK)
+    Request { starts_daemon: true, ..post("/v1/store/rekey", &json(request, 0), AFTER_THE_DISK) }
 }
 
 /// `POST /v1/store/backup`
 pub(crate) fn back_up_store(request: &BackupRequest) -> Request<Backup> {
     let length = request.passphrase.as_ref().map_or(0, |secret| secret.expose_secret().len());
-    post("/v1/store/backup", &json(request, length), AFTER_THE_DISK)
+    Request { starts_daemon: true, ..post("/v1/store/backup", &json(request, length), AFTER_THE_DISK) }
 }
 
 /// `POST /v1/store/restore`
 pub(crate) fn restore_store(request: &RestoreRequest) -> Request<RestoreResponse> {
     let length = request.passphrase.as_ref().map_or(0, |secret| secret.expose_secret().len());
     let body = json(request, length + request.backup.len() / 6 + 1);
-    post("/v1/store/restore", &body, AFTER_THE_DISK)
+    Request { starts_daemon: true, ..post("/v1/store/restore", &body, AFTER_THE_DISK) }
 }
 
 fn get<A: DeserializeOwned>(path: &str, limit: Duration) -> Request<A> {

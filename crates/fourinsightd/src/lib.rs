@@ -19,8 +19,10 @@
 //!                       ├── hands what it was granted to the broker (`login::SignIn`)
 //!                       └── `login::Opener` opens the sessions that the configuration declares
 //!
+//!  unlock ── a store whose key is out of reach at the start: looks for it, then has the broker take the sessions up
 //!  peer, until_logout ── sessions that end with their person's login session, which alone sees them
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
+//!  holds ── what keeps the sessions from ending when the daemon stops: told by login, asked by session
 //!  history ── what was tried for each session: told by session and login, asked by api
 //!  clock, token, random, telemetry, yaml, fault ── used by all of the above
 //! ```
@@ -41,10 +43,6 @@
 //!
 //! `session::task` wakes → `session::state` says `Redeem` → `session::redeem`: intent into the journal, one POST,
 //! the raw answer into the journal, then its judgement → `state` says `Persist` → `store` → only then `Publish`.
-//!
-//! # What comes later
-//!
-//! Keyrings (`store/key.rs`).
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -53,17 +51,19 @@ use tokio::sync::watch;
 
 use crate::{
     api::Api,
+    authority::pace::Pace,
     broker::{Broker, Declared},
     clock::Clock,
     config::{ConfigError, ConfigFile},
     history::History,
+    holds::Holds,
     http::{HttpExchange, Network},
     import::Imports,
     instance::Instance,
     login::{Logins, Opener},
     session::{Environment, Registrations},
     socket::{BindError, Socket},
-    store::{Opened, Store, StoreError},
+    store::{KeyHomes, Opened, Store, StoreError},
     sys::{Signalled, Signals, Ticker},
 };
 
@@ -74,6 +74,7 @@ pub mod clock;
 pub mod config;
 mod fault;
 pub mod history;
+pub mod holds;
 pub mod http;
 mod import;
 mod instance;
@@ -84,6 +85,8 @@ mod random;
 mod revocation;
 mod server;
 pub mod session;
+#[cfg(test)]
+mod soak_tests;
 mod socket;
 pub mod store;
 mod sys;
@@ -91,6 +94,7 @@ pub mod telemetry;
 #[cfg(test)]
 mod testing;
 pub mod token;
+mod unlock;
 mod until_logout;
 mod yaml;
 
@@ -163,13 +167,13 @@ pub fn run_process(options: Options) -> Result<(), RunError> {
         .max_blocking_threads(16)
         .thread_keep_alive(Duration::from_secs(2))
         .build()?;
-    let ended = runtime.block_on(run(options));
+    let ended = runtime.block_on(run(options, server::connections_within(open_files)));
     // A look-up of a host's name may hang in the system's resolver; nothing waits for it.
     runtime.shutdown_background();
     ended
 }
 
-async fn run(options: Options) -> Result<(), RunError> {
+async fn run(options: Options, most_connections: usize) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     let mut locations = options.locations;
     locations.state_dir = locations.state_dir.or_else(sys::unit_state_dir);
@@ -180,9 +184,19 @@ async fn run(options: Options) -> Result<(), RunError> {
         .ok_or_else(|| another(format!("runs on {}", locations.state_dir.display())))?;
     let config = Arc::new(ConfigFile::open(&locations.config)?);
     let (socket, endpoint) = open_socket(&locations)?;
-    let daemon = Daemon::start(&locations, endpoint.clone(), Arc::clone(&config)).await?;
-    instance.record(&endpoint)?;
-    let serving = tokio::spawn(daemon.serve(socket));
+    // Before any session begins to do anything: what fails from there on must not end the daemon.
+    let started = match instance.record(&endpoint) {
+        Ok(()) => Daemon::start(&locations, endpoint.clone(), Arc::clone(&config)).await,
+        Err(error) => Err(RunError::StateFolder { path: locations.state_dir.clone(), error }),
+    };
+    let daemon = match started {
+        Ok(daemon) => daemon,
+        Err(error) => {
+            instance.release();
+            return Err(error);
+        }
+    };
+    let serving = tokio::spawn(daemon.serve(socket, most_connections));
     sys::give_back_memory();
     sys::report_ready(&endpoint);
     tracing::info!(socket = %endpoint, state = %locations.state_dir.display(), "ready");
@@ -199,6 +213,7 @@ async fn run(options: Options) -> Result<(), RunError> {
             tracing::error!(%error, "the server failed");
         }
         tokio::join!(daemon.broker.finished(), daemon.api.until_logout.finished());
+        daemon.api.store.look().await;
     };
     tokio::select! {
         ended = tokio::time::timeout(STOP_TIME, finished) => if ended.is_err() {
@@ -228,7 +243,14 @@ impl Daemon {
         config: Arc<ConfigFile>,
     ) -> Result<Self, RunError> {
         let clock = Clock::system();
-        let Opened { store, sessions, mut problems } = Store::open(&locations.state_dir).await?;
+        let asked = Arc::clone(&config);
+        let homes = KeyHomes::of_system(move || asked.current().key_home);
+        let mut timer = Ticker::every(TICK)?;
+        let opened = Store::open_with(&locations.state_dir, homes).await?;
+        let Opened { store, sessions, damaged, mut problems } = opened;
+        if let Err(error) = store.forget_quarantined(clock.unix_now()).await {
+            tracing::warn!(%error, "what was set aside long ago cannot be removed");
+        }
         let (ticker, ticks) = watch::channel(());
         let (stopping, stopped) = watch::channel(false);
         let exchange: Arc<dyn HttpExchange> = Arc::new(Network::new(clock.clone()));
@@ -240,16 +262,20 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),
+            pace: Pace::new(clock.clone()),
             lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
+            holds: Holds::default(),
         };
         let (broker, unreadable) = Broker::start(environment, sessions, &declared(&config));
         problems.extend(unreadable);
         for problem in &problems {
             tracing::error!("{problem}");
         }
+        broker.mourn(damaged);
         let broker = Arc::new(broker);
+        broker.wait_for(store.sealed());
         broker.open(declared(&config)).await;
         let imports = Imports::new(
             Arc::clone(&exchange),
@@ -265,6 +291,7 @@ impl Daemon {
             Arc::<Broker>::clone(&broker) as _,
             Arc::clone(&config),
         );
+        let watched = store.clone();
         let api = Arc::new(Api {
             broker: Arc::clone(&broker),
             logins,
@@ -275,10 +302,10 @@ impl Daemon {
             store,
             endpoint,
             clock,
-            problems,
+            problems: problems.into(),
         });
+        tokio::spawn(unlock::keep_looking(Arc::clone(&api), stopping.subscribe()));
         let log_file = locations.log_file();
-        let mut timer = Ticker::every(TICK)?;
         tokio::spawn(async move {
             loop {
                 if let Err(error) = timer.tick().await {
@@ -286,6 +313,9 @@ impl Daemon {
                     break;
                 }
                 telemetry::keep_short(&log_file);
+                // Apart, for a disk that hangs must not hold up the ticks.
+                let watched = watched.clone();
+                tokio::spawn(async move { watched.look().await });
                 if ticker.send(()).is_err() {
                     break;
                 }
@@ -294,11 +324,11 @@ impl Daemon {
         Ok(Self { broker, api, ticks, stopping })
     }
 
-    fn serve(&self, socket: Socket) -> impl Future<Output = ()> + use<> {
+    fn serve(&self, socket: Socket, most_connections: usize) -> impl Future<Output = ()> + use<> {
         server::serve(
             socket,
             Arc::clone(&self.api),
-            MOST_CONNECTIONS,
+            most_connections,
             self.ticks.clone(),
             self.stopping.subscribe(),
         )

@@ -1,7 +1,13 @@
 //! What tests of sessions and of the API share: a practice authorization server called in memory, a daemon's inside
 //! on a state folder of its own, and clocks that follow tokio's paused time.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use fourinsight_ipc::{
     Endpoint, SessionKey,
@@ -16,12 +22,14 @@ use crate::{
     api::Api,
     authority::{
         Outcome, grant,
+        pace::Pace,
         response::{self, Expected},
     },
     broker::Broker,
     clock::{Clock, virtual_time::Virtual},
     config::ConfigFile,
     history::History,
+    holds::Holds,
     http::HttpExchange,
     import::Imports,
     login::{Logins, NewLogin, SignIn},
@@ -37,6 +45,9 @@ use server::{REDIRECT_URI, VERIFIER, authorization_uri};
 
 /// The practice server's issuer identifier.
 pub(crate) const ISSUER: &str = "https://practice.test";
+
+/// How often all sessions look at the clock, as in the daemon.
+const TICK: Duration = Duration::from_secs(30);
 
 /// What a login asks for unless its test says otherwise.
 pub(crate) const SCOPES: [&str; 4] = ["openid", "offline_access", "api", "read"];
@@ -60,6 +71,8 @@ pub(crate) struct Daemon {
     pub(crate) problems: Vec<String>,
     pub(crate) ticks: watch::Receiver<()>,
     pub(crate) stopping: watch::Sender<bool>,
+    /// How many of the next conversations with a server meet a defect of the daemon.
+    pub(crate) defects: Arc<AtomicUsize>,
     pub(crate) folder: TempDir,
     _ticker: JoinSet<()>,
 }
@@ -72,11 +85,16 @@ impl World {
 
     /// The same, the server changed.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), TICK, change).await
+    }
+
+    /// The same on this state folder, and with so much time between two looks at all sessions.
+    pub(crate) async fn on(folder: TempDir, tick: Duration, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings { unix_at_start: Some(START), ..Settings::default() };
         change(&mut settings);
         let practice = Practice::new(settings);
         let (clock, readings) = Virtual::clock();
-        let daemon = Daemon::start(tempfile::tempdir().unwrap(), &practice, &clock).await;
+        let daemon = Daemon::ticking(folder, &practice, &clock, tick).await;
         Self { practice, clock, readings, daemon }
     }
 
@@ -216,7 +234,7 @@ impl World {
             store: store.clone(),
             endpoint: self.endpoint(),
             clock: self.clock.clone(),
-            problems: self.daemon.problems.clone(),
+            problems: self.daemon.problems.clone().into(),
         })
     }
 
@@ -230,6 +248,14 @@ impl World {
         let Self { practice, clock, readings, daemon } = self;
         let folder = daemon.stop().await;
         let daemon = Daemon::start(folder, &practice, &clock).await;
+        Self { practice, clock, readings, daemon }
+    }
+
+    /// Stops the daemon, loses its state folder, and starts it on an empty one.
+    pub(crate) async fn emptied(self) -> Self {
+        let Self { practice, clock, readings, daemon } = self;
+        drop(daemon.stop().await);
+        let daemon = Daemon::start(tempfile::tempdir().unwrap(), &practice, &clock).await;
         Self { practice, clock, readings, daemon }
     }
 
@@ -251,8 +277,14 @@ impl World {
 
 impl Daemon {
     async fn start(folder: TempDir, practice: &Practice, clock: &Clock) -> Self {
-        let Opened { store, sessions, mut problems } = Store::open(folder.path()).await.unwrap();
-        let exchange: Arc<dyn HttpExchange> = Arc::new(InMemory::over(practice));
+        Self::ticking(folder, practice, clock, TICK).await
+    }
+
+    async fn ticking(folder: TempDir, practice: &Practice, clock: &Clock, tick: Duration) -> Self {
+        let Opened { store, sessions, damaged, mut problems } = Store::open(folder.path()).await.unwrap();
+        let defects: Arc<AtomicUsize> = Arc::default();
+        let exchange: Arc<dyn HttpExchange> =
+            Arc::new(InMemory::over(practice).with_defects(Arc::clone(&defects)));
         let (ticker, ticks) = watch::channel(());
         let (stopping, stopped) = watch::channel(false);
         let environment = Environment {
@@ -262,15 +294,18 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),
+            pace: Pace::new(clock.clone()),
             lifetime: Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
+            holds: Holds::default(),
         };
         let (broker, unreadable) = Broker::start(environment, sessions, &BTreeMap::new());
         problems.extend(unreadable);
+        broker.mourn(damaged);
         let mut ticking = JoinSet::new();
         ticking.spawn(async move {
-            let mut interval = tokio::time::interval(Duration::from_secs(30));
+            let mut interval = tokio::time::interval(tick);
             loop {
                 interval.tick().await;
                 ticker.send_replace(());
@@ -279,7 +314,7 @@ impl Daemon {
         let broker = Arc::new(broker);
         // Time passes only when nothing is left to do: until then the sessions take up what the journal holds.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        Self { broker, exchange, store, problems, ticks, stopping, folder, _ticker: ticking }
+        Self { broker, exchange, store, problems, ticks, stopping, defects, folder, _ticker: ticking }
     }
 
     /// Stops as the daemon does, and leaves the state folder.

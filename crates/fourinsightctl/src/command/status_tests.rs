@@ -2,7 +2,7 @@
 
 use fourinsight_ipc::{
     SessionKey,
-    message::{Audience, Identity, Problem},
+    message::{Audience, Identity, KeptBy, KeyHome, KeyState, Problem, RotationStatus},
 };
 
 use super::*;
@@ -27,6 +27,9 @@ fn sessions() -> Vec<SessionStatus> {
     signed_in.expires_at = Some(NOW + 42 * 60);
     signed_in.next_renewal_at = Some(NOW + 31 * 60);
     signed_in.audiences = audiences();
+    let mut rotation = RotationStatus::new(KeptBy::Record, "strict".to_owned());
+    rotation.last_at = Some(NOW - 18 * 60);
+    (signed_in.rotation, signed_in.generation) = (Some(rotation), 4);
 
     let mut failing = session("batch", SessionState::SignedIn);
     failing.identity = Some(identity("svc-7", None));
@@ -34,6 +37,7 @@ fn sessions() -> Vec<SessionStatus> {
     failing.next_renewal_at = Some(NOW - 5);
     failing.expiry = Expiry::Assumed;
     failing.durability = Durability::Degraded;
+    failing.rotation = Some(RotationStatus::new(KeptBy::Memory, "unknown".to_owned()));
     failing.problem = Some(Problem {
         error: "temporarily_unavailable".to_owned(),
         description: "the server answered 503".to_owned(),
@@ -79,8 +83,11 @@ fn health(problems: &[&str]) -> Health {
         socket: "/run/user/1000/fourinsight/broker.sock".to_owned(),
         store: "/home/ada/.fourinsight/api/broker.db".to_owned(),
         key: "/home/ada/.fourinsight/api/broker.key".to_owned(),
+        key_home: KeyHome::File,
+        key_state: KeyState::Open,
         config: "/home/ada/.config/fourinsight/config.toml".to_owned(),
         problems: problems.iter().map(|&problem| problem.to_owned()).collect(),
+        quarantined: Vec::new(),
     }
 }
 

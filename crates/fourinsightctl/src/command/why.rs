@@ -2,10 +2,10 @@
 
 use anstyle::AnsiColor;
 use fourinsight_client::{Action, Attempt, AttemptOutcome, SessionAttempts};
-use fourinsight_ipc::SessionKey;
+use fourinsight_ipc::{SessionKey, message::SessionStatus};
 use jiff::tz::TimeZone;
 
-use super::Context;
+use super::{Context, rotation};
 use crate::{
     cli::Why,
     failure::{Exit, Failure},
@@ -18,7 +18,11 @@ pub(super) fn run(context: &Context, options: &Why) -> Result<Exit, Failure> {
     if context.json {
         output::json_to_stdout(&known)?;
     } else {
-        output::styled_to_stdout(&told(&known, now(), &TimeZone::system()))?;
+        // One that nobody is signed in to yet has attempts, but no status.
+        let status = context.client.status(&options.key).ok();
+        let key_home = context.client.health().ok().map(|health| health.key);
+        let standing = status.map(|status| standing(&status, key_home.as_deref(), now())).unwrap_or_default();
+        output::styled_to_stdout(&told(&known, &standing, now(), &TimeZone::system()))?;
     }
     Ok(Exit::Done)
 }
@@ -53,12 +57,28 @@ fn pointer(key: &SessionKey) -> String {
     format!("`fourinsightctl why {quote}{key}{quote}` says more")
 }
 
-fn told(known: &SessionAttempts, now: i64, zone: &TimeZone) -> String {
-    if known.attempts.is_empty() {
+/// How the session's refresh token fares, and where the key is that seals it on the disk.
+fn standing(session: &SessionStatus, key_home: Option<&str>, now: i64) -> String {
+    let mut text = String::new();
+    for line in rotation::lines(session, now) {
+        row(&mut text, line.label, &line.text);
+    }
+    if let Some(home) = key_home.filter(|_| session.lifetime.is_stored() && !text.is_empty()) {
+        row(&mut text, "sealing key", home);
+    }
+    text
+}
+
+fn told(known: &SessionAttempts, standing: &str, now: i64, zone: &TimeZone) -> String {
+    if known.attempts.is_empty() && standing.is_empty() {
         return format!("Nothing was tried for session {} since the daemon started.\n", known.session);
     }
     let one = |attempt: &Attempt| format!("\n{}", one(attempt, now, zone));
-    format!("session {}\n{}", known.session, known.attempts.iter().map(one).collect::<String>())
+    let mut attempts: String = known.attempts.iter().map(one).collect();
+    if attempts.is_empty() {
+        attempts.push_str("\nNothing was tried since the daemon started.\n");
+    }
+    format!("session {}\n{standing}{attempts}", known.session)
 }
 
 fn one(attempt: &Attempt, now: i64, zone: &TimeZone) -> String {

@@ -1,5 +1,7 @@
 //! What `why` prints, against a golden file.
 
+use fourinsight_ipc::message::{InterruptedRotation, KeptBy, RotationStatus, SessionState};
+
 use super::*;
 use crate::golden;
 
@@ -19,7 +21,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 fn plain(known: &SessionAttempts) -> String {
-    anstream::adapter::strip_str(&told(known, NOW, &TimeZone::UTC)).to_string()
+    anstream::adapter::strip_str(&told(known, "", NOW, &TimeZone::UTC)).to_string()
 }
 
 fn refused() -> Attempt {
@@ -70,6 +72,24 @@ fn every_attempt_is_told_with_what_is_known_of_it() {
 #[test]
 fn a_session_without_attempts_is_told_so() {
     assert_eq!(plain(&known(vec![])), "Nothing was tried for session default since the daemon started.\n");
+}
+
+#[test]
+fn how_the_refresh_token_fares_is_told_first() {
+    let mut session = SessionStatus::new(SessionKey::default(), SessionState::SignedIn);
+    assert_eq!(standing(&session, Some("keyring"), NOW), "", "there is no refresh token");
+    session.generation = 7;
+    let mut rotation = RotationStatus::new(KeptBy::Journal, "grace 12s".to_owned());
+    (rotation.last_at, rotation.learnt) = (Some(NOW - 600), true);
+    let words = "the daemon ended in the middle of a renewal; the server may have replaced the refresh token; the \
+                 access token is served to its end, then the refresh token is tried once more; you may have to sign in \
+                 again then";
+    rotation.interrupted =
+        Some(InterruptedRotation::new(NOW - 120, 8, words.to_owned(), Some(NOW + 40 * 60)));
+    session.rotation = Some(rotation);
+    let standing = standing(&session, Some("file /home/ada/.fourinsight/api/broker.key"), NOW);
+    let text = told(&known(vec![]), &standing, NOW, &TimeZone::UTC);
+    golden::check("why_rotation.txt", &text, include_str!("../../tests/golden/why_rotation.txt"));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The local HTTP API: one file per resource, and `error.rs`, the only place where an error becomes wire text.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, RwLock},
+};
 
 use axum::{
     Router,
@@ -26,7 +29,9 @@ mod logins;
 mod openapi;
 mod profiles;
 mod rejections;
+mod sealed;
 mod sessions;
+mod store;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -45,8 +50,8 @@ pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) endpoint: Endpoint,
     pub(crate) clock: Clock,
-    /// What was found wrong at start, for people.
-    pub(crate) problems: Vec<String>,
+    /// What was found wrong when the store was read, for people.
+    pub(crate) problems: RwLock<Vec<String>>,
 }
 
 /// Every route.
@@ -64,6 +69,10 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/profiles", get(profiles::list).post(profiles::create))
         .route("/v1/profiles/{name}", get(profiles::show))
         .route("/v1/presets", get(profiles::presets))
+        .route("/v1/store/check", post(store::check))
+        .route("/v1/store/rekey", post(store::rekey))
+        .route("/v1/store/backup", post(store::backup))
+        .route("/v1/store/restore", post(store::restore))
         .route("/v1/version", get(daemon::version))
         .route("/v1/health", get(daemon::health))
         .route("/v1/openapi.json", get(openapi::document))

@@ -6,8 +6,8 @@ use axum::{Json, extract::State, http::Uri};
 use fourinsight_ipc::{
     ErrorBody, SessionKey,
     message::{
-        Audience, Durability, Expiry as ShownExpiry, Identity, Problem, RevokeResponse, SessionList,
-        SessionState, SessionStatus,
+        Audience, Durability, Expiry as ShownExpiry, Identity, InterruptedRotation, Problem, RevokeResponse,
+        RotationStatus, SessionList, SessionState, SessionStatus,
     },
 };
 
@@ -21,7 +21,7 @@ use crate::{
     broker::others_of,
     clock::{Clock, Timestamp},
     peer::Peer,
-    session::{Handle, Shown, Snapshot, View},
+    session::{Handle, Rotation, Shown, Snapshot, View},
     token::{Expiry, TokenKey},
 };
 
@@ -35,6 +35,7 @@ pub(super) async fn list(
     Query::read(uri.query(), &[])?;
     let known = api.sessions(&peer);
     let mut sessions: Vec<_> = known.iter().filter_map(|session| status(&api, session)).collect();
+    sessions.extend(api.sealed());
     for (key, profile) in api.signing_in(&peer) {
         if !sessions.iter().any(|status| status.session == key) {
             sessions.push(signing_in(key, profile));
@@ -63,7 +64,8 @@ pub(super) async fn show(
         pending.find(|(session, _)| *session == key).map(|(session, profile)| signing_in(session, profile))
     };
     let known = api.session(&peer, &key).and_then(|session| status(&api, &session));
-    known.or_else(pending).map(Json).ok_or_else(|| unknown(&key))
+    let sealed = || api.sealed_session(&key);
+    known.or_else(sealed).or_else(pending).map(Json).ok_or_else(|| unknown(&key))
 }
 
 /// Revokes a session: tells its server, then forgets it.
@@ -80,6 +82,7 @@ pub(super) async fn revoke(
     uri: Uri,
 ) -> Result<Json<RevokeResponse>, ApiError> {
     Query::read(uri.query(), &[])?;
+    api.readable(&peer, &key)?;
     let session = api.session(&peer, &key).filter(|session| session.snapshot().shown != Shown::SignedOut);
     let session = session.ok_or_else(|| unknown(&key))?;
     // Asked first: afterwards nobody knows who it was.
@@ -105,9 +108,11 @@ fn signing_in(key: SessionKey, profile: String) -> SessionStatus {
 fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     let snapshot = session.snapshot();
     let clock = &api.clock;
+    let refused = snapshot.refused_for_long(clock.now());
     let state = match snapshot.shown {
         Shown::SignedOut => return None,
         Shown::SigningIn => SessionState::SigningIn,
+        Shown::SignedIn if refused.is_some() => SessionState::LoginRequired,
         Shown::SignedIn => SessionState::SignedIn,
         Shown::LoginRequired => SessionState::LoginRequired,
         Shown::Revoking => SessionState::Revoking,
@@ -126,7 +131,9 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     (status.expires_at, status.expiry) = expiry(&snapshot, clock);
     status.next_renewal_at = snapshot.next_renewal.map(|at| clock.to_unix(at).max(clock.unix_now()));
     status.renewable = !snapshot.ends;
-    status.problem = snapshot.problem.as_ref().map(|(failure, since)| problem(failure, *since, clock));
+    status.login_needed_by = snapshot.login_needed_by.map(|at| clock.to_unix(at));
+    let told = refused.or(snapshot.problem.as_ref());
+    status.problem = told.map(|(failure, since)| problem(failure, *since, clock));
     let others = snapshot.others();
     status.audiences = others.map(|(key, view)| audience(key, view, &snapshot, clock)).collect();
     if let Some(login) = snapshot.login.as_ref().filter(|_| snapshot.shown == Shown::SignedIn) {
@@ -144,9 +151,22 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
         status.problem = status.problem.or(wanted.filter(|wanted| !told(wanted)));
     }
     status.durability = if snapshot.degraded { Durability::Degraded } else { Durability::Durable };
+    status.rotation = snapshot.rotation.as_ref().map(|known| rotation(known, &snapshot, clock));
     status.generation = snapshot.generation;
     status.lifetime = snapshot.login.as_ref().map(|login| login.lifetime).unwrap_or_default();
     Some(status)
+}
+
+fn rotation(known: &Rotation, snapshot: &Snapshot, clock: &Clock) -> RotationStatus {
+    let mut status = RotationStatus::new(snapshot.kept_by, known.behaviour.to_string());
+    status.last_at = known.last_at.map(|at| clock.to_unix(at));
+    status.learnt = known.learnt;
+    status.interrupted = known.interrupted.as_ref().map(|(since, generation, description)| {
+        let retry_at = snapshot.retry_at.map(|at| clock.to_unix(at));
+        let retry_at = retry_at.filter(|at| *at > clock.unix_now());
+        InterruptedRotation::new(clock.to_unix(*since), *generation, description.clone(), retry_at)
+    });
+    status
 }
 
 fn audience(key: &TokenKey, view: &View, snapshot: &Snapshot, clock: &Clock) -> Audience {

@@ -37,11 +37,13 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     history::History,
+    holds::Hold,
     telemetry,
 };
 
 mod confirmation;
 mod ending;
+mod hold;
 mod page_turn;
 mod renewal;
 mod unattended;
@@ -67,6 +69,7 @@ pub(super) struct Attempt {
     deadline: Timestamp,
     phase: Mutex<Phase>,
     question: Mutex<Option<Question>>,
+    hold: Mutex<Hold>,
     refused: Mutex<Option<NotTheAnswer>>,
     failure: OnceLock<LoginFailure>,
     history: History,
@@ -122,6 +125,7 @@ impl Attempt {
             deadline,
             phase: Mutex::new(Phase::Waiting(sender)),
             question: Mutex::default(),
+            hold: Mutex::default(),
             refused: Mutex::default(),
             failure: OnceLock::new(),
             history: history.clone(),
@@ -292,6 +296,7 @@ impl Attempt {
         if !self.may_send(&answer, proof).await {
             return self.fail(confirmation::declined("Nothing was sent.").into());
         }
+        self.hold_on(&*redemption.sessions);
         redemption.pin(&answer);
         let granted = redemption.redeem(&answer, proof, &self.clock).await;
         drop(answer);
@@ -299,6 +304,7 @@ impl Attempt {
             Ok(login) => self.sign_in(login, &redemption).await,
             Err(failure) => self.fail(failure),
         }
+        self.let_go();
     }
 
     /// Signs the session in, unless the person says no to what they are asked, or the attempt was cancelled.
@@ -308,6 +314,7 @@ impl Attempt {
             self.fail(declined.into());
             return redemption.give_back(&login.tokens, &self.clock).await;
         }
+        let _hold = redemption.sessions.hold();
         if !self.commit() {
             return redemption.give_back(&login.tokens, &self.clock).await;
         }
@@ -348,6 +355,7 @@ struct EndGuard<'a>(&'a Attempt);
 impl Drop for EndGuard<'_> {
     fn drop(&mut self) {
         self.0.fail(failure::broken().into());
+        self.0.let_go();
     }
 }
 

@@ -123,6 +123,7 @@ impl Polls {
             Ended::Failed(failure) => attempt.fail(failure),
             Ended::Over => attempt.expire(self.last_failure.as_ref().map(failure::last_poll)),
         }
+        attempt.let_go();
     }
 
     async fn poll(&mut self, attempt: &Attempt, redemption: &Redemption) -> Ended {
@@ -131,16 +132,20 @@ impl Polls {
             if !attempt.wait_until(self.clock.now() + pause).await {
                 return Ended::Over;
             }
+            attempt.hold_on(&*redemption.sessions);
             pause = match self.ask(redemption).await {
                 Ok(pause) => pause,
                 Err(ended) => return ended,
             };
+            attempt.let_go();
         }
     }
 
     /// One poll: the pause until the next, or the end.
     async fn ask(&mut self, redemption: &Redemption) -> Result<Duration, Ended> {
         let Redemption { exchange, registration, .. } = redemption;
+        let (pace, endpoint) = (redemption.sessions.pace(), registration.token_endpoint.as_str());
+        pace.go_ahead(endpoint);
         let obtained_at = self.clock.now();
         let answer = match device::poll(
             &**exchange,
@@ -172,6 +177,7 @@ impl Polls {
                 Err(Ended::Over)
             }
             Poll::Retry(retry) => {
+                pace.note_retry(endpoint, &retry);
                 redemption.distrust();
                 Ok(self.back_off(retry.failure, retry.after))
             }

@@ -40,10 +40,11 @@ use self::{
     redemption::Redemption, redirect_uri::RedirectUri,
 };
 use crate::{
-    authority::{Registration, client_auth, discovery},
+    authority::{Registration, client_auth, discovery, pace::Pace},
     clock::{Clock, Timestamp},
     config::ConfigFile,
     history::History,
+    holds::Hold,
     http::HttpExchange,
     profile::{Flow, Profile},
     token::TokenSet,
@@ -74,7 +75,7 @@ mod tried;
 mod unattended;
 
 pub use known::{Known, SignedInAs};
-pub(crate) use opener::{NotOpened, Opener, is_brought};
+pub(crate) use opener::{NotOpened, Opener, Turn, is_brought};
 pub(crate) use plan::LONGEST_ORIGINAL;
 
 /// All login attempts of this daemon.
@@ -94,8 +95,16 @@ pub trait SignIn: Send + Sync {
     /// What the session was signed in with before.
     fn known(&self, session: &SessionKey) -> Known;
 
+    /// Keeps the sessions from ending while a login is on its way to one of them.
+    fn hold(&self) -> Hold {
+        Hold::default()
+    }
+
     /// What was tried for each session.
     fn history(&self) -> &History;
+
+    /// How often servers are asked.
+    fn pace(&self) -> &Pace;
 
     /// Signs the session in; returns when that is durable.
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a>;

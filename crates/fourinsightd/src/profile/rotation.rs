@@ -1,5 +1,7 @@
 //! What a server does with refresh tokens that it has replaced.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What a server does when a refresh token is used: whether it issues another, and what becomes of the old one.
@@ -38,6 +40,18 @@ impl Rotation {
     }
 }
 
+impl fmt::Display for Rotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Grace(seconds) => write!(f, "grace {seconds}s"),
+            other => {
+                let known = Self::WORDS.iter().find(|(_, rotation)| rotation == other);
+                f.write_str(known.map_or("unknown", |(word, _)| word))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +60,7 @@ mod tests {
     fn records_hold_the_words_of_the_configuration() {
         for (word, rotation) in Rotation::WORDS {
             assert_eq!(serde_json::to_string(&rotation).unwrap(), format!("\"{word}\""));
+            assert_eq!(rotation.to_string(), word);
         }
         let grace = serde_json::to_string(&Rotation::Grace(30)).unwrap();
         assert_eq!(grace, r#"{"grace":30}"#);

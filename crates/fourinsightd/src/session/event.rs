@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use super::{
     demand::{Demand, Settled},
+    rotation::Interrupted,
     schedule::Chance,
     signed_in::Policy,
+    state::Phase,
     terms::Terms,
 };
 use crate::{
-    authority::{Outcome, challenge::Challenge, step_up::StepUp},
+    authority::{Outcome, challenge::Challenge, pace::Pause, step_up::StepUp},
     clock::Timestamp,
     login::NotOpened,
     token::{RefreshToken, TokenId, TokenKey, TokenSet},
@@ -50,10 +52,15 @@ pub(crate) enum Event {
     Adopt(Box<NewRefreshToken>),
     /// It could not be proven.
     Abandon,
+    /// A backup brings it back.
+    Restore { phase: Box<Phase>, generation: u64 },
     /// Time has passed. `last_used` is when a token was last handed out.
     Tick { last_used: Timestamp },
     /// Tokens of other keys than the session's own were handed out without asking it, each last at its time.
     Used(Vec<(TokenId, Timestamp)>),
+    /// The journal, or the record alone, tells of a use of the refresh token of which nobody knows what came of it; it
+    /// was for this key.
+    Interrupted { found: Option<Box<Interrupted>>, key: TokenKey },
     /// Somebody wants a better token than the one there was when so many attempts for its key had ended.
     Requested { key: TokenKey, min_validity: Option<Duration>, outcomes: u64 },
     /// Somebody wants a token that is fetched with this demand.
@@ -62,6 +69,10 @@ pub(crate) enum Event {
     Rejected { id: TokenId, challenge: Option<Box<Challenge>> },
     /// A redemption ended.
     Answered { attempt: u64, outcome: Outcome, obtained_at: Timestamp, id: TokenId },
+    /// A redemption was not begun: the server wants to be left alone, or (without a pause) something goes before it.
+    NotSent { attempt: u64, pause: Option<Pause> },
+    /// The session's server works again since then.
+    Recovered { at: Timestamp },
     /// The record of the present generation is on the disk.
     Persisted,
     /// It is not, and may never be.
@@ -70,6 +81,8 @@ pub(crate) enum Event {
     Revoke,
     /// The server has been told, or could not be.
     RevocationEnded,
+    /// The record could not be deleted.
+    ForgetFailed,
     /// The daemon is stopping: finish, begin nothing but the end of what is in memory only.
     Stop,
 }
@@ -93,7 +106,7 @@ pub(crate) enum Effect {
     Revoke,
     /// Tell the server, if it can be told, to forget tokens that nobody will use.
     Discard(Box<TokenSet>),
-    /// Delete the record.
+    /// Delete the record, or report [`Event::ForgetFailed`].
     Forget,
 }
 

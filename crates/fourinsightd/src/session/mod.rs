@@ -9,8 +9,10 @@
 //! | [`event`] | what happens to it, and what it wants done (pure) |
 //! | [`opening`], [`signed_in`], [`entry`], [`revoking`] | its data (pure) |
 //! | [`adoption`] | a login taken over from another tool (pure) |
+//! | [`keeping`], [`restoring`] | what a backup takes, and what it gives back |
 //! | [`demand`] | what a token is to be fetched with beyond its key (pure) |
 //! | [`terms`], [`doubt`] | what one login can be asked for, and what asking may cost (pure) |
+//! | [`refusals`] | a server that refuses and gives no verdict (pure) |
 //! | [`rotation`] | how its refresh token fares, and what is done after an interruption (pure) |
 //! | [`plan`] | what it redeems next, renews and forgets (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
@@ -45,11 +47,14 @@ mod demanding;
 mod doubt;
 mod entry;
 mod event;
+mod keeping;
 mod opening;
 mod plan;
 pub(crate) mod record;
 mod redeem;
+mod refusals;
 mod registrations;
+mod restoring;
 mod revoking;
 mod rotation;
 #[cfg(test)]
@@ -67,16 +72,21 @@ mod task;
 #[cfg(test)]
 mod task_tests;
 mod terms;
+mod unsent;
+mod waiting;
 
+pub(crate) use keeping::Restored;
 pub(crate) use registrations::Registrations;
+pub(crate) use restoring::NotRestored;
 pub use served::Served;
-pub(crate) use snapshot::{Shown, Snapshot, View};
+pub(crate) use snapshot::{Rotation, Shown, Snapshot, View};
 pub(crate) use state::Reported;
 pub(crate) use task::{Adoption, Environment, NotAdopted, Start, prepare};
 pub use terms::Beyond;
 
 use demand::{Demand, Ended};
 use entry::Refused;
+use keeping::Keeping;
 use schedule::Freshness;
 
 /// What everyone but the task holds of a session. Cheap to clone.
@@ -154,6 +164,7 @@ pub(crate) enum Command {
     Revoke {
         done: oneshot::Sender<RevokeResponse>,
     },
+    Keeping(Keeping),
 }
 
 /// The wish that a token be renewed, of one who saw that so many attempts for its key had ended.
@@ -185,65 +196,16 @@ impl Handle {
         }
     }
 
-    /// The token of a request, waiting for a renewal where that is needed.
-    pub async fn token(&self, request: &TokenRequest) -> Result<Arc<Served>, NoToken> {
-        let asked_at = self.clock.now();
-        let deadline = asked_at + request.wait;
-        self.until_opened(request.wait, deadline).await;
-        let demand = request.demand(&self.snapshot());
-        if let Some(demand) = demand
-            && let Some(answer) = self.redeem_demand(request, demand, deadline).await
-        {
-            return answer;
-        }
-        let mut snapshots = self.snapshots.clone();
-        let key = request.key.as_ref();
-        let first = Arc::clone(&snapshots.borrow_and_update());
-        match self.judge(&first, key, request.min_validity, asked_at, self.clock.now()) {
-            Judgement::Serve(token) => return Ok(token),
-            Judgement::Answer(answer) => return answer,
-            Judgement::Wait { retry_at } if retry_at.is_some_and(|at| at > deadline) => {
-                return self.settle(&first, key);
-            }
-            Judgement::Wait { .. } => {}
-        }
-        let outcomes = first.view(key).map_or(0, |view| view.outcomes);
-        let wanted = key.cloned().unwrap_or_else(|| first.own.clone());
-        drop(first);
-        let renewal = async {
-            let nudge = Nudge { key: wanted, min_validity: request.min_validity, outcomes };
-            // A closed channel means that the daemon is stopping; the wait below then ends at once.
-            let _ = self.commands.send(Command::Request(Box::new(nudge))).await;
-            while snapshots.changed().await.is_ok() {
-                let snapshot = Arc::clone(&snapshots.borrow_and_update());
-                match self.judge(&snapshot, key, request.min_validity, asked_at, self.clock.now()) {
-                    Judgement::Serve(token) => return Ok(token),
-                    Judgement::Answer(answer) => return answer,
-                    Judgement::Wait { .. }
-                        if snapshot.view(key).is_some_and(|view| view.outcomes != outcomes) =>
-                    {
-                        return self.settle(&snapshot, key);
-                    }
-                    Judgement::Wait { .. } => {}
-                }
-            }
-            Err(NoToken::Unavailable { failure: None, retry_after: Some(Duration::from_secs(1)) })
-        };
-        match tokio::time::timeout(deadline.since(self.clock.now()), renewal).await {
-            Ok(answer) => answer,
-            Err(_) => self.settle(&Arc::clone(&self.snapshots.borrow()), key),
-        }
-    }
-
     /// Reports that an API refused a token, and why if it said so. Returns once a dead one can no longer be served;
     /// `None` when the daemon is stopping.
     pub(crate) async fn reject(&self, id: TokenId, challenge: Option<Challenge>) -> Option<Reported> {
-        self.ask(|done| Command::Reject { report: Box::new((id, challenge)), done }).await
+        self.ask_again(|done| Command::Reject { report: Box::new((id, challenge.clone())), done }).await
     }
 
     /// Takes a new login. Returns once its record is on the disk, or is known not to get there for now.
     pub async fn sign_in(&self, login: NewLogin) -> Result<(), ErrorBody> {
-        self.ask(|done| Command::SignIn { login: Box::new(login), done }).await.ok_or_else(stopping)
+        let signed_in = self.ask(|done| Command::SignIn { login: Box::new(login), done }).await;
+        signed_in.ok_or_else(|| self.unanswered())
     }
 
     /// Takes over a login of another tool. Returns once the server has renewed it, or has not.
@@ -254,7 +216,7 @@ impl Handle {
 
     /// Revokes the session: tells the server, then forgets it.
     pub async fn revoke(&self) -> Result<RevokeResponse, ErrorBody> {
-        self.ask(|done| Command::Revoke { done }).await.ok_or_else(stopping)
+        self.ask_again(|done| Command::Revoke { done }).await.ok_or_else(|| self.unanswered())
     }
 
     /// What the session looks like now.
@@ -267,20 +229,31 @@ impl Handle {
         self.ask(|done| Command::Open { opener: Box::new(opener), done }).await
     }
 
-    /// Waits while the session is being opened, unless it is not tried again in time.
-    async fn until_opened(&self, wait: Duration, deadline: Timestamp) {
-        let mut snapshots = self.snapshots.clone();
-        let settled = snapshots.wait_for(|snapshot| {
-            snapshot.shown != Shown::SigningIn || snapshot.retry_at.is_some_and(|at| at > deadline)
-        });
-        // The end of the wait and a daemon that stops are told by what follows.
-        let _ = tokio::time::timeout(wait, settled).await;
-    }
-
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
         let (done, answer) = oneshot::channel();
         self.commands.send(command(done)).await.ok()?;
         answer.await.ok()
+    }
+
+    /// Asks once more where the session's task failed over it: for what does no harm when it is done twice.
+    async fn ask_again<T>(&self, command: impl Fn(oneshot::Sender<T>) -> Command) -> Option<T> {
+        match self.ask(&command).await {
+            Some(answer) => Some(answer),
+            None => self.ask(&command).await,
+        }
+    }
+
+    /// Why there is no answer to a command.
+    fn unanswered(&self) -> ErrorBody {
+        if self.commands.is_closed() {
+            return ErrorBody::new(ErrorCode::TemporarilyUnavailable, "the daemon is stopping")
+                .retry_after(1);
+        }
+        ErrorBody::new(
+            ErrorCode::ServerError,
+            "a defect of the daemon interrupted the session; it starts again",
+        )
+        .hint("see whether the session works (`fourinsightctl status`), and try again if not")
     }
 
     fn judge(
@@ -307,9 +280,9 @@ impl Handle {
                 return Judgement::Answer(Err(NoToken::LoginRequired(None)));
             }
         }
-        let Some(view) = snapshot.view(key) else { return Self::without_token(snapshot, key, None) };
+        let Some(view) = snapshot.view(key) else { return Self::without_token(snapshot, key, None, now) };
         let Some(token) = &view.token else {
-            return Self::without_token(snapshot, key, view.refused_at(now));
+            return Self::without_token(snapshot, key, view.refused_at(now), now);
         };
         if !token.token.is_bearer() {
             return Judgement::Answer(Err(NoToken::NotBearer));
@@ -333,11 +306,16 @@ impl Handle {
                 self.serve(token, key.map(|_| asked_at), now)
             }
             Freshness::Short => Judgement::Wait { retry_at: None },
-            Freshness::Expired => Self::without_token(snapshot, key, view.refused_at(now)),
+            Freshness::Expired => Self::without_token(snapshot, key, view.refused_at(now), now),
         }
     }
 
-    fn without_token(snapshot: &Snapshot, key: Option<&TokenKey>, refused: Option<&Refused>) -> Judgement {
+    fn without_token(
+        snapshot: &Snapshot,
+        key: Option<&TokenKey>,
+        refused: Option<&Refused>,
+        now: Timestamp,
+    ) -> Judgement {
         if let Some(beyond) = snapshot.beyond(key) {
             return Judgement::Answer(Err(NoToken::Beyond(beyond)));
         }
@@ -345,7 +323,10 @@ impl Handle {
             Some(refused) => {
                 Judgement::Answer(Err(NoToken::Refused(refused.verdict, refused.failure.clone())))
             }
-            None => Judgement::Wait { retry_at: snapshot.retry_at(key) },
+            None => match snapshot.refused_for_long(now) {
+                Some((failure, _)) => Judgement::Answer(Err(NoToken::LoginRequired(Some(failure.clone())))),
+                None => Judgement::Wait { retry_at: snapshot.retry_at(key) },
+            },
         }
     }
 
@@ -353,23 +334,6 @@ impl Handle {
     fn waits_in_vain(snapshot: &Snapshot, key: Option<&TokenKey>, view: &View, now: Timestamp) -> bool {
         let paused = snapshot.retry_at(key).is_some_and(|at| at > now);
         !snapshot.renewable || paused || view.refused_at(now).is_some()
-    }
-
-    /// The answer when waiting is over: the living token, or why there is none.
-    fn settle(&self, snapshot: &Snapshot, key: Option<&TokenKey>) -> Result<Arc<Served>, NoToken> {
-        let now = self.clock.now();
-        let living = snapshot.view(key).and_then(|view| view.token.as_ref());
-        match living.filter(|token| token.freshness(now, None) != Freshness::Expired) {
-            Some(token) if !token.token.is_bearer() => Err(NoToken::NotBearer),
-            Some(token) => {
-                self.last_used.store(now.as_millis(), Ordering::Relaxed);
-                Ok(Arc::clone(token))
-            }
-            None => Err(NoToken::Unavailable {
-                failure: snapshot.problem.as_ref().map(|(failure, _)| failure.clone()),
-                retry_after: snapshot.retry_at(key).map(|at| at.since(now)),
-            }),
-        }
     }
 
     /// What was asked for before it arrived counts as asked for once, not as being used.
@@ -387,8 +351,4 @@ enum Judgement {
     Serve(Arc<Served>),
     Answer(Result<Arc<Served>, NoToken>),
     Wait { retry_at: Option<Timestamp> },
-}
-
-fn stopping() -> ErrorBody {
-    ErrorBody::new(ErrorCode::TemporarilyUnavailable, "the daemon is stopping").retry_after(1)
 }

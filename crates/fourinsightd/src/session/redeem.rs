@@ -7,12 +7,13 @@ use fourinsight_ipc::SessionKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{demand::Demand, record::Login, task::Environment};
+use super::{demand::Demand, record::Login, task::Environment, unsent::unsent};
 use crate::{
     authority::{
         Failure, Outcome, Retry, Verdict,
         grant::{self, Purpose},
         id_token,
+        pace::Permit,
         response::{self, Expected, RawAnswer},
     },
     clock::{Mark, Timestamp},
@@ -46,17 +47,24 @@ impl Redemption {
         self.login.lifetime.is_stored()
     }
 
-    /// Redeems. Returns what came of it and when the request was sent.
-    pub(super) async fn run(self, environment: &Environment) -> (Outcome, Timestamp) {
+    /// Redeems, now that it is its turn.
+    pub(super) async fn run(self, environment: &Environment, permit: Permit) -> Redeemed {
         let Environment { store, clock, exchange, .. } = environment;
         let intent = Intent::new(&self.key, clock.mark(clock.now())).to_bytes();
         if self.is_journalled()
             && let Err(error) = store.intend(&self.session, self.generation, intent.clone()).await
         {
             tracing::warn!(session = %self.named(), %error, "the journal cannot take a redemption; none is started");
-            return (unsent(&error.to_string()), clock.now());
+            return Redeemed::unsent(unsent(&error.to_string()), clock.now());
+        }
+        // The daemon may have been told to stop while the disk was busy.
+        if *environment.stopping.borrow() {
+            let outcome = stopping();
+            self.settle_if_unused(&outcome, environment).await;
+            return Redeemed::unsent(outcome, clock.now());
         }
         fault::point("intent_written");
+        permit.send();
         let obtained_at = clock.now();
         let own = self.is_own();
         tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
@@ -83,13 +91,16 @@ impl Redemption {
             Err(retry) => {
                 let outcome = Outcome::Retry(retry);
                 self.settle_if_unused(&outcome, environment).await;
-                return (outcome, obtained_at);
+                return Redeemed { outcome, obtained_at, journalled: false };
             }
         };
         fault::point("answer_read");
+        let mut journalled = false;
         if self.is_journalled() && answer.may_grant() {
             let entry = journal_entry(&intent, &answer.to_bytes());
-            if let Err(error) = store.answer(&self.session, self.generation, entry).await {
+            let kept = store.answer(&self.session, self.generation, entry).await;
+            journalled = kept.is_ok();
+            if let Err(error) = kept {
                 tracing::warn!(session = %self.named(), %error, "the journal cannot take the answer; it is in memory only");
             }
         }
@@ -107,7 +118,7 @@ impl Redemption {
             tokens.person = id_token::userinfo(&**exchange, registration, &tokens.access_token, None).await;
         }
         self.settle_if_unused(&outcome, environment).await;
-        (outcome, obtained_at)
+        Redeemed { outcome, obtained_at, journalled }
     }
 
     /// Where the server has surely not taken the refresh token for another one, a crash from here on leaves nothing
@@ -138,6 +149,21 @@ impl Redemption {
 
     fn is_own(&self) -> bool {
         self.key == self.login.own_key()
+    }
+}
+
+/// What came of a redemption.
+pub(super) struct Redeemed {
+    pub(super) outcome: Outcome,
+    /// When the request was sent.
+    pub(super) obtained_at: Timestamp,
+    /// Whether the journal holds the answer.
+    pub(super) journalled: bool,
+}
+
+impl Redeemed {
+    fn unsent(outcome: Outcome, obtained_at: Timestamp) -> Self {
+        Self { outcome, obtained_at, journalled: false }
     }
 }
 
@@ -215,9 +241,7 @@ fn journal_entry(intent: &[u8], answer: &[u8]) -> Zeroizing<Vec<u8>> {
     entry
 }
 
-fn unsent(cause: &str) -> Outcome {
-    let description =
-        format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
-    let failure = Failure::ours("storage_failed", description);
-    Outcome::Retry(Retry { after: None, ambiguous: false, failure })
+fn stopping() -> Outcome {
+    let failure = Failure::ours("server_unreachable", "the daemon is stopping");
+    Outcome::Retry(Retry { after: None, ambiguous: false, refused: false, failure })
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    event::Arrival,
+    event::{Arrival, Effect},
     signed_in::{Grant, SignedIn},
     state::{Phase, State},
 };
@@ -18,6 +18,7 @@ use crate::{
     authority::{Failure, Retry, grant},
     clock::Timestamp,
     profile::Rotation,
+    token::TokenKey,
 };
 
 /// How a session's refresh token fares.
@@ -71,7 +72,7 @@ pub(crate) enum Cause {
 
 /// What a start does about an interruption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Resumption {
+enum Resumption {
     /// Nothing: an old refresh token is as good as a new one here.
     None,
     /// It asks again at once.
@@ -260,13 +261,28 @@ impl SignedIn {
 }
 
 impl State {
-    /// An earlier run of the daemon was interrupted, as its journal says; what the record says of the same goes first.
-    pub(crate) fn interrupted(&mut self, found: Interrupted) {
-        let Phase::SignedIn(session) = &mut self.phase else { return };
-        match &mut session.rotating.interrupted {
-            Some(known) => known.sendings += 1,
-            none => *none = Some(Box::new(found)),
+    /// An earlier renewal was interrupted, as the journal or the record tells. What is decided goes into the record before
+    /// anything is sent, so that a daemon which ends again and again does not send the refresh token each time.
+    pub(super) fn interrupted(
+        &mut self,
+        found: Option<Box<Interrupted>>,
+        key: TokenKey,
+        now: Timestamp,
+    ) -> Vec<Effect> {
+        let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
+        let Grant::RefreshToken { .. } = session.grant else { return vec![] };
+        let news = found.is_some();
+        match (&mut session.rotating.interrupted, found) {
+            (Some(known), Some(_)) => known.sendings += 1,
+            (none, Some(found)) => *none = Some(found),
+            (_, None) => {}
         }
+        match session.resume(now) {
+            Resumption::Now => session.entry(key, now).request(None, now),
+            Resumption::AtEnd => {}
+            Resumption::None => return vec![Effect::Publish],
+        }
+        if news { session.persist_doubt() } else { vec![Effect::Publish] }
     }
 
     /// Whether a use of the refresh token was interrupted.
@@ -274,20 +290,11 @@ impl State {
         matches!(&self.phase, Phase::SignedIn(session) if session.rotating.interrupted.is_some())
     }
 
-    /// Decides at a start what to do about an interruption.
-    pub(crate) fn resume(&mut self, now: Timestamp) -> Resumption {
-        match &mut self.phase {
-            Phase::SignedIn(session) => session.resume(now),
-            _ => Resumption::None,
-        }
-    }
-
-    /// What is wrong with a session that is signed in.
-    pub(crate) fn problem(&self) -> Option<Failure> {
-        match &self.phase {
-            Phase::SignedIn(session) => session.problem().map(|(failure, _)| failure),
-            _ => None,
-        }
+    /// What happened to it, and what follows.
+    pub(crate) fn interruption(&self) -> Option<Failure> {
+        let Phase::SignedIn(session) = &self.phase else { return None };
+        let (_, description) = session.interruption()?;
+        Some(Failure::ours(INTERRUPTED, description))
     }
 }
 

@@ -9,10 +9,12 @@ use zeroize::Zeroizing;
 
 use super::{Environment, Handle, NoToken, Start, TokenRequest, prepare};
 use crate::{
+    authority::pace::Pace,
     authority::{ClientAuth, Dialect, Registration, Verdict},
     broker::{Broker, Declared},
     clock::{Clock, virtual_time::Virtual},
     history::History,
+    holds::Holds,
     http::{ExchangeFuture, HttpExchange, HttpRequest, HttpResponse, Route},
     login::{NewLogin, SignIn},
     profile::{Parameters, Rotation},
@@ -66,9 +68,11 @@ impl World {
             store,
             clock: self.clock.clone(),
             history: History::default(),
+            pace: Pace::new(self.clock.clone()),
             lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: self.ticker.subscribe(),
             stopping: self.stopping.subscribe(),
+            holds: Holds::default(),
         };
         (environment, sessions)
     }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use fourinsight_ipc::SessionKey;
+use fourinsight_ipc::{SessionKey, message::KeptBy};
 
 use super::{
     entry::Refused,
     record::Login,
+    schedule::Freshness,
     served::Served,
     signed_in::{Durability, Grant, SignedIn},
     state::{Phase, State},
@@ -15,6 +16,7 @@ use super::{
 use crate::{
     authority::Failure,
     clock::Timestamp,
+    profile,
     token::{Expiry, Person, TokenId, TokenKey},
 };
 
@@ -41,9 +43,29 @@ pub(crate) struct Snapshot {
     others_retry_at: Option<Timestamp>,
     /// What it cannot be asked for, where that is known.
     terms: Terms,
+    /// That its server refuses it for long, and since when.
+    refused: Option<Box<(Failure, Timestamp)>>,
+    /// By when somebody must sign in again, where that is known.
+    pub(crate) login_needed_by: Option<Timestamp>,
     /// What is wrong, and since when.
     pub(crate) problem: Option<(Failure, Timestamp)>,
     pub(crate) degraded: bool,
+    /// Where the newest refresh token is kept.
+    pub(crate) kept_by: KeptBy,
+    /// How its refresh token fares, while it has one.
+    pub(crate) rotation: Option<Rotation>,
+    /// Which of the session's tasks this is from: one that starts anew has forgotten what it was asked for.
+    pub(crate) run: u32,
+}
+
+/// How a session's refresh token fares.
+#[derive(Clone, Debug)]
+pub(crate) struct Rotation {
+    pub(crate) last_at: Option<Timestamp>,
+    pub(crate) behaviour: profile::Rotation,
+    pub(crate) learnt: bool,
+    /// When it was sent last without an answer, for which generation, and what that means.
+    pub(crate) interrupted: Option<(Timestamp, u64, String)>,
 }
 
 /// Where a session stands.
@@ -116,6 +138,12 @@ impl Snapshot {
         if key.is_none_or(|key| *key == self.own) { self.retry_at } else { self.others_retry_at }
     }
 
+    /// That its server refuses it for long, and its access token has ended meanwhile: a login is what would help.
+    pub(crate) fn refused_for_long(&self, now: Timestamp) -> Option<&(Failure, Timestamp)> {
+        let lives = self.own_token().is_some_and(|token| token.freshness(now, None) != Freshness::Expired);
+        self.refused.as_deref().filter(|_| !lives)
+    }
+
     /// The session's own token, if there is one.
     pub(crate) fn own_token(&self) -> Option<&Arc<Served>> {
         self.view(None)?.token.as_ref()
@@ -147,8 +175,13 @@ impl Snapshot {
             retry_at: None,
             others_retry_at: None,
             terms: Terms::default(),
+            refused: None,
+            login_needed_by: None,
             problem: None,
             degraded: false,
+            kept_by: last.map_or(KeptBy::Record, |last| last.kept_by),
+            rotation: None,
+            run: last.map_or(0, |last| last.run),
         };
         match &state.phase {
             Phase::SignedOut => {}
@@ -198,10 +231,21 @@ impl Snapshot {
         self.others_retry_at = session.paused_until(false);
         if let Grant::RefreshToken { .. } = session.grant {
             self.terms = session.terms.clone();
+            let (behaviour, learnt) = session.behaviour();
+            let interrupted = session.interruption();
+            self.rotation = Some(Rotation {
+                last_at: session.rotating.last_at,
+                behaviour,
+                learnt,
+                interrupted: interrupted.map(|(it, description)| (it.since, it.generation, description)),
+            });
         }
-        self.degraded = matches!(session.durability, Durability::Degraded { .. });
-        self.renewable = session.renewable() && !(self.degraded && session.needs_disk());
+        let unsaved = matches!(session.durability, Durability::Degraded { .. });
+        self.degraded = unsaved || session.waits_for_disk();
+        self.renewable = session.renewable() && !(unsaved && session.needs_disk());
         self.ends = !session.renewable();
         self.problem = session.problem();
+        self.refused = session.refused_for_long().map(Box::new);
+        self.login_needed_by = session.login_needed_by();
     }
 }

@@ -19,6 +19,7 @@
 mod answers;
 mod rejections;
 mod requests;
+mod turns;
 
 pub(crate) use rejections::{Meaning, Reported};
 
@@ -48,6 +49,8 @@ pub(crate) struct State {
     attempts: u64,
     in_flight: Option<InFlight>,
     stopping: bool,
+    /// When the disk is tried again with what it refused of a session that nobody is signed in to.
+    unsaved: Option<Timestamp>,
 }
 
 /// Where a session stands.
@@ -81,7 +84,7 @@ impl State {
 
     /// A session as its record tells it.
     pub(crate) fn restored(generation: u64, phase: Phase) -> Self {
-        Self { phase, generation, attempts: 0, in_flight: None, stopping: false }
+        Self { phase, generation, attempts: 0, in_flight: None, stopping: false, unsaved: None }
     }
 
     /// Takes up a redemption that an earlier run of the daemon began; its answer follows as
@@ -93,8 +96,13 @@ impl State {
     /// Nobody knows whether the refresh token still counts: says so, and leaves it alone until `until`.
     pub(crate) fn doubt(&mut self, failure: Failure, until: Timestamp, since: Timestamp) {
         if let Phase::SignedIn(session) = &mut self.phase {
-            session.backoff = Some(Backoff { until, own_until: until, failures: 0, failure, since });
+            session.backoff = Some(Backoff::until(until, 0, failure, since));
         }
+    }
+
+    /// The daemon stops: nothing is redeemed from here on.
+    pub(crate) fn begin_nothing(&mut self) {
+        self.stopping = true;
     }
 
     /// Who signed in, as far as known.
@@ -141,7 +149,7 @@ impl State {
         let session = match &self.phase {
             Phase::Opening(opening) if !self.stopping => return opening.deadline(),
             Phase::SignedIn(session) => session,
-            _ => return None,
+            _ => return self.unsaved,
         };
         let write = match session.durability {
             Durability::Degraded { retry_at, .. } => Some(retry_at),
@@ -165,6 +173,7 @@ impl State {
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
             Event::Adopt(new) => self.adopt(*new, now),
             Event::Abandon => self.abandon(),
+            Event::Restore { phase, generation } => self.restore(*phase, generation, now),
             Event::Tick { last_used } => self.tick(last_used, now),
             Event::Used(uses) => {
                 if let Phase::SignedIn(session) = &mut self.phase {
@@ -172,6 +181,7 @@ impl State {
                 }
                 vec![]
             }
+            Event::Interrupted { found, key } => self.interrupted(found, key, now),
             Event::Requested { key, min_validity, outcomes } => {
                 self.requested(key, min_validity, outcomes, now)
             }
@@ -180,6 +190,8 @@ impl State {
             Event::Answered { attempt, outcome, obtained_at, id } => {
                 self.answered(attempt, outcome, Arrival { obtained_at, id, now, chance })
             }
+            Event::NotSent { attempt, pause } => self.not_sent(attempt, pause, now),
+            Event::Recovered { at } => self.recovered(at, now),
             Event::Persisted => self.persisted(Durability::Durable),
             Event::PersistFailed => {
                 self.persisted(Durability::Degraded { retry_at: now + Self::PERSIST_RETRY, since: now })
@@ -187,7 +199,12 @@ impl State {
             Event::Revoke => self.revoke(),
             Event::RevocationEnded => {
                 self.phase = Phase::SignedOut;
+                self.unsaved = None;
                 vec![Effect::Forget, Effect::Publish]
+            }
+            Event::ForgetFailed => {
+                self.unsaved = Some(now + Self::PERSIST_RETRY);
+                vec![]
             }
             Event::Stop => {
                 self.stopping = true;
@@ -233,7 +250,7 @@ impl State {
     }
 
     fn tick(&mut self, last_used: Timestamp, now: Timestamp) -> Vec<Effect> {
-        let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
+        let Phase::SignedIn(session) = &mut self.phase else { return self.save_again(now) };
         session.last_used = session.last_used.max(last_used);
         if session.end().is_some_and(|end| end <= now) && self.in_flight.is_none() {
             let failure = session.why_it_ended();
@@ -260,7 +277,21 @@ impl State {
         self.write()
     }
 
+    /// Tries the disk again with what it refused of a session that nobody is signed in to.
+    fn save_again(&mut self, now: Timestamp) -> Vec<Effect> {
+        if self.unsaved.take_if(|at| *at <= now).is_none() {
+            return vec![];
+        }
+        vec![if matches!(self.phase, Phase::SignedOut) { Effect::Forget } else { Effect::Persist }]
+    }
+
     fn persisted(&mut self, durability: Durability) -> Vec<Effect> {
+        self.unsaved = match (&self.phase, durability) {
+            (Phase::LoginRequired { .. } | Phase::Revoking(_), Durability::Degraded { retry_at, .. }) => {
+                Some(retry_at)
+            }
+            _ => None,
+        };
         if let Phase::SignedIn(session) = &mut self.phase {
             session.durability = match (session.durability, durability) {
                 (
@@ -293,6 +324,7 @@ impl State {
     /// A new record: everything in flight for an older one is void from here on.
     pub(super) fn write(&mut self) -> Vec<Effect> {
         self.generation += 1;
+        self.unsaved = None;
         if let Phase::SignedIn(session) = &mut self.phase {
             session.durability = Durability::Writing { degraded_since: None };
         }

@@ -109,7 +109,11 @@ impl Watched {
         if let Grant::RefreshToken { .. } = session.grant {
             prop_assert!(*key == own() || is_granted(key), "a request beyond the grant: {:?}", key);
         }
-        if session.doubt.is_some() && session.terms.rotation == Rotation::Strict {
+        let strict = session.terms.rotation == Rotation::Strict;
+        let interrupted = session.rotating.interrupted.as_ref();
+        if interrupted.is_some_and(|interrupted| interrupted.held || strict)
+            || (session.doubt.is_some() && strict)
+        {
             let end = session.own_token().and_then(|token| token.expiry.end());
             prop_assert!(
                 end.is_none_or(|end| end <= self.now),
@@ -271,6 +275,7 @@ impl Watched {
             Answer::Retry(after) => Outcome::Retry(Retry {
                 after: after.map(Duration::from_secs),
                 ambiguous: true,
+                refused: after.is_some_and(|pause| pause % 2 == 1),
                 failure: failure("later"),
             }),
             Answer::Refused(verdict) => {

@@ -16,40 +16,47 @@ use fourinsight_ipc::{
     SessionKey,
     message::{Action, Lifetime, RevokeResponse},
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
 
 use super::{
     Command, Nudge,
-    demand::Demand,
     event::{Effect, Event, NewGrant},
     record::{Login, StoredPerson},
-    redeem::Redemption,
     registrations::Registrations,
     schedule::Chance,
     snapshot::Snapshot,
     state::{Phase, State},
 };
 use crate::{
-    authority::{Outcome, discovery::Cache},
+    authority::{
+        Outcome,
+        discovery::Cache,
+        pace::{NoTurn, Pace, Place},
+    },
     clock::{Clock, Timestamp},
     fault,
     history::History,
+    holds::Holds,
     http::HttpExchange,
     login::{NewLogin, Opener},
     random, revocation,
     store::{Slot, Store},
     telemetry,
-    token::{TokenId, TokenKey},
+    token::TokenId,
 };
 
 mod adoption;
 mod demands;
 mod disk;
+mod ending;
 mod history;
+mod keeping;
 mod opening;
 mod recovery;
 mod start;
+mod supervision;
 mod telling;
+mod turn;
 
 pub(crate) use adoption::{Adoption, NotAdopted};
 pub(crate) use start::{Start, prepare};
@@ -69,11 +76,18 @@ pub(crate) struct Environment {
     pub(crate) clock: Clock,
     /// What was tried.
     pub(crate) history: History,
+    /// How often servers are asked.
+    pub(crate) pace: Pace,
     /// Ticks at least every 30 seconds: timers stop while the machine sleeps, this notices.
     pub(crate) ticks: watch::Receiver<()>,
     /// Turns true when the daemon stops.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// What the sessions wait for before they end.
+    pub(crate) holds: Holds,
 }
+
+/// How long a session whose newest refresh token is in memory alone goes on trying the disk when the daemon stops.
+const LAST_WRITES: Duration = Duration::from_secs(10);
 
 /// A deadline further away than this is left to the shared ticker.
 const TICK: Duration = Duration::from_secs(30);
@@ -86,11 +100,15 @@ struct Task {
     stored: Option<u64>,
     /// The generation of a write that failed: it may have reached the disk all the same.
     attempted: Option<u64>,
+    /// The generation whose raw answer the journal holds.
+    journalled: Option<u64>,
     environment: Arc<Environment>,
-    commands: mpsc::Receiver<Command>,
+    commands: OwnedMutexGuard<mpsc::Receiver<Command>>,
     publisher: watch::Sender<Arc<Snapshot>>,
     last_used: Arc<AtomicU64>,
     work: Option<Work>,
+    /// The place of that in its server's line, as long as nothing has been sent.
+    place: Option<Place>,
     /// What opens the session without a person.
     opener: Option<Opener>,
     opening: Option<opening::Opening>,
@@ -104,13 +122,25 @@ struct Task {
     claimants: Vec<demands::Claimant>,
     /// Logins, and wishes to open, that arrived during a revocation: they begin where it ends.
     deferred: VecDeque<Command>,
+    /// Who waits for the end of a renewal to back the session up.
+    backups: Vec<keeping::Waiting>,
 }
 
 /// The one conversation with the server that is under way.
 type Work = Pin<Box<dyn Future<Output = Finished> + Send>>;
 
 enum Finished {
-    Redeemed { action: Action, attempt: u64, outcome: Outcome, obtained_at: Timestamp },
+    Redeemed {
+        action: Action,
+        attempt: u64,
+        outcome: Outcome,
+        obtained_at: Timestamp,
+        journalled: Option<u64>,
+    },
+    NotSent {
+        attempt: u64,
+        why: NoTurn,
+    },
     Revoked(revocation::Ended),
 }
 
@@ -120,18 +150,34 @@ impl Task {
         Box::pin(self.recover(slot)).await;
         let mut ticks = self.environment.ticks.clone();
         let mut stopping = self.environment.stopping.clone();
-        while !(*stopping.borrow() && self.work.is_none()) {
+        let mut recoveries = self.environment.pace.recoveries();
+        let holds = self.environment.holds.clone();
+        let mut stop_by = None;
+        loop {
+            if stop_by.is_none() && *stopping.borrow_and_update() {
+                Box::pin(self.stop()).await;
+                stop_by = Some(self.environment.clock.now() + LAST_WRITES);
+            }
+            let stops = stop_by.is_some();
+            let wait_for_disk =
+                stop_by.is_some_and(|end| self.environment.clock.now() < end) && self.in_memory_alone();
+            if stops && self.work.is_none() && holds.is_free() && !wait_for_disk {
+                break;
+            }
             let deadline = self.next_deadline();
             tokio::select! {
                 biased;
                 finished = finish(&mut self.work) => Box::pin(self.finished(finished)).await,
                 opened = opening::ended(&mut self.opening) => Box::pin(self.opened(opened)).await,
                 Some(command) = self.commands.recv() => Box::pin(self.command(command)).await,
-                Ok(()) = stopping.changed() => Box::pin(self.handle(Event::Stop)).await,
+                Ok(()) = stopping.changed(), if !stops => {}
+                () = holds.released(), if stops && !holds.is_free() => {}
                 Ok(()) = ticks.changed() => Box::pin(self.tick()).await,
+                Ok(()) = recoveries.changed() => Box::pin(self.recovered()).await,
                 () = deadline => Box::pin(self.tick()).await,
             }
         }
+        Box::pin(self.write_before_the_end()).await;
     }
 
     /// Completes when the next deadline has come; never, when that is for the shared ticker to notice.
@@ -165,15 +211,22 @@ impl Task {
         }
     }
 
+    async fn stop(&mut self) {
+        self.handle(Event::Stop).await;
+        self.withdraw();
+    }
+
     async fn command(&mut self, command: Command) {
         match command {
             Command::Request(nudge) => {
                 let Nudge { key, min_validity, outcomes } = *nudge;
                 self.handle(Event::Requested { key, min_validity, outcomes }).await;
+                self.hurry();
             }
             Command::Demand { demand, done } => {
                 let (key, demand) = *demand;
                 self.demand(key, demand, done).await;
+                self.hurry();
             }
             Command::Reject { report, done } => {
                 let (id, challenge) = *report;
@@ -189,6 +242,7 @@ impl Task {
             Command::SignIn { login, done } => {
                 (self.opener, self.opening) = (None, None);
                 self.interrupt_adoption();
+                self.withdraw();
                 self.sign_in(*login).await;
                 let _ = done.send(());
             }
@@ -196,10 +250,12 @@ impl Task {
                 let opened = self.open(*opener).await;
                 let _ = done.send(opened);
             }
+            Command::Keeping(keeping) => self.keep(keeping).await,
             Command::Adopt { adoption, done } => self.adopt(*adoption, done).await,
             Command::Revoke { done } => {
                 (self.opener, self.opening) = (None, None);
                 self.interrupt_adoption();
+                self.withdraw();
                 self.revokers.push(done);
                 self.handle(Event::Revoke).await;
             }
@@ -238,9 +294,11 @@ impl Task {
     }
 
     async fn finished(&mut self, finished: Finished) {
-        self.work = None;
+        (self.work, self.place) = (None, None);
         match finished {
-            Finished::Redeemed { action, attempt, outcome, obtained_at } => {
+            Finished::NotSent { attempt, why } => self.not_sent(attempt, why).await,
+            Finished::Redeemed { action, attempt, outcome, obtained_at, journalled } => {
+                self.journalled = journalled;
                 self.wipe_stale_slot().await;
                 self.answered(action, attempt, outcome, obtained_at).await;
             }
@@ -292,42 +350,32 @@ impl Task {
                 Effect::Publish => self.publish(),
                 Effect::Revoke => self.revoke(),
                 Effect::Discard(tokens) => self.discard(*tokens),
-                Effect::Forget => self.forget().await,
+                Effect::Forget => {
+                    if !self.forget().await {
+                        effects.extend(self.react(Event::ForgetFailed));
+                    }
+                }
             }
         }
         self.release_claimants();
+        self.release_backups();
         if unsettled && !redeeming && self.stored.is_some() {
             self.settle().await;
         }
     }
 
     fn react(&mut self, event: Event) -> Vec<Effect> {
+        // From the moment it stops, not from when this task gets to hear of it.
+        if *self.environment.stopping.borrow() {
+            self.state.begin_nothing();
+        }
         self.state.handle(event, self.environment.clock.now(), Chance::from_bits(random::bits()))
-    }
-
-    fn redeem(&mut self, key: TokenKey, attempt: u64, demand: Option<Demand>) {
-        let (Some(login), Some(refresh_token)) = (&self.login, self.state.refresh_token()) else { return };
-        let redemption = Redemption {
-            session: self.key.clone(),
-            generation: self.state.generation + 1,
-            key,
-            demand,
-            refresh_token: refresh_token.clone(),
-            login: Arc::clone(login),
-            person: self.state.person().cloned(),
-            narrowed: self.state.is_narrowed(),
-        };
-        self.redeeming = Some(Arc::clone(login));
-        let environment = Arc::clone(&self.environment);
-        self.work = Some(Box::pin(async move {
-            let (outcome, obtained_at) = redemption.run(&environment).await;
-            Finished::Redeemed { action: Action::Refresh, attempt, outcome, obtained_at }
-        }));
     }
 
     fn publish(&self) {
         let last = Arc::clone(&self.publisher.borrow());
-        let snapshot = Snapshot::of(&self.state, self.login.as_ref(), &self.key, Some(&last));
+        let mut snapshot = Snapshot::of(&self.state, self.login.as_ref(), &self.key, Some(&last));
+        snapshot.kept_by = self.kept_by();
         match (&last.problem, &snapshot.problem) {
             (old, Some((new, _))) if !old.as_ref().is_some_and(|(old, _)| old.says_the_same(new)) => {
                 tracing::warn!(session = %self.named(), error = %new.error, "{}", new.description);

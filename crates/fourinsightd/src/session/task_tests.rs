@@ -11,18 +11,22 @@ use crate::{
 mod audiences;
 mod certificate;
 mod client_credentials;
+mod defects;
 mod demands;
 mod dialects;
 mod disk;
 mod doubt;
 mod ephemeral;
 mod history;
+mod interrupted;
 mod logins;
 mod outages;
 mod recovery;
+mod recovery_table;
 mod rejections;
 mod revocation;
 mod serving;
+mod stopping;
 
 const HOUR: u64 = 3600;
 

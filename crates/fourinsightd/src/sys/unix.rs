@@ -31,7 +31,7 @@ pub(crate) fn boot_time() -> Duration {
 /// Names this start of the machine.
 #[cfg(target_os = "linux")]
 pub(crate) fn boot_id() -> Option<String> {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
@@ -175,16 +175,16 @@ pub(crate) fn socket_folder(endpoint: &Endpoint) -> Option<PathBuf> {
     Some(endpoint.as_path().parent().unwrap_or(Path::new("/")).to_owned())
 }
 
-/// Which socket a path leads to.
+/// Which file, socket or folder a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SocketIdentity {
+pub(crate) struct FileIdentity {
     device: u64,
     inode: u64,
 }
 
-pub(crate) fn socket_identity(path: &Path) -> Option<SocketIdentity> {
+pub(crate) fn file_identity(path: &Path) -> Option<FileIdentity> {
     let metadata = fs::symlink_metadata(path).ok()?;
-    Some(SocketIdentity { device: metadata.dev(), inode: metadata.ino() })
+    Some(FileIdentity { device: metadata.dev(), inode: metadata.ino() })
 }
 
 /// Whether something that is no socket is at a path.

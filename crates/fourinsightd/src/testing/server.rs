@@ -1,5 +1,10 @@
 //! The practice server as the daemon meets it in memory: its registration, and the port that ends at its router.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -68,20 +73,31 @@ pub(super) fn authorization_uri(scopes: &[&str], resources: &[&str]) -> String {
 }
 
 /// The port to authorization servers, ending at the practice server's router.
-pub(crate) struct InMemory(Router);
+pub(crate) struct InMemory {
+    router: Router,
+    defects: Arc<AtomicUsize>,
+}
 
 impl InMemory {
     /// Ending at this one.
     pub(crate) fn over(practice: &Practice) -> Self {
-        Self(practice.router(ISSUER))
+        Self { router: practice.router(ISSUER), defects: Arc::default() }
+    }
+
+    /// The same, with so many exchanges that panic: a defect of the daemon in the middle of a conversation.
+    pub(crate) fn with_defects(self, defects: Arc<AtomicUsize>) -> Self {
+        Self { defects, ..self }
     }
 }
 
 impl HttpExchange for InMemory {
     fn exchange(&self, request: HttpRequest) -> ExchangeFuture<'_> {
         let lost = |cause: &str| ExchangeError { sent: true, too_long: false, cause: cause.to_owned() };
-        let router = self.0.clone();
+        let router = self.router.clone();
+        let defects = Arc::clone(&self.defects);
         Box::pin(async move {
+            let left = defects.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            assert!(left.is_err(), "a defect that a test asked for");
             let limit = request.time_limit;
             let exchanged = tokio::time::timeout(limit, exchange(router, request)).await;
             exchanged
@@ -102,6 +118,6 @@ async fn exchange(mut router: Router, request: HttpRequest) -> Option<HttpRespon
         return None;
     }
     let (parts, body) = response.into_parts();
-    let body = Zeroizing::new(to_bytes(body, BODY_LIMIT).await.unwrap().to_vec());
+    let body = Zeroizing::new(to_bytes(body, BODY_LIMIT).await.ok()?.to_vec());
     Some(HttpResponse { status: parts.status.as_u16(), headers: parts.headers, body })
 }

@@ -89,6 +89,32 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "eight daemons started at once; sockets left behind by killed ones",
         run: one_daemon::run,
     },
+    Campaign {
+        name: "disk_calls",
+        about: "each call of the daemon on its files fails once, with each error of a disk",
+        run: disk::inject::run,
+    },
+    Campaign {
+        name: "disk_refuses",
+        about: "calls on some or all of the daemon's files fail for a while",
+        run: disk::lasting::run,
+    },
+    Campaign { name: "disk_full", about: "no room, or no file, is left on the disk", run: disk::brim::run },
+    Campaign {
+        name: "limits",
+        about: "files may not grow, and clients hoard connections",
+        run: disk::limits::run,
+    },
+    Campaign {
+        name: "state_folder",
+        about: "files are taken away from a running daemon, or the right to write to them",
+        run: disk::folder::run,
+    },
+    Campaign {
+        name: "clocks",
+        about: "the daemon is held still, and started on another day",
+        run: disk::clock::run,
+    },
 ];
 
 /// How much harm is done.

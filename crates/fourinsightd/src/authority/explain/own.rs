@@ -107,11 +107,24 @@ pub(super) const CODES: &Table = &[
          by itself.",
     ),
     (
+        "store_locked",
+        "The key that opens the stored sessions is out of the daemon's reach: the keyring that holds it is locked or \
+         does not run, or the service manager did not hand it over.",
+        "Unlock the keyring, or bring the key back (`fourinsightctl status` says where it is): the session comes back \
+         by itself, and nothing is lost.",
+    ),
+    (
         "rotation_interrupted",
-        "An earlier run of the daemon ended in the middle of a renewal, so nobody knows whether the refresh token \
-         still counts.",
-        "Nothing has to be done: the access token is used to its end, then the renewal is tried; should it fail, run \
-         `{login}`.",
+        "The daemon ended in the middle of a renewal, or the answer to one was lost on the way. The server may have \
+         replaced the refresh token by then, and nobody here has seen by what.",
+        "While the session is signed in nothing has to be done: the access token is used to its end, then the renewal \
+         is tried; should it fail, run `{login}`. If the server keeps old refresh tokens good for a while, say so with \
+         rotation in the profile.",
+    ),
+    (
+        "session_lost",
+        "A defect of the daemon ended the session's work, and the session was in memory only, so nothing is left of it.",
+        "Run `{login}`.",
     ),
     (
         "rotation_in_doubt",
@@ -121,9 +134,35 @@ pub(super) const CODES: &Table = &[
          run `{login}`. If the server keeps old refresh tokens good, say so with rotation in the profile.",
     ),
     (
+        "server_asked_to_wait",
+        "The server has answered one of your sessions with the wish to be left alone for a while (Retry-After), which \
+         counts for all of them. Nothing was sent, and nothing is lost.",
+        "Nothing has to be done: it is tried again when that time is over, and the access token is served meanwhile.",
+    ),
+    (
+        "refused_for_long",
+        "Whatever answers at the token endpoint refuses every renewal, and has done so for more than ten minutes, but \
+         never in the words by which a server ends a login. The login is kept and tried every few minutes; its access \
+         token has ended meanwhile.",
+        "Check that token_endpoint and the client of the profile are right and that no proxy or firewall answers in the \
+         server's place; it then works again by itself. If the server means it, run `{login} --force`.",
+    ),
+    (
         "record_rolled_back",
         "The disk lost a write that it had confirmed, so the stored login is older than it should be.",
         "Check the disk, and run `{login} --force`.",
+    ),
+    (
+        "record_damaged",
+        "The stored login cannot be read: its record on the disk is damaged, sealed under another key, or gone. What \
+         is left of it is set aside, and `fourinsightctl status` says where.",
+        "Put the right key file back if that was replaced; else check the disk, and run `{login}`.",
+    ),
+    (
+        "record_newer",
+        "The stored login was written by a newer version of the daemon, in a form that this one does not know. It is \
+         left as it is.",
+        "Start the newer daemon again; or run `{login}`, which replaces the stored login.",
     ),
     (
         "expired_on_arrival",

@@ -137,6 +137,7 @@ impl Attempt {
             if !matches!(*phase, Phase::Redeeming) {
                 return false;
             }
+            self.let_go();
             let question = Question { id: confirmation.id.clone(), answer: sender };
             *self.question.lock().unwrap_or_else(PoisonError::into_inner) = Some(question);
             self.status.send_modify(|status| {

@@ -1,6 +1,6 @@
 //! What of a session is on the disk, and what is not to be.
 
-use fourinsight_ipc::message::Lifetime;
+use fourinsight_ipc::message::{KeptBy, Lifetime};
 
 use super::{Environment, Task};
 use crate::{
@@ -48,6 +48,25 @@ impl Task {
         }
     }
 
+    /// Where the newest refresh token is kept.
+    pub(super) fn kept_by(&self) -> KeptBy {
+        let generation = Some(self.state.generation);
+        if self.in_memory() {
+            KeptBy::Nothing
+        } else if self.stored == generation {
+            KeptBy::Record
+        } else if self.journalled == generation {
+            KeptBy::Journal
+        } else {
+            KeptBy::Memory
+        }
+    }
+
+    /// Whether the newest refresh token would be lost with the process.
+    pub(super) fn in_memory_alone(&self) -> bool {
+        self.state.refresh_token().is_some() && self.kept_by() == KeptBy::Memory
+    }
+
     /// Closes the journal slot of a redemption whose outcome is on the disk.
     pub(super) async fn settle(&mut self) {
         if let Err(error) = self.environment.store.settle(&self.key, self.state.generation).await {
@@ -55,19 +74,20 @@ impl Task {
         }
     }
 
-    /// Deletes the record.
-    pub(super) async fn forget(&mut self) {
+    /// Deletes the record. Returns whether the disk took that.
+    pub(super) async fn forget(&mut self) -> bool {
         if self.in_memory() && self.holds_nothing() {
             self.login = None;
-            return;
+            return true;
         }
         if let Err(error) = self.environment.store.delete(&self.key).await {
-            tracing::error!(session = %self.named(), %error, "the record cannot be deleted; it is marked as revoking and is deleted at the next start");
-            return;
+            tracing::error!(session = %self.named(), %error, "the record cannot be deleted; that is tried every second");
+            return false;
         }
         fault::point("forgotten");
-        self.stored = None;
+        (self.stored, self.attempted) = (None, None);
         self.login = None;
+        true
     }
 
     /// A redemption that began for a stored login writes its journal slot, even when it ends for one that is not to

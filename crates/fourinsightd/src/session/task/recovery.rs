@@ -8,7 +8,7 @@ use super::{
     super::{
         event::Event,
         redeem::{self, Found},
-        rotation::{Cause, Interrupted, Resumption},
+        rotation::{Cause, Interrupted},
         state::Phase,
     },
     Task,
@@ -21,6 +21,7 @@ impl Task {
         match slot {
             Slot::Answer { generation, raw } if generation > stored => {
                 self.state.generation = generation - 1;
+                self.journalled = Some(generation);
                 self.take_up(&raw).await;
             }
             Slot::Intent { generation, intent } if generation > stored => {
@@ -35,7 +36,7 @@ impl Task {
                 self.doubt(failure, self.end_of_token());
             }
             // Settled, or older than the record: the record's commit came after it.
-            Slot::Settled | Slot::Answer { .. } | Slot::Intent { .. } => self.resume(None).await,
+            Slot::Settled | Slot::Answer { .. } | Slot::Intent { .. } => self.resume(None, None).await,
         }
         if matches!(self.state.phase, Phase::Revoking(_)) && self.work.is_none() {
             self.revoke();
@@ -65,31 +66,23 @@ impl Task {
         let since = sent.and_then(|sent| clock.moment(sent));
         let unsure = sent.map_or_else(|| clock.now(), |sent| clock.from_unix(sent.unix));
         let generation = self.state.generation + 1;
-        self.state.interrupted(Interrupted::new(since, unsure, generation, Cause::DaemonEnded));
-        self.resume(found.map(|found| found.key)).await;
+        let interrupted = Interrupted::new(since, unsure, generation, Cause::DaemonEnded);
+        self.resume(Some(interrupted), found.map(|found| found.key)).await;
     }
 
-    /// Goes on after an interruption that the journal or the record tells of.
-    async fn resume(&mut self, key: Option<TokenKey>) {
-        let now = self.environment.clock.now();
-        if !self.state.is_interrupted() {
+    /// Goes on after an interruption that the journal or, without one, the record tells of.
+    async fn resume(&mut self, found: Option<Interrupted>, key: Option<TokenKey>) {
+        if found.is_none() && !self.state.is_interrupted() {
             return;
         }
-        let resumption = self.state.resume(now);
-        tracing::warn!(session = %self.named(), ?resumption, "an earlier renewal was interrupted");
-        match resumption {
-            Resumption::None => self.settle().await,
-            Resumption::Now => {
-                let own = self.login.as_ref().map(|login| login.own_key());
-                if let Some(key) = key.or(own) {
-                    self.handle(Event::Requested { key, min_validity: None, outcomes: 0 }).await;
-                }
-            }
-            Resumption::AtEnd => {
-                let failure = self.state.problem();
-                self.remember(Action::Refresh, AttemptOutcome::Failed, failure.map(Why::Failure));
-                self.publish();
-            }
+        let Some(key) = key.or_else(|| self.login.as_ref().map(|login| login.own_key())) else { return };
+        tracing::warn!(session = %self.named(), "an earlier renewal was interrupted");
+        let journalled = found.is_some();
+        self.handle(Event::Interrupted { found: found.map(Box::new), key }).await;
+        if journalled && !self.state.is_interrupted() {
+            self.settle().await;
+        } else if let Some(failure) = self.state.interruption() {
+            self.remember(Action::Refresh, AttemptOutcome::Failed, Some(Why::Failure(failure)));
         }
     }
 

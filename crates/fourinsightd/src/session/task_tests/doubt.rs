@@ -117,7 +117,9 @@ async fn an_error_that_decides_nothing_is_no_better() {
     for (status, shown, doubted) in [
         (400, "invalid_request", true),
         (403, "", true),
-        (503, "temporarily_unavailable", true),
+        (503, "", true),
+        (500, "server_error", true),
+        (503, "temporarily_unavailable", false),
         (429, "slow_down", false),
         (401, "invalid_client", false),
     ] {

@@ -74,7 +74,9 @@ async fn killed_after_a_strict_server_acted_it_says_so_and_asks_for_a_person() {
     let world = world.killed_for(3).await;
     pass(5).await;
     let Err(NoToken::LoginRequired(Some(failure))) = world.token().await else { panic!("served") };
-    assert_eq!(failure.error, "invalid_grant");
+    assert_eq!(failure.error, "rotation_interrupted");
+    assert!(failure.description.starts_with("the daemon ended in the middle of a renewal"), "{failure:?}");
+    assert!(failure.description.contains("invalid_grant"), "{failure:?}");
     pass(HOUR).await;
     assert_eq!(world.refreshes(), 2, "asked once more, and never again");
 }

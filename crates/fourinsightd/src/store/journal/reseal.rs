@@ -10,6 +10,11 @@ use super::{
 };
 
 impl Journal {
+    /// The same for a slot of this name; one that does not say whose it is stays as it is.
+    pub(in crate::store) fn reseal_named(&self, name: &str) -> Result<(), StoreError> {
+        self.owner(name).map_or(Ok(()), |owner| self.reseal(&owner))
+    }
+
     /// Seals a session's slot under the present key. The slot is made anew beside the old one and takes its place
     /// whole: an answer in it may be the only one there is.
     pub(in crate::store) fn reseal(&self, session: &SessionKey) -> Result<(), StoreError> {
@@ -65,14 +70,14 @@ mod tests {
         let session = SessionKey::default();
         journal.settle(&session, 4).unwrap();
         journal.intend(&session, 5, b"intent").unwrap();
-        assert!(matches!(journal.salvage(&session, 5, &[9; 20_000]).unwrap(), Salvaged::Written(_)));
+        assert!(matches!(journal.salvage(&session, 5, &vec![9; 20_000]).unwrap(), Salvaged::Written(_)));
         sealer.change(&[8; 32]);
         journal.reseal(&session).unwrap();
         let moved = read(folder.path(), 8, &session);
         assert!(matches!(&moved.settled, Entry::Sound { generation: 4, .. }));
         assert!(matches!(&moved.intent, Entry::Sound { body, .. } if **body == *b"intent"));
         let (slot, told) = moved.weigh(4);
-        assert!(matches!(slot, Slot::Answer { generation: 5, raw } if *raw == [9; 20_000]));
+        assert!(matches!(slot, Slot::Answer { generation: 5, raw } if *raw == vec![9; 20_000]));
         assert!(told.is_none());
         assert!(read(folder.path(), 7, &session).answer == Entry::Damaged);
     }

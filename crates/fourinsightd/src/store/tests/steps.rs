@@ -12,7 +12,7 @@ async fn records_come_back_as_they_were_put() {
     let opened = folder.open().await;
     assert!(opened.sessions.is_empty() && opened.problems.is_empty());
     assert_eq!(opened.store.path(), folder.path().join("broker.db"));
-    assert_eq!(opened.store.key_home(), format!("file {}", folder.path().join("broker.key").display()));
+    assert_eq!(opened.store.key().place, format!("file {}", folder.path().join("broker.key").display()));
     let store = opened.store;
     store.compare_and_put(&key("b"), None, 1, record("one")).await.unwrap();
     store.compare_and_put(&key("a"), None, 1, record("two")).await.unwrap();
@@ -91,7 +91,9 @@ async fn answers_and_records_of_any_length_are_kept() {
     let store = folder.open().await.store;
     let a = key("a");
     store.compare_and_put(&a, None, 1, record("first")).await.unwrap();
-    for (length, in_slot) in [(0, true), (24_535, true), (24_536, false), (1 << 20, false)] {
+    for (length, in_slot) in
+        [(0, true), (16 << 10, true), (24_535, true), (24_536, false), (64 << 10, false), (1 << 20, false)]
+    {
         let long = "x".repeat(length);
         store.intend(&a, 2, Vec::new()).await.unwrap();
         store.answer(&a, 2, record(&long)).await.unwrap();
@@ -99,8 +101,15 @@ async fn answers_and_records_of_any_length_are_kept() {
         let kept_in_rows = store.run(|_, rows| Ok(rows.database.answers()?.len())).await.unwrap();
         assert_eq!(kept_in_rows, usize::from(!in_slot), "{length}");
     }
-    let long = "x".repeat(1 << 20);
-    store.compare_and_put(&a, Some(1), 2, record(&long)).await.unwrap();
+    let mut long = String::new();
+    for length in [16 << 10, 64 << 10, 300 << 10, 1 << 20] {
+        long = "x".repeat(length);
+        store
+            .compare_and_put(&a, Some(if length == 16 << 10 { 1 } else { 2 }), 2, record(&long))
+            .await
+            .unwrap();
+        folder.killed_finds(&[("a", 2, &long, Slot::Settled)]).await;
+    }
     store.settle(&a, 2).await.unwrap();
     assert_eq!(store.run(|_, rows| Ok(rows.database.answers()?.len())).await.unwrap(), 0);
     folder.killed_finds(&[("a", 2, &long, Slot::Settled)]).await;
@@ -158,7 +167,7 @@ async fn a_call_whose_caller_went_away_is_still_done() {
     let a = key("a");
     let mut put = Box::pin(store.compare_and_put(&a, None, 1, record("first")));
     // Polled once, so that it has begun; a fast disk may even have ended it.
-    std::future::poll_fn(|context| std::task::Poll::Ready(put.as_mut().poll(context).is_ready())).await;
+    poll_fn(|context| Poll::Ready(put.as_mut().poll(context).is_ready())).await;
     drop(put);
     // The next call queues behind it.
     store.settle(&key("b"), 1).await.unwrap();
@@ -170,8 +179,10 @@ async fn a_call_whose_caller_went_away_is_still_done() {
 async fn a_store_in_use_is_refused() {
     let folder = Folder::new();
     let store = folder.open().await.store;
+    let before = folder.files();
     let error = Store::open(folder.path()).await.unwrap_err();
     assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    assert!(folder.files() == before, "every file is as it was");
     store.compare_and_put(&key("a"), None, 1, record("first")).await.unwrap();
     drop(store);
     assert_eq!(folder.open().await.sessions.len(), 1);
