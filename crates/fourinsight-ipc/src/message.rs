@@ -14,6 +14,7 @@ mod key_home;
 mod lifetime;
 mod login;
 mod profile;
+mod quarantine;
 mod rejection;
 mod revocation;
 mod rotation;
@@ -31,6 +32,7 @@ pub use profile::{
     NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,
     ProfileStatus, SettingOrigin,
 };
+pub use quarantine::Quarantined;
 pub use rejection::{Rejection, RejectionOutcome, RejectionResponse};
 pub use revocation::{Revocation, RevokeResponse};
 pub use rotation::{InterruptedRotation, KeptBy, RotationStatus};
@@ -101,6 +103,10 @@ pub struct SessionStatus {
     /// `false` for a session that ends with its access token, because there is nothing to renew it with.
     #[serde(default = "renewable")]
     pub renewable: bool,
+    /// By when somebody must sign in again, where that is known: at the end of a refresh token that using it does not
+    /// put off, or of an access token that nothing can renew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_needed_by: Option<i64>,
     /// What is wrong, if anything is.
     pub problem: Option<Problem>,
     /// Whether what is served would survive a power cut.
@@ -136,6 +142,7 @@ impl SessionStatus {
             expiry: Expiry::Known,
             next_renewal_at: None,
             renewable: true,
+            login_needed_by: None,
             problem: None,
             durability: Durability::Durable,
             lifetime: Lifetime::Stored,

@@ -54,6 +54,7 @@ use tokio::sync::watch;
 
 use crate::{
     api::Api,
+    authority::pace::Pace,
     broker::{Broker, Declared},
     clock::Clock,
     config::{ConfigError, ConfigFile},
@@ -214,6 +215,7 @@ async fn run(options: Options, most_connections: usize) -> Result<(), RunError> 
             tracing::error!(%error, "the server failed");
         }
         tokio::join!(daemon.broker.finished(), daemon.api.until_logout.finished());
+        daemon.api.store.look().await;
     };
     tokio::select! {
         ended = tokio::time::timeout(STOP_TIME, finished) => if ended.is_err() {
@@ -244,7 +246,10 @@ impl Daemon {
     ) -> Result<Self, RunError> {
         let clock = Clock::system();
         let mut timer = Ticker::every(TICK)?;
-        let Opened { store, sessions, mut problems } = Store::open(&locations.state_dir).await?;
+        let Opened { store, sessions, damaged, mut problems } = Store::open(&locations.state_dir).await?;
+        if let Err(error) = store.forget_quarantined(clock.unix_now()).await {
+            tracing::warn!(%error, "what was set aside long ago cannot be removed");
+        }
         let (ticker, ticks) = watch::channel(());
         let (stopping, stopped) = watch::channel(false);
         let exchange: Arc<dyn HttpExchange> = Arc::new(Network::new(clock.clone()));
@@ -256,6 +261,7 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),
+            pace: Pace::new(clock.clone()),
             lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
@@ -266,6 +272,7 @@ impl Daemon {
         for problem in &problems {
             tracing::error!("{problem}");
         }
+        broker.mourn(damaged);
         let broker = Arc::new(broker);
         broker.open(declared(&config)).await;
         let imports = Imports::new(
@@ -282,6 +289,7 @@ impl Daemon {
             Arc::<Broker>::clone(&broker) as _,
             Arc::clone(&config),
         );
+        let watched = store.clone();
         let api = Arc::new(Api {
             broker: Arc::clone(&broker),
             logins,
@@ -302,6 +310,9 @@ impl Daemon {
                     break;
                 }
                 telemetry::keep_short(&log_file);
+                // Apart, for a disk that hangs must not hold up the ticks.
+                let watched = watched.clone();
+                tokio::spawn(async move { watched.look().await });
                 if ticker.send(()).is_err() {
                     break;
                 }

@@ -22,6 +22,7 @@ use crate::{
     api::Api,
     authority::{
         Outcome, grant,
+        pace::Pace,
         response::{self, Expected},
     },
     broker::Broker,
@@ -280,7 +281,7 @@ impl Daemon {
     }
 
     async fn ticking(folder: TempDir, practice: &Practice, clock: &Clock, tick: Duration) -> Self {
-        let Opened { store, sessions, mut problems } = Store::open(folder.path()).await.unwrap();
+        let Opened { store, sessions, damaged, mut problems } = Store::open(folder.path()).await.unwrap();
         let defects: Arc<AtomicUsize> = Arc::default();
         let exchange: Arc<dyn HttpExchange> =
             Arc::new(InMemory::over(practice).with_defects(Arc::clone(&defects)));
@@ -293,6 +294,7 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),
+            pace: Pace::new(clock.clone()),
             lifetime: Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
@@ -300,6 +302,7 @@ impl Daemon {
         };
         let (broker, unreadable) = Broker::start(environment, sessions, &BTreeMap::new());
         problems.extend(unreadable);
+        broker.mourn(damaged);
         let mut ticking = JoinSet::new();
         ticking.spawn(async move {
             let mut interval = tokio::time::interval(tick);

@@ -11,7 +11,7 @@ use super::{
     terms::Terms,
 };
 use crate::{
-    authority::{Outcome, challenge::Challenge, step_up::StepUp},
+    authority::{Outcome, challenge::Challenge, pace::Pause, step_up::StepUp},
     clock::Timestamp,
     login::NotOpened,
     token::{RefreshToken, TokenId, TokenKey, TokenSet},
@@ -69,6 +69,10 @@ pub(crate) enum Event {
     Rejected { id: TokenId, challenge: Option<Box<Challenge>> },
     /// A redemption ended.
     Answered { attempt: u64, outcome: Outcome, obtained_at: Timestamp, id: TokenId },
+    /// A redemption was not begun: the server wants to be left alone, or (without a pause) something goes before it.
+    NotSent { attempt: u64, pause: Option<Pause> },
+    /// The session's server works again since then.
+    Recovered { at: Timestamp },
     /// The record of the present generation is on the disk.
     Persisted,
     /// It is not, and may never be.

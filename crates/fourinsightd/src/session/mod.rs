@@ -12,6 +12,7 @@
 //! | [`keeping`], [`restoring`] | what a backup takes, and what it gives back |
 //! | [`demand`] | what a token is to be fetched with beyond its key (pure) |
 //! | [`terms`], [`doubt`] | what one login can be asked for, and what asking may cost (pure) |
+//! | [`refusals`] | a server that refuses and gives no verdict (pure) |
 //! | [`rotation`] | how its refresh token fares, and what is done after an interruption (pure) |
 //! | [`plan`] | what it redeems next, renews and forgets (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
@@ -51,6 +52,7 @@ mod opening;
 mod plan;
 pub(crate) mod record;
 mod redeem;
+mod refusals;
 mod registrations;
 mod restoring;
 mod revoking;
@@ -278,9 +280,9 @@ impl Handle {
                 return Judgement::Answer(Err(NoToken::LoginRequired(None)));
             }
         }
-        let Some(view) = snapshot.view(key) else { return Self::without_token(snapshot, key, None) };
+        let Some(view) = snapshot.view(key) else { return Self::without_token(snapshot, key, None, now) };
         let Some(token) = &view.token else {
-            return Self::without_token(snapshot, key, view.refused_at(now));
+            return Self::without_token(snapshot, key, view.refused_at(now), now);
         };
         if !token.token.is_bearer() {
             return Judgement::Answer(Err(NoToken::NotBearer));
@@ -304,11 +306,16 @@ impl Handle {
                 self.serve(token, key.map(|_| asked_at), now)
             }
             Freshness::Short => Judgement::Wait { retry_at: None },
-            Freshness::Expired => Self::without_token(snapshot, key, view.refused_at(now)),
+            Freshness::Expired => Self::without_token(snapshot, key, view.refused_at(now), now),
         }
     }
 
-    fn without_token(snapshot: &Snapshot, key: Option<&TokenKey>, refused: Option<&Refused>) -> Judgement {
+    fn without_token(
+        snapshot: &Snapshot,
+        key: Option<&TokenKey>,
+        refused: Option<&Refused>,
+        now: Timestamp,
+    ) -> Judgement {
         if let Some(beyond) = snapshot.beyond(key) {
             return Judgement::Answer(Err(NoToken::Beyond(beyond)));
         }
@@ -316,7 +323,10 @@ impl Handle {
             Some(refused) => {
                 Judgement::Answer(Err(NoToken::Refused(refused.verdict, refused.failure.clone())))
             }
-            None => Judgement::Wait { retry_at: snapshot.retry_at(key) },
+            None => match snapshot.refused_for_long(now) {
+                Some((failure, _)) => Judgement::Answer(Err(NoToken::LoginRequired(Some(failure.clone())))),
+                None => Judgement::Wait { retry_at: snapshot.retry_at(key) },
+            },
         }
     }
 

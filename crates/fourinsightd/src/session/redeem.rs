@@ -13,6 +13,7 @@ use crate::{
         Failure, Outcome, Retry, Verdict,
         grant::{self, Purpose},
         id_token,
+        pace::Permit,
         response::{self, Expected, RawAnswer},
     },
     clock::{Mark, Timestamp},
@@ -46,8 +47,8 @@ impl Redemption {
         self.login.lifetime.is_stored()
     }
 
-    /// Redeems.
-    pub(super) async fn run(self, environment: &Environment) -> Redeemed {
+    /// Redeems, now that it is its turn.
+    pub(super) async fn run(self, environment: &Environment, permit: Permit) -> Redeemed {
         let Environment { store, clock, exchange, .. } = environment;
         let intent = Intent::new(&self.key, clock.mark(clock.now())).to_bytes();
         if self.is_journalled()
@@ -63,6 +64,7 @@ impl Redemption {
             return Redeemed::unsent(outcome, clock.now());
         }
         fault::point("intent_written");
+        permit.send();
         let obtained_at = clock.now();
         let own = self.is_own();
         tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
@@ -241,5 +243,5 @@ fn journal_entry(intent: &[u8], answer: &[u8]) -> Zeroizing<Vec<u8>> {
 
 fn stopping() -> Outcome {
     let failure = Failure::ours("server_unreachable", "the daemon is stopping");
-    Outcome::Retry(Retry { after: None, ambiguous: false, failure })
+    Outcome::Retry(Retry { after: None, ambiguous: false, refused: false, failure })
 }

@@ -19,6 +19,7 @@
 mod answers;
 mod rejections;
 mod requests;
+mod turns;
 
 pub(crate) use rejections::{Meaning, Reported};
 
@@ -95,7 +96,7 @@ impl State {
     /// Nobody knows whether the refresh token still counts: says so, and leaves it alone until `until`.
     pub(crate) fn doubt(&mut self, failure: Failure, until: Timestamp, since: Timestamp) {
         if let Phase::SignedIn(session) = &mut self.phase {
-            session.backoff = Some(Backoff { until, own_until: until, failures: 0, failure, since });
+            session.backoff = Some(Backoff::until(until, 0, failure, since));
         }
     }
 
@@ -189,6 +190,8 @@ impl State {
             Event::Answered { attempt, outcome, obtained_at, id } => {
                 self.answered(attempt, outcome, Arrival { obtained_at, id, now, chance })
             }
+            Event::NotSent { attempt, pause } => self.not_sent(attempt, pause, now),
+            Event::Recovered { at } => self.recovered(at, now),
             Event::Persisted => self.persisted(Durability::Durable),
             Event::PersistFailed => {
                 self.persisted(Durability::Degraded { retry_at: now + Self::PERSIST_RETRY, since: now })

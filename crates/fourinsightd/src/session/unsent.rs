@@ -16,7 +16,7 @@ pub(super) fn unsent(cause: &str) -> Outcome {
     let description =
         format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
     let failure = Failure::ours(STORAGE_FAILED, description);
-    Outcome::Retry(Retry { after: None, ambiguous: false, failure })
+    Outcome::Retry(Retry { after: None, ambiguous: false, refused: false, failure })
 }
 
 /// Whether a renewal failed before anything was sent.

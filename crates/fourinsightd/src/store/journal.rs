@@ -17,7 +17,10 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use fourinsight_ipc::{
@@ -53,6 +56,8 @@ const ANSWER_LIMIT: usize = SLOT - ANSWER_AT - ENTRY_HEAD;
 pub(super) struct Journal {
     folder: PathBuf,
     sealer: Arc<Sealer>,
+    /// A slot was made or removed, and the disk did not confirm it.
+    unsynced: AtomicBool,
 }
 
 /// An answer on its way to the disk.
@@ -94,7 +99,12 @@ fn is_digest(name: &str) -> bool {
 
 /// The file name of a session's slot: a digest, since a key may hold what a file system cannot.
 pub(super) fn slot_name(session: &SessionKey) -> String {
-    let digest = digest::digest(&digest::SHA256, session.as_str().as_bytes());
+    digits(session.as_str().as_bytes())
+}
+
+/// The SHA-256 digest of something, in hexadecimal.
+pub(super) fn digits(bytes: &[u8]) -> String {
+    let digest = digest::digest(&digest::SHA256, bytes);
     let nibble = |bits: u8| char::from(b"0123456789abcdef"[usize::from(bits & 15)]);
     digest.as_ref().iter().flat_map(|byte| [nibble(byte >> 4), nibble(*byte)]).collect()
 }
@@ -102,7 +112,7 @@ pub(super) fn slot_name(session: &SessionKey) -> String {
 impl Journal {
     /// The folder must exist: [`slot_names`] sees to it.
     pub(super) fn new(folder: PathBuf, sealer: Arc<Sealer>) -> Self {
-        Self { folder, sealer }
+        Self { folder, sealer, unsynced: AtomicBool::new(false) }
     }
 
     /// Where the slots are.
@@ -119,6 +129,11 @@ impl Journal {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Contents::damaged()),
             Err(error) => Err(file("read", &path)(error)),
         }
+    }
+
+    /// Whether a session has a slot.
+    pub(super) fn has_slot(&self, session: &SessionKey) -> bool {
+        self.path(session).exists()
     }
 
     /// Whose slot a file is, by its own words.
@@ -201,10 +216,20 @@ impl Journal {
     pub(super) fn delete(&self, session: &SessionKey) -> Result<(), StoreError> {
         let path = self.path(session);
         match fs::remove_file(&path) {
-            Ok(()) => sync_folder(&self.folder).map_err(file("sync", &self.folder)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(file("remove", &path)(error)),
+            Ok(()) => self.unsynced.store(true, Ordering::Relaxed),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(file("remove", &path)(error)),
         }
+        self.sync_folder()
+    }
+
+    /// Makes slots that were made and removed outlast a power cut. What an earlier call could not do, this one does.
+    fn sync_folder(&self) -> Result<(), StoreError> {
+        if self.unsynced.load(Ordering::Relaxed) {
+            sync_folder(&self.folder).map_err(file("sync", &self.folder))?;
+            self.unsynced.store(false, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn path(&self, session: &SessionKey) -> PathBuf {
@@ -249,6 +274,7 @@ impl Journal {
             Some(slot) => slot,
             None => self.reserve(session, &path)?,
         };
+        self.sync_folder()?;
         entries(&mut slot).map_err(file("write", &path))?;
         Ok(slot)
     }
@@ -271,7 +297,7 @@ impl Journal {
             slot.write_all(image)?;
             slot.sync_all()?;
             fs::rename(&aside, path)?;
-            sync_folder(&self.folder)?;
+            self.unsynced.store(true, Ordering::Relaxed);
             Ok(slot)
         };
         fill().map_err(|error| {
@@ -357,8 +383,8 @@ mod tests {
         let (journal, session, sound) = mid_rotation(folder.path());
         let (right, told) = journal.read(&session).unwrap().weigh(4);
         assert!(matches!(right, crate::store::Slot::Answer { generation: 5, .. }) && told.is_none());
-        for at in (0..sound.len()).filter(|at| at % BLOCK < 700) {
-            let mut bytes = sound.clone();
+        let mut bytes = sound.clone();
+        for at in 0..sound.len() {
             bytes[at] ^= 0x10;
             let contents = journal.parse(&session, &bytes);
             let settled_damaged = contents.settled == Entry::Damaged;
@@ -367,16 +393,19 @@ mod tests {
             assert!(slot == right || told.is_some(), "byte {at}: {slot:?}");
             let in_settled = (SETTLED_AT..SETTLED_AT + ENTRY_HEAD + OVERHEAD).contains(&at);
             assert!(!in_settled || settled_damaged, "byte {at}");
+            bytes[at] ^= 0x10;
         }
     }
 
     #[test]
     fn a_slot_cut_short_is_in_doubt_and_the_next_rotation_makes_it_anew() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let (journal, session, sound) = mid_rotation(folder.path());
         let path = journal.path(&session);
-        for length in (0..SLOT).step_by(509) {
-            fs::write(&path, &sound[..length]).unwrap();
+        assert_eq!(sound.len(), SLOT);
+        let slot = File::options().write(true).open(&path).unwrap();
+        for length in (0..SLOT).rev() {
+            slot.set_len(length as u64).unwrap();
             let (slot, told) = journal.read(&session).unwrap().weigh(4);
             assert!(
                 matches!(slot, crate::store::Slot::Intent { generation: 5, intent } if intent.is_empty())

@@ -5,6 +5,10 @@
 //! `load.rs` opens the store. Everything is sealed (`seal.rs`) under one key (`key.rs`). The store does not know
 //! what a record says.
 //!
+//! The disk may lie. A record that does not open is copied aside (`quarantine.rs`); a database that SQLite cannot
+//! follow any more is kept, and its rows are dug out (`carve.rs`) into a new one (`salvage.rs`). Whatever is lost with
+//! that is named in [`Opened::damaged`].
+//!
 //! One rotation, in order: [`intend`](Store::intend), the request, [`answer`](Store::answer) before the answer is
 //! parsed, [`compare_and_put`](Store::compare_and_put), [`settle`](Store::settle). Whatever the step at which the
 //! process dies, the next [`open`](Store::open) says so in [`Loaded::slot`].
@@ -18,20 +22,25 @@ use std::{
 
 use fourinsight_ipc::SessionKey;
 use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
-    task::spawn_blocking,
+    sync::Mutex,
+    task::{JoinError, spawn_blocking},
 };
 use zeroize::Zeroizing;
 
 mod backup;
+mod carve;
 mod check;
 mod database;
 mod error;
 mod journal;
 mod key;
 mod load;
+mod quarantine;
 mod rekey;
 mod reload;
+mod roots;
+mod salvage;
+mod schema;
 mod seal;
 mod slot;
 
@@ -43,6 +52,8 @@ pub use slot::Slot;
 use crate::fault;
 use database::Database;
 use journal::{Journal, Salvaged};
+use quarantine::Quarantine;
+use roots::Roots;
 use seal::{Kind, Place, Sealer};
 
 /// The open store. Cheap to clone; calls run one after the other, off the runtime's thread.
@@ -58,8 +69,19 @@ pub struct Opened {
     pub store: Store,
     /// Every session whose record opens.
     pub sessions: Vec<Loaded>,
+    /// Every session that was stored and whose record cannot be read, or is gone.
+    pub damaged: Vec<Damaged>,
     /// What is wrong with the rest, for people.
     pub problems: Vec<String>,
+}
+
+/// A session that is lost to damage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// Its key.
+    pub key: SessionKey,
+    /// What is wrong with its record, for people.
+    pub reason: String,
 }
 
 /// A session as it was found.
@@ -84,7 +106,8 @@ impl Store {
     }
 
     /// Writes a session's record if the row is the one that the caller knows: none, or of the expected generation.
-    /// The new record has the same generation or a later one.
+    /// The new record has the same generation or a later one. When this returns, the record is in the database proper:
+    /// one flipped byte in SQLite's log silently rolls back what is in there.
     ///
     /// A row that did not open when the store was opened counts as none: a new login replaces it.
     pub async fn compare_and_put(
@@ -105,7 +128,7 @@ impl Store {
                 Some(expected) => rows.database.update(&key, expected, generation, &sealed)?,
                 None => rows.put_first(parts, &key, generation, &sealed)?,
             };
-            if written { Ok(()) } else { Err(StoreError::Conflict) }
+            if written { rows.database.checkpoint() } else { Err(StoreError::Conflict) }
         })
         .await
     }
@@ -118,6 +141,7 @@ impl Store {
             rows.database.forget_answer(&key)?;
             parts.journal.delete(&key)?;
             rows.database.delete(&key)?;
+            parts.quarantine.forget(&key)?;
             rows.leftover_slots.remove(&key);
             rows.unreadable.remove(&key);
             Ok(())
@@ -146,10 +170,9 @@ impl Store {
         raw: Zeroizing<Vec<u8>>,
     ) -> Result<(), StoreError> {
         // Until the write, this answer exists in memory only: it does not queue behind other sessions' syncs.
-        let turn = Arc::clone(&self.parts.salvage).lock_owned().await;
         let (parts, session) = (Arc::clone(&self.parts), key.clone());
         let (salvaged, raw) = blocking(move || {
-            let _turn: OwnedMutexGuard<()> = turn;
+            let _turn = parts.salvage.blocking_lock();
             let salvaged = parts.journal.salvage(&session, generation, &raw)?;
             if let Salvaged::Written(_) = salvaged {
                 fault::point("raw_written");
@@ -158,29 +181,30 @@ impl Store {
         })
         .await?;
         let key = key.clone();
-        self.run(move |parts, rows| match salvaged {
+        match salvaged {
             Salvaged::Written(slot) => {
-                parts.journal.sync(&slot, &key)?;
+                self.in_turn(move |parts, _| parts.journal.sync(&slot, &key)).await?;
                 fault::point("raw_synced");
-                Ok(())
             }
             // Sealed in the same turn as it is written: the key may have changed since it was salvaged.
             Salvaged::Oversized => {
-                let sealed = parts.journal.seal_answer(&key, generation, &raw)?;
-                rows.database.keep_answer(&key, generation, &sealed)?;
+                let kept = move |parts: &Parts, rows: &mut Rows| {
+                    let sealed = parts.journal.seal_answer(&key, generation, &raw)?;
+                    rows.database.keep_answer(&key, generation, &sealed)
+                };
+                self.run(kept).await?;
                 fault::point("oversized_kept");
-                Ok(())
             }
-        })
-        .await
+        }
+        Ok(())
     }
 
-    /// Closes a rotation after its record was put, or gives an intent up with the generation of the row: the
-    /// record is moved out of SQLite's log, then the slot is cleared but for the generation, so that a row rolled
-    /// back behind the store's back shows.
+    /// Closes a rotation after its record was put, or gives an intent up with the generation of the row: the slot is
+    /// cleared but for the generation, so that a row rolled back behind the store's back shows.
     pub async fn settle(&self, key: &SessionKey, generation: u64) -> Result<(), StoreError> {
         let key = key.clone();
         self.run(move |parts, rows| {
+            // In case the one that follows a put has failed.
             rows.database.checkpoint()?;
             fault::point("checkpointed");
             rows.database.forget_answer(&key)?;
@@ -201,20 +225,51 @@ impl Store {
         &self.parts.key_home
     }
 
-    /// Waits for its turn and does the work on a thread that may block. Once begun it is done, whether or not the
-    /// caller is still there.
+    /// Does work that needs the database, which is mended first where that is needed.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Parts, &mut Rows) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let mut rows = Arc::clone(&self.parts.rows).lock_owned().await;
+        self.in_turn(|parts, rows| {
+            #[cfg(test)]
+            if parts.full.load(std::sync::atomic::Ordering::Relaxed) {
+                let source = std::io::ErrorKind::StorageFull.into();
+                return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
+            }
+            parts.roots.replant(&parts.path, rows)?;
+            salvage::mend(parts, rows)?;
+            work(parts, rows)
+        })
+        .await
+    }
+
+    /// Waits for its turn and does the work on a thread that may block. Once begun it is done, whether or not the
+    /// caller is still there, or listens: a session's task writes its record while its own renewal, which it does not
+    /// drive meanwhile, may be the one whose turn it is. Nobody else's would ever come.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Parts, &mut Rows) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let parts = Arc::clone(&self.parts);
-        #[cfg(test)]
-        if parts.full.load(std::sync::atomic::Ordering::Relaxed) {
-            let source = std::io::ErrorKind::StorageFull.into();
-            return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
+        let turn = async move {
+            let mut rows = Arc::clone(&parts.rows).lock_owned().await;
+            blocking(move || work(&parts, &mut rows)).await
+        };
+        outcome(tokio::spawn(turn).await)
+    }
+
+    /// Sees to it that the database is still there: without a renewal nothing else would notice.
+    pub(crate) async fn look(&self) {
+        if self.parts.roots.are_gone(&self.parts.path)
+            && let Err(error) = self.run(|_, _| Ok(())).await
+        {
+            tracing::error!(%error, "the store is not where it was and cannot be written anew");
         }
-        blocking(move || work(&parts, &mut rows)).await
+    }
+
+    /// What has become of the database's file since the store was opened, for people.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.parts.roots.told()
     }
 
     /// Makes the disk full, or gives it room again. What is already reserved in a slot can still be written.
@@ -246,6 +301,8 @@ struct Parts {
     key_home: String,
     sealer: Arc<Sealer>,
     journal: Journal,
+    quarantine: Quarantine,
+    roots: Roots,
     rows: Arc<Mutex<Rows>>,
     salvage: Arc<Mutex<()>>,
     key_path: PathBuf,
@@ -278,6 +335,10 @@ impl Rows {
         if !self.unreadable.contains(key) {
             return self.database.insert(key, generation, sealed);
         }
+        // In case there was no room for the copy at the start.
+        if let Some(row) = self.database.record(key.as_str())? {
+            parts.quarantine.keep(&row, load::DOES_NOT_OPEN)?;
+        }
         self.database.replace(key, generation, sealed)?;
         self.unreadable.remove(key);
         Ok(true)
@@ -296,7 +357,12 @@ impl Rows {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    match spawn_blocking(work).await {
+    outcome(spawn_blocking(work).await)
+}
+
+/// What came of work done elsewhere; its panic is the caller's.
+fn outcome<T>(ended: Result<Result<T, StoreError>, JoinError>) -> Result<T, StoreError> {
+    match ended {
         Ok(outcome) => outcome,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

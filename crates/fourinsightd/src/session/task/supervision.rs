@@ -77,6 +77,11 @@ impl Line {
             Some(begun) => begun,
             None => self.begin_again().await?,
         };
+        if let Some(why) = begun.unreadable
+            && let Err(error) = self.environment.store.set_aside(&self.key, why.to_string()).await
+        {
+            tracing::error!(session = %self.named(), %error, "the record that cannot be read is not copied");
+        }
         let Ok(commands) = Arc::clone(&self.commands).try_lock_owned() else { return Ok(()) };
         let (task, slot) = Task::on(self, commands, begun);
         task.run(slot).await;
@@ -114,7 +119,7 @@ impl Line {
                 let state = State::restored(generation, phase);
                 Begun { opener, ..Begun::new(state, login, slot, Some(generation)) }
             }
-            Err(_) => Begun::new(State::restored(generation, Phase::SignedOut), None, slot, Some(generation)),
+            Err(why) => Begun::unreadable(why, generation, slot, self.environment.clock.now()),
         }
     }
 

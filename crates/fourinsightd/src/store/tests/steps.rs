@@ -1,5 +1,7 @@
 //! What a start finds after each step, and what each step leaves on the disk.
 
+use std::{future::poll_fn, pin::Pin, task::Poll};
+
 use super::*;
 
 const CANARY: &str = "canary-7f3a91-refresh-token";
@@ -89,7 +91,9 @@ async fn answers_and_records_of_any_length_are_kept() {
     let store = folder.open().await.store;
     let a = key("a");
     store.compare_and_put(&a, None, 1, record("first")).await.unwrap();
-    for (length, in_slot) in [(0, true), (24_535, true), (24_536, false), (1 << 20, false)] {
+    for (length, in_slot) in
+        [(0, true), (16 << 10, true), (24_535, true), (24_536, false), (64 << 10, false), (1 << 20, false)]
+    {
         let long = "x".repeat(length);
         store.intend(&a, 2, Vec::new()).await.unwrap();
         store.answer(&a, 2, record(&long)).await.unwrap();
@@ -97,8 +101,15 @@ async fn answers_and_records_of_any_length_are_kept() {
         let kept_in_rows = store.run(|_, rows| Ok(rows.database.answers()?.len())).await.unwrap();
         assert_eq!(kept_in_rows, usize::from(!in_slot), "{length}");
     }
-    let long = "x".repeat(1 << 20);
-    store.compare_and_put(&a, Some(1), 2, record(&long)).await.unwrap();
+    let mut long = String::new();
+    for length in [16 << 10, 64 << 10, 300 << 10, 1 << 20] {
+        long = "x".repeat(length);
+        store
+            .compare_and_put(&a, Some(if length == 16 << 10 { 1 } else { 2 }), 2, record(&long))
+            .await
+            .unwrap();
+        folder.killed_finds(&[("a", 2, &long, Slot::Settled)]).await;
+    }
     store.settle(&a, 2).await.unwrap();
     assert_eq!(store.run(|_, rows| Ok(rows.database.answers()?.len())).await.unwrap(), 0);
     folder.killed_finds(&[("a", 2, &long, Slot::Settled)]).await;
@@ -156,7 +167,7 @@ async fn a_call_whose_caller_went_away_is_still_done() {
     let a = key("a");
     let mut put = Box::pin(store.compare_and_put(&a, None, 1, record("first")));
     // Polled once, so that it has begun; a fast disk may even have ended it.
-    std::future::poll_fn(|context| std::task::Poll::Ready(put.as_mut().poll(context).is_ready())).await;
+    poll_fn(|context| Poll::Ready(put.as_mut().poll(context).is_ready())).await;
     drop(put);
     // The next call queues behind it.
     store.settle(&key("b"), 1).await.unwrap();
@@ -168,9 +179,32 @@ async fn a_call_whose_caller_went_away_is_still_done() {
 async fn a_store_in_use_is_refused() {
     let folder = Folder::new();
     let store = folder.open().await.store;
+    let before = folder.files();
     let error = Store::open(folder.path()).await.unwrap_err();
     assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    assert!(folder.files() == before, "every file is as it was");
     store.compare_and_put(&key("a"), None, 1, record("first")).await.unwrap();
     drop(store);
     assert_eq!(folder.open().await.sessions.len(), 1);
+}
+
+#[tokio::test]
+async fn a_turn_that_its_own_caller_does_not_listen_to_holds_nobody_up() {
+    let folder = Folder::new();
+    let Opened { store, .. } = folder.open().await;
+    store.compare_and_put(&key("a"), None, 1, record("first")).await.unwrap();
+    // Another session writes; meanwhile this one is about to announce a refresh, and then has its record to write.
+    let others = Arc::clone(&store.parts.rows).lock_owned().await;
+    let session = key("a");
+    let mut intending = Box::pin(store.intend(&session, 2, b"intent".to_vec()));
+    assert!(is_pending(intending.as_mut()).await);
+    let writing = store.compare_and_put(&session, Some(1), 1, record("second"));
+    drop(others);
+    tokio::time::timeout(std::time::Duration::from_secs(20), writing).await.expect("its turn comes").unwrap();
+    intending.await.unwrap();
+}
+
+/// Whether it has to wait, once it was asked to begin.
+async fn is_pending<T>(mut future: Pin<&mut impl Future<Output = T>>) -> bool {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
 }
