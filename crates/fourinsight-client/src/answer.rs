@@ -10,8 +10,8 @@ use crate::Error;
 const USUAL: usize = 4 * 1024;
 /// The longest head that is read.
 const LONGEST_HEAD: usize = 16 * 1024;
-/// The longest body that is read.
-const LONGEST_BODY: usize = 8 * 1024 * 1024;
+/// The longest body that is read: a backup of thousands of sessions.
+const LONGEST_BODY: usize = 64 * 1024 * 1024;
 /// A buffer that grew beyond this is given back after the answer that needed it.
 const KEPT: usize = 64 * 1024;
 /// The most header fields that are read.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use fourinsight_ipc::{
     DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, SessionKey,
     message::{
-        Health, ImportRequest, ImportResponse, LoginRequest, LoginResponse, LoginStatus, NewProfile,
-        PresetList, ProfileDetails, ProfileList, Rejection, RejectionResponse, RevokeResponse,
-        SessionAttempts, SessionList, SessionStatus, TokenResponse, Version,
+        Backup, BackupRequest, Health, ImportRequest, ImportResponse, LoginRequest, LoginResponse,
+        LoginStatus, NewProfile, PresetList, ProfileDetails, ProfileList, Rejection, RejectionResponse,
+        RekeyRequest, RekeyResponse, RestoreRequest, RestoreResponse, RevokeResponse, SessionAttempts,
+        SessionList, SessionStatus, StoreCheck, TokenResponse, Version,
     },
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -21,6 +22,8 @@ use crate::TokenRequest;
 const PROMPT: Duration = Duration::from_secs(15);
 /// How long an answer may take for which the daemon first speaks to an authorization server, perhaps more than once.
 const AFTER_THE_SERVER: Duration = Duration::from_mins(3);
+/// How long an answer may take for which the daemon reads or writes all of its store, or waits for renewals to end.
+const AFTER_THE_DISK: Duration = Duration::from_mins(3);
 /// How long the daemon waits for a renewal when it is not told.
 const DEFAULT_WAIT: Duration = Duration::from_secs(DEFAULT_WAIT_SECONDS);
 
@@ -176,6 +179,29 @@ pub(crate) fn presets() -> Request<PresetList> {
     Request { starts_daemon: true, ..get("/v1/presets", PROMPT) }
 }
 
+/// `POST /v1/store/check`
+pub(crate) fn check_store() -> Request<StoreCheck> {
+    Request { starts_daemon: true, ..post("/v1/store/check", b"{}", AFTER_THE_DISK) }
+}
+
+/// `POST /v1/store/rekey`
+pub(crate) fn rekey_store(request: &RekeyRequest) -> Request<RekeyResponse> {
+    Request { starts_daemon: true, ..post("/v1/store/rekey", &json(request, 0), AFTER_THE_DISK) }
+}
+
+/// `POST /v1/store/backup`
+pub(crate) fn back_up_store(request: &BackupRequest) -> Request<Backup> {
+    let length = request.passphrase.as_ref().map_or(0, |secret| secret.expose_secret().len());
+    Request { starts_daemon: true, ..post("/v1/store/backup", &json(request, length), AFTER_THE_DISK) }
+}
+
+/// `POST /v1/store/restore`
+pub(crate) fn restore_store(request: &RestoreRequest) -> Request<RestoreResponse> {
+    let length = request.passphrase.as_ref().map_or(0, |secret| secret.expose_secret().len());
+    let body = json(request, length + request.backup.len() / 6 + 1);
+    Request { starts_daemon: true, ..post("/v1/store/restore", &body, AFTER_THE_DISK) }
+}
+
 fn get<A: DeserializeOwned>(path: &str, limit: Duration) -> Request<A> {
     Request { repeatable: true, ..request("GET", path, None, limit) }
 }
@@ -314,5 +340,7 @@ mod tests {
         assert!(!revoke(&key).repeatable);
         assert!(login("x", Duration::ZERO).repeatable);
         assert!(!new_profile(&NewProfile::default()).repeatable && profiles().repeatable);
+        assert!(!rekey_store(&RekeyRequest::default()).repeatable);
+        assert!(!restore_store(&RestoreRequest::new("AAAA".into())).repeatable);
     }
 }

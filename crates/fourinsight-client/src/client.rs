@@ -5,9 +5,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use fourinsight_ipc::{
     Endpoint, LocationOptions, Locations, SessionKey,
     message::{
-        Health, ImportRequest, ImportResponse, LoginRequest, LoginResponse, LoginStatus, NewProfile, Preset,
-        ProfileDetails, ProfileList, Rejection, RejectionResponse, RevokeResponse, SessionAttempts,
-        SessionStatus, Version,
+        Backup, BackupRequest, Health, ImportRequest, ImportResponse, LoginRequest, LoginResponse,
+        LoginStatus, NewProfile, Preset, ProfileDetails, ProfileList, Rejection, RejectionResponse,
+        RekeyRequest, RekeyResponse, RestoreRequest, RestoreResponse, RevokeResponse, SessionAttempts,
+        SessionStatus, StoreCheck, Version,
     },
 };
 use secrecy::SecretString;
@@ -169,6 +170,26 @@ impl Client {
     /// What a new profile can begin with.
     pub fn presets(&self) -> Result<Vec<Preset>, Error> {
         self.call(&calls::presets()).map(|list| list.presets)
+    }
+
+    /// Looks the store over: the database, every record and journal slot, the files, the key. Changes nothing.
+    pub fn check_store(&self) -> Result<StoreCheck, Error> {
+        self.call(&calls::check_store())
+    }
+
+    /// Seals the store under a new key, in another home if one is named.
+    pub fn rekey_store(&self, request: &RekeyRequest) -> Result<RekeyResponse, Error> {
+        self.call(&calls::rekey_store(request))
+    }
+
+    /// All stored sessions, sealed.
+    pub fn back_up_store(&self, request: &BackupRequest) -> Result<Backup, Error> {
+        self.call(&calls::back_up_store(request))
+    }
+
+    /// Adds the sessions of a backup that are missing here.
+    pub fn restore_store(&self, request: &RestoreRequest) -> Result<RestoreResponse, Error> {
+        self.call(&calls::restore_store(request))
     }
 
     fn of(target: Target, autostart: bool) -> Self {

@@ -10,27 +10,36 @@ mod attempt;
 mod audience;
 mod daemon;
 mod import;
+mod key_home;
 mod lifetime;
 mod login;
 mod profile;
+mod quarantine;
 mod rejection;
 mod revocation;
 mod rotation;
+mod store;
 
 pub use answer::{Confirm, Confirmation, LoginResponse, Wanted};
 pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
 pub use audience::Audience;
 pub use daemon::{Health, Version};
 pub use import::{ImportChoice, ImportFormat, ImportOutcome, ImportRequest, ImportResponse};
+pub use key_home::KeyHome;
 pub use lifetime::Lifetime;
 pub use login::{LoginRequest, LoginState, LoginStatus};
 pub use profile::{
     NewProfile, Preset, PresetList, PresetSetting, ProfileDetails, ProfileList, ProfileSetting,
     ProfileStatus, SettingOrigin,
 };
+pub use quarantine::Quarantined;
 pub use rejection::{Rejection, RejectionOutcome, RejectionResponse};
 pub use revocation::{Revocation, RevokeResponse};
 pub use rotation::{InterruptedRotation, KeptBy, RotationStatus};
+pub use store::{
+    Backup, BackupRequest, KeptSession, RekeyRequest, RekeyResponse, RestoreRequest, RestoreResponse,
+    StoreCheck,
+};
 
 /// `200` of `GET /v1/sessions/{key}/token`: RFC 6749 section 5.1 and three fields of ours.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -94,6 +103,10 @@ pub struct SessionStatus {
     /// `false` for a session that ends with its access token, because there is nothing to renew it with.
     #[serde(default = "renewable")]
     pub renewable: bool,
+    /// By when somebody must sign in again, where that is known: at the end of a refresh token that using it does not
+    /// put off, or of an access token that nothing can renew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_needed_by: Option<i64>,
     /// What is wrong, if anything is.
     pub problem: Option<Problem>,
     /// Whether what is served would survive a power cut.
@@ -129,6 +142,7 @@ impl SessionStatus {
             expiry: Expiry::Known,
             next_renewal_at: None,
             renewable: true,
+            login_needed_by: None,
             problem: None,
             durability: Durability::Durable,
             lifetime: Lifetime::Stored,
@@ -198,7 +212,8 @@ pub enum Durability {
     /// It is on the disk.
     #[default]
     Durable,
-    /// It is in memory only: writing failed and is being retried every second.
+    /// The disk refuses a write: something is in memory only, or a renewal waits for it. That is tried again every
+    /// second.
     #[serde(other)]
     Degraded,
 }

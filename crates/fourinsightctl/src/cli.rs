@@ -12,12 +12,14 @@ mod import;
 mod lasting;
 mod login;
 mod profile;
+mod store;
 mod why;
 
 pub(crate) use import::{Format, Import};
 pub(crate) use lasting::Lasting;
 pub(crate) use login::Login;
 pub(crate) use profile::{Profile, ProfileAction, ProfileInit, ProfileShow};
+pub(crate) use store::{Home, Passphrase, Store, StoreAction, StoreBackup, StoreRekey, StoreRestore};
 pub(crate) use why::Why;
 
 /// Sign in once; every process gets a fresh bearer token
@@ -90,6 +92,7 @@ pub(crate) enum Command {
     Why(Why),
     Revoke(Revoke),
     Profile(Profile),
+    Store(Store),
     Stop(Stop),
     Completions(Completions),
     Man(Man),

@@ -10,13 +10,15 @@ use fourinsight_ipc::{ErrorBody, SessionKey};
 use tokio::task::JoinSet;
 
 use crate::{
-    authority::issuer::PinnedIssuer,
+    authority::{issuer::PinnedIssuer, pace::Pace},
     history::History,
     holds::Hold,
     login::{Known, NewLogin, Opener, SignIn, SignedInAs},
     session::{Adoption, Environment, Handle, NotAdopted, Opened, Shown, Snapshot, Start, prepare, record},
-    store::Loaded,
+    store::{Damaged, Loaded},
 };
+
+mod backup;
 
 /// The sessions that the daemon opens by itself, each with what opens it.
 pub(crate) type Declared = BTreeMap<SessionKey, Opener>;
@@ -42,6 +44,13 @@ impl Broker {
         let problems =
             stored.into_iter().filter_map(|loaded| broker.restore(loaded, declared).err()).collect();
         (broker, problems)
+    }
+
+    /// Has the sessions that the store has lost say so.
+    pub(crate) fn mourn(&self, lost: Vec<Damaged>) {
+        for Damaged { key, reason } in lost {
+            self.add(key, Start::Lost { reason });
+        }
     }
 
     /// The session of a key, if there is one.
@@ -104,8 +113,8 @@ impl Broker {
                 Ok(())
             }
             Err(error) => {
-                let problem = format!("session {key}: {error}; sign in again to replace it");
-                self.add(key, Start::Unreadable { generation, slot });
+                let problem = format!("session {key}: {error}; a new login takes its place");
+                self.add(key, Start::Unreadable { generation, slot, why: error });
                 Err(problem)
             }
         }
@@ -176,6 +185,10 @@ impl SignIn for Broker {
 
     fn history(&self) -> &History {
         &self.environment.history
+    }
+
+    fn pace(&self) -> &Pace {
+        &self.environment.pace
     }
 
     fn sign_in<'a>(

@@ -54,6 +54,7 @@ use tokio::sync::watch;
 
 use crate::{
     api::Api,
+    authority::pace::Pace,
     broker::{Broker, Declared},
     clock::Clock,
     config::{ConfigError, ConfigFile},
@@ -87,6 +88,8 @@ mod random;
 mod revocation;
 mod server;
 pub mod session;
+#[cfg(test)]
+mod soak_tests;
 mod socket;
 pub mod store;
 mod sys;
@@ -166,13 +169,13 @@ pub fn run_process(options: Options) -> Result<(), RunError> {
         .max_blocking_threads(16)
         .thread_keep_alive(Duration::from_secs(2))
         .build()?;
-    let ended = runtime.block_on(run(options));
+    let ended = runtime.block_on(run(options, server::connections_within(open_files)));
     // A look-up of a host's name may hang in the system's resolver; nothing waits for it.
     runtime.shutdown_background();
     ended
 }
 
-async fn run(options: Options) -> Result<(), RunError> {
+async fn run(options: Options, most_connections: usize) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     let mut locations = options.locations;
     locations.state_dir = locations.state_dir.or_else(sys::unit_state_dir);
@@ -183,9 +186,19 @@ async fn run(options: Options) -> Result<(), RunError> {
         .ok_or_else(|| another(format!("runs on {}", locations.state_dir.display())))?;
     let config = Arc::new(ConfigFile::open(&locations.config)?);
     let (socket, endpoint) = open_socket(&locations)?;
-    let daemon = Daemon::start(&locations, endpoint.clone(), Arc::clone(&config)).await?;
-    instance.record(&endpoint)?;
-    let serving = tokio::spawn(daemon.serve(socket));
+    // Before any session begins to do anything: what fails from there on must not end the daemon.
+    let started = match instance.record(&endpoint) {
+        Ok(()) => Daemon::start(&locations, endpoint.clone(), Arc::clone(&config)).await,
+        Err(error) => Err(RunError::StateFolder { path: locations.state_dir.clone(), error }),
+    };
+    let daemon = match started {
+        Ok(daemon) => daemon,
+        Err(error) => {
+            instance.release();
+            return Err(error);
+        }
+    };
+    let serving = tokio::spawn(daemon.serve(socket, most_connections));
     sys::give_back_memory();
     sys::report_ready(&endpoint);
     tracing::info!(socket = %endpoint, state = %locations.state_dir.display(), "ready");
@@ -231,7 +244,11 @@ impl Daemon {
         config: Arc<ConfigFile>,
     ) -> Result<Self, RunError> {
         let clock = Clock::system();
-        let Opened { store, sessions, mut problems } = Store::open(&locations.state_dir).await?;
+        let mut timer = Ticker::every(TICK)?;
+        let Opened { store, sessions, damaged, mut problems } = Store::open(&locations.state_dir).await?;
+        if let Err(error) = store.forget_quarantined(clock.unix_now()).await {
+            tracing::warn!(%error, "what was set aside long ago cannot be removed");
+        }
         let (ticker, ticks) = watch::channel(());
         let (stopping, stopped) = watch::channel(false);
         let exchange: Arc<dyn HttpExchange> = Arc::new(Network::new(clock.clone()));
@@ -243,6 +260,7 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),
+            pace: Pace::new(clock.clone()),
             lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
@@ -253,6 +271,7 @@ impl Daemon {
         for problem in &problems {
             tracing::error!("{problem}");
         }
+        broker.mourn(damaged);
         let broker = Arc::new(broker);
         broker.open(declared(&config)).await;
         let imports = Imports::new(
@@ -282,7 +301,6 @@ impl Daemon {
             problems,
         });
         let log_file = locations.log_file();
-        let mut timer = Ticker::every(TICK)?;
         tokio::spawn(async move {
             loop {
                 if let Err(error) = timer.tick().await {
@@ -298,11 +316,11 @@ impl Daemon {
         Ok(Self { broker, api, ticks, stopping })
     }
 
-    fn serve(&self, socket: Socket) -> impl Future<Output = ()> + use<> {
+    fn serve(&self, socket: Socket, most_connections: usize) -> impl Future<Output = ()> + use<> {
         server::serve(
             socket,
             Arc::clone(&self.api),
-            MOST_CONNECTIONS,
+            most_connections,
             self.ticks.clone(),
             self.stopping.subscribe(),
         )

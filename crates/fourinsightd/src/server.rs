@@ -31,6 +31,12 @@ pub const MOST_CONNECTIONS: usize = 2048;
 /// How many refused connections are told so at once; beyond that they are closed without a word.
 const MOST_REFUSALS: usize = 64;
 
+/// How many connections are served at once by a daemon that may have so many files open: half of them and more are for
+/// the store, the journal, the connections to servers, and for telling the others to come back.
+pub(crate) fn connections_within(open_files: u64) -> usize {
+    usize::try_from(open_files / 2).unwrap_or(MOST_CONNECTIONS).clamp(1, MOST_CONNECTIONS)
+}
+
 /// How long a request's head may take, and how long a kept-alive connection may stay idle.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 
@@ -50,7 +56,7 @@ pub(crate) async fn serve(
 ) {
     let server = Server { router: api::router(Arc::clone(&api)), api };
     let places = Arc::new(Semaphore::new(most_connections));
-    let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
+    let refusals = Arc::new(Semaphore::new(MOST_REFUSALS.min(most_connections.div_ceil(4))));
     let mut connections = JoinSet::new();
     let mut exhausted = false;
     loop {

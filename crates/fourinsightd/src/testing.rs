@@ -22,6 +22,7 @@ use crate::{
     api::Api,
     authority::{
         Outcome, grant,
+        pace::Pace,
         response::{self, Expected},
     },
     broker::Broker,
@@ -44,6 +45,9 @@ use server::{REDIRECT_URI, VERIFIER, authorization_uri};
 
 /// The practice server's issuer identifier.
 pub(crate) const ISSUER: &str = "https://practice.test";
+
+/// How often all sessions look at the clock, as in the daemon.
+const TICK: Duration = Duration::from_secs(30);
 
 /// What a login asks for unless its test says otherwise.
 pub(crate) const SCOPES: [&str; 4] = ["openid", "offline_access", "api", "read"];
@@ -81,11 +85,16 @@ impl World {
 
     /// The same, the server changed.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), TICK, change).await
+    }
+
+    /// The same on this state folder, and with so much time between two looks at all sessions.
+    pub(crate) async fn on(folder: TempDir, tick: Duration, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings { unix_at_start: Some(START), ..Settings::default() };
         change(&mut settings);
         let practice = Practice::new(settings);
         let (clock, readings) = Virtual::clock();
-        let daemon = Daemon::start(tempfile::tempdir().unwrap(), &practice, &clock).await;
+        let daemon = Daemon::ticking(folder, &practice, &clock, tick).await;
         Self { practice, clock, readings, daemon }
     }
 
@@ -242,6 +251,14 @@ impl World {
         Self { practice, clock, readings, daemon }
     }
 
+    /// Stops the daemon, loses its state folder, and starts it on an empty one.
+    pub(crate) async fn emptied(self) -> Self {
+        let Self { practice, clock, readings, daemon } = self;
+        drop(daemon.stop().await);
+        let daemon = Daemon::start(tempfile::tempdir().unwrap(), &practice, &clock).await;
+        Self { practice, clock, readings, daemon }
+    }
+
     /// Kills the daemon where it stands and starts it on what it left on the disk.
     pub(crate) async fn killed(self) -> Self {
         self.killed_for(0).await
@@ -260,7 +277,11 @@ impl World {
 
 impl Daemon {
     async fn start(folder: TempDir, practice: &Practice, clock: &Clock) -> Self {
-        let Opened { store, sessions, mut problems } = Store::open(folder.path()).await.unwrap();
+        Self::ticking(folder, practice, clock, TICK).await
+    }
+
+    async fn ticking(folder: TempDir, practice: &Practice, clock: &Clock, tick: Duration) -> Self {
+        let Opened { store, sessions, damaged, mut problems } = Store::open(folder.path()).await.unwrap();
         let defects: Arc<AtomicUsize> = Arc::default();
         let exchange: Arc<dyn HttpExchange> =
             Arc::new(InMemory::over(practice).with_defects(Arc::clone(&defects)));
@@ -273,6 +294,7 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             history: History::default(),
+            pace: Pace::new(clock.clone()),
             lifetime: Lifetime::Stored,
             ticks: ticks.clone(),
             stopping: stopped,
@@ -280,9 +302,10 @@ impl Daemon {
         };
         let (broker, unreadable) = Broker::start(environment, sessions, &BTreeMap::new());
         problems.extend(unreadable);
+        broker.mourn(damaged);
         let mut ticking = JoinSet::new();
         ticking.spawn(async move {
-            let mut interval = tokio::time::interval(Duration::from_secs(30));
+            let mut interval = tokio::time::interval(tick);
             loop {
                 interval.tick().await;
                 ticker.send_replace(());

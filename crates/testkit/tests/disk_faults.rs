@@ -21,3 +21,28 @@ fn kept(figures: &[Figure]) {
 fn no_failing_call_costs_a_login() {
     kept(&disk::inject::run(&options()).unwrap());
 }
+
+#[test]
+fn a_disk_that_refuses_for_a_while_costs_nothing() {
+    kept(&disk::lasting::run(&options()).unwrap());
+}
+
+#[test]
+fn a_full_disk_costs_nothing() {
+    kept(&disk::brim::run(&options()).unwrap());
+}
+
+#[test]
+fn limits_are_errors_and_not_the_end() {
+    kept(&disk::limits::run(&options()).unwrap());
+}
+
+#[test]
+fn a_daemon_that_was_held_still_serves_nothing_stale() {
+    kept(&disk::clock::run(&options()).unwrap());
+}
+
+#[test]
+fn files_that_are_taken_away_are_written_anew() {
+    kept(&disk::folder::run(&options()).unwrap());
+}

@@ -1,10 +1,10 @@
-//! What was asked for, parsed by hand: five commands and four flags need no argument parser that takes longer to
+//! What was asked for, parsed by hand: six commands and a few flags need no argument parser that takes longer to
 //! compile than all of this.
 
 use std::ffi::OsString;
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     /// Print the help of a command, or of all.
     Help(Option<&'static str>),
@@ -27,6 +27,11 @@ pub(crate) enum Task {
         /// Figures as JSON on standard output.
         json: bool,
     },
+    /// Do harm, and see what a login survives.
+    Faults {
+        /// What the harness is told.
+        arguments: Vec<String>,
+    },
     /// Install what the other commands need.
     Tools,
 }
@@ -47,16 +52,14 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Task, S
     if flags.iter().any(|flag| matches!(flag.as_str(), "-h" | "--help")) {
         return Ok(Task::Help(Some(command.name)));
     }
-    let known = |flag: &str| command.flags.iter().any(|(name, _)| *name == flag);
-    if let Some(unknown) = flags.iter().find(|flag| !known(flag)) {
-        return Err(format!("`{}` takes no `{unknown}`; see `cargo xtask {0} --help`", command.name));
-    }
+    command.check(flags)?;
     let given = |flag: &str| flags.iter().any(|given| given == flag);
     Ok(match command.name {
         "demo" => Task::Demo { browser: given("--browser") },
         "test" => Task::Test { quick: given("--quick") },
         "lint" => Task::Lint,
         "bench" => Task::Bench { short: given("--short"), json: given("--json") },
+        "faults" => Task::Faults { arguments: flags.to_vec() },
         _ => Task::Tools,
     })
 }
@@ -78,9 +81,24 @@ struct Command {
 }
 
 impl Command {
+    /// Every flag must be known, and have its value where it wants one: then its name is followed by a word for it.
+    fn check(&self, flags: &[String]) -> Result<(), String> {
+        let mut flags = flags.iter();
+        while let Some(flag) = flags.next() {
+            let named = |name: &str| name.split(' ').next() == Some(flag);
+            let known = self.flags.iter().find(|(name, _)| named(name));
+            let (name, _) = known
+                .ok_or_else(|| format!("`{}` takes no `{flag}`; see `cargo xtask {0} --help`", self.name))?;
+            if name.contains(' ') && flags.next().is_none() {
+                return Err(format!("`{name}` wants a value"));
+            }
+        }
+        Ok(())
+    }
+
     fn describe(&self) -> String {
         let flags: Vec<_> =
-            self.flags.iter().map(|(flag, about)| format!("    {flag:<11} {about}\n")).collect();
+            self.flags.iter().map(|(flag, about)| format!("    {flag:<13} {about}\n")).collect();
         format!("\n  {:<8} {}\n{}", self.name, self.about, flags.concat())
     }
 }
@@ -105,6 +123,17 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         about: "measure, in the release profile, against baselines of the same run",
         flags: &[("--short", "fewer rounds"), ("--json", "figures as JSON on standard output")],
+    },
+    Command {
+        name: "faults",
+        about: "kill, cut off and fill up the release profile, and count against a server's ledger what is lost",
+        flags: &[
+            ("--quick", "as the tests do; this is what happens without a word"),
+            ("--full", "for the published figures: hours"),
+            ("--only NAME", "this campaign only; may be repeated"),
+            ("--report FILE", "the figures as Markdown"),
+            ("--seed NUMBER", "the random moments of an earlier run"),
+        ],
     },
     Command { name: "tools", about: "install what the other commands need, when it is missing", flags: &[] },
 ];
@@ -132,6 +161,8 @@ mod tests {
         assert_eq!(parse_words("lint"), Ok(Task::Lint));
         assert_eq!(parse_words("bench --json --short"), Ok(Task::Bench { short: true, json: true }));
         assert_eq!(parse_words("tools"), Ok(Task::Tools));
+        let arguments = ["--full", "--only", "kill"].map(str::to_owned).to_vec();
+        assert_eq!(parse_words("faults --full --only kill"), Ok(Task::Faults { arguments }));
     }
 
     #[test]
@@ -150,7 +181,9 @@ mod tests {
 
     #[test]
     fn an_unknown_word_is_named_with_the_choices() {
-        assert!(parse_words("tset").unwrap_err().contains("demo, test, lint, bench, tools"));
+        assert!(parse_words("tset").unwrap_err().contains("demo, test, lint, bench, faults, tools"));
+        assert!(parse_words("faults --only").unwrap_err().contains("wants a value"));
+        assert!(parse_words("faults --onl kill").unwrap_err().contains("takes no `--onl`"));
         assert!(parse_words("lint --fast").unwrap_err().contains("`lint` takes no `--fast`"));
         assert!(parse_words("help tset").is_err());
     }

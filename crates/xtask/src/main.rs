@@ -6,9 +6,9 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`arguments`] | what was asked for |
-//! | [`demo`], [`mod@test`], [`lint`], [`mod@bench`] | the commands |
+//! | [`demo`], [`mod@test`], [`lint`], [`mod@bench`], [`faults`] | the commands |
 //! | [`tools`] | what the commands need from outside, and how to install it |
-//! | [`artifacts`] | what cargo built, and where it is |
+//! | [`artifacts`], [`release`] | what cargo built, and where it is; the release profile |
 //! | [`libtest`] | what a test program printed |
 //! | [`process`] | starting programs, and timing them |
 
@@ -18,9 +18,11 @@ mod arguments;
 mod artifacts;
 mod bench;
 mod demo;
+mod faults;
 mod libtest;
 mod lint;
 mod process;
+mod release;
 mod test;
 mod tools;
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Task::Test { quick } => test::run(quick),
         Task::Lint => lint::run(),
         Task::Bench { short, json } => bench::run(short, json).map(|()| true),
+        Task::Faults { arguments } => faults::run(&arguments).map(|()| true),
         Task::Tools => tools::install_all().map(|()| true),
     };
     match outcome {

@@ -1,5 +1,5 @@
-//! `cargo xtask test`: installs what the tests need, runs every test program, every documentation test and the
-//! demo, and ends with the figures alone on a line.
+//! `cargo xtask test`: installs what the tests need, runs every test program, every documentation test, the
+//! demo and the quick form of the fault harness, and ends with the figures alone on a line.
 //!
 //! Test programs are started here and not by `cargo test`, so that every one of them is accounted for: a program
 //! that crashes is a failure and not a missing line.
@@ -14,6 +14,7 @@ use anyhow::Context;
 
 use crate::{
     artifacts::{self, Artifacts, TestProgram},
+    faults::Harness,
     libtest::{Results, Skip},
     process::{self, Stopwatch},
     tools,
@@ -61,6 +62,7 @@ pub(crate) fn run(quick: bool) -> anyhow::Result<bool> {
         let mut demo = process::command(demo);
         artifacts.name_programs_to(&mut demo);
         tally.run_single("demo", demo.arg("--check"))?;
+        tally.run_faults()?;
         if let Some(pictures) = pictures(artifacts.program("demo")?) {
             println!("\npictures of the pages that a browser showed: {}", pictures.display());
         }
@@ -113,6 +115,16 @@ impl Tally {
     /// Runs something that reports as libtest does.
     fn run(&mut self, label: &str, program: &mut Command) -> anyhow::Result<()> {
         self.run_and_judge(label, program, Results::read)
+    }
+
+    /// Runs the quick form of every campaign of the fault harness, on the release profile.
+    fn run_faults(&mut self) -> anyhow::Result<()> {
+        let harness = Harness::build()?;
+        for campaign in harness.campaigns()? {
+            let mut faults = harness.command()?;
+            self.run_single(&format!("faults {campaign}"), faults.args(["--quick", "--only", &campaign]))?;
+        }
+        Ok(())
     }
 
     /// Runs something that is one test as a whole.

@@ -113,7 +113,10 @@ pub enum Confirm {
 }
 
 #[expect(clippy::ref_option, reason = "serde hands a reference to the field")]
-fn expose_some<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn expose_some<S: Serializer>(
+    secret: &Option<SecretString>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match secret {
         Some(secret) => expose(secret, serializer),
         None => serializer.serialize_none(),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Quarantined;
+
 /// `GET /v1/version`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -33,4 +35,7 @@ pub struct Health {
     /// What is wrong with the daemon as a whole, for people.
     #[serde(default)]
     pub problems: Vec<String>,
+    /// What the store has set aside because it cannot be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<Quarantined>,
 }

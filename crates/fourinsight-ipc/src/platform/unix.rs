@@ -36,7 +36,7 @@ pub use linux::{is_over, login_session};
 pub use listening::*;
 #[cfg(target_os = "macos")]
 pub use macos::{is_over, login_session};
-pub use own_file::{open_own_file, tighten_file};
+pub use own_file::{is_only_ours, open_own_file, tighten_file};
 pub use terminal::HiddenInput;
 
 /// A blocking connection to the daemon.

@@ -37,7 +37,7 @@ mod terminal;
 mod user;
 
 pub use desktop::{is_over, login_session};
-pub use own_file::{open_own_file, tighten_file};
+pub use own_file::{is_only_ours, open_own_file, tighten_file};
 pub use pipe::Stream;
 pub use process::{has_ended, stop_event, terminate};
 pub use terminal::HiddenInput;

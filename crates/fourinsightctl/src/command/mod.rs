@@ -9,6 +9,7 @@ mod revoke;
 mod rotation;
 mod status;
 mod stop;
+mod store;
 mod token;
 mod why;
 
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Why(options) => why::run(&Context::new(global)?, &options),
         Command::Revoke(options) => revoke::run(&Context::new(global)?, options),
         Command::Profile(options) => profile::run(&Context::new(global)?, options),
+        Command::Store(options) => store::run(&Context::new(global)?, options),
         Command::Stop(_) => stop::run(&Context::new(global)?),
         Command::Completions(options) => completions::run(&options),
         Command::Man(options) => man::run(&options),

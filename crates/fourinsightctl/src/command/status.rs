@@ -2,7 +2,7 @@
 
 use anstyle::AnsiColor;
 use fourinsight_ipc::message::{
-    Audience, Durability, Expiry, Health, Lifetime, Problem, SessionState, SessionStatus,
+    Audience, Durability, Expiry, Health, Lifetime, Problem, Quarantined, SessionState, SessionStatus,
 };
 
 use super::{Context, rotation, why};
@@ -60,20 +60,32 @@ fn all(sessions: &[SessionStatus], now: i64) -> String {
     if sessions.is_empty() {
         return "There is no session yet: sign in with `fourinsightctl login`.\n".to_owned();
     }
-    let rows: Vec<[Cell; 6]> = sessions
-        .iter()
-        .map(|session| {
-            [
-                Cell::plain(&key(session, LONGEST_ORIGINAL)),
-                Cell::plain(&person(session.identity.as_ref()).unwrap_or_else(|| ABSENT.to_owned())),
-                standing(session),
-                expires(session, now),
-                renewal(session, now, "never"),
-                problem(session, now),
-            ]
-        })
-        .collect();
-    table(["SESSION", "SIGNED IN AS", "STATE", "ACCESS TOKEN EXPIRES", "NEXT RENEWAL", "PROBLEM"], &rows)
+    let first = |session: &SessionStatus| {
+        [
+            Cell::plain(&key(session, LONGEST_ORIGINAL)),
+            Cell::plain(&person(session.identity.as_ref()).unwrap_or_else(|| ABSENT.to_owned())),
+            standing(session),
+            expires(session, now),
+            renewal(session, now, "never"),
+        ]
+    };
+    let [session, who, state, expires, renewal] =
+        ["SESSION", "SIGNED IN AS", "STATE", "ACCESS TOKEN EXPIRES", "NEXT RENEWAL"];
+    // Most servers do not say so, and then there is nothing to show.
+    if sessions.iter().all(|session| session.login_needed_by.is_none()) {
+        let row = |session| {
+            let [a, b, c, d, e] = first(session);
+            [a, b, c, d, e, problem(session, now)]
+        };
+        let rows: Vec<_> = sessions.iter().map(row).collect();
+        return table([session, who, state, expires, renewal, "PROBLEM"], &rows);
+    }
+    let row = |session| {
+        let [a, b, c, d, e] = first(session);
+        [a, b, c, d, e, forecast(session, now), problem(session, now)]
+    };
+    let rows: Vec<_> = sessions.iter().map(row).collect();
+    table([session, who, state, expires, renewal, "LOGIN NEEDED", "PROBLEM"], &rows)
 }
 
 fn one(session: &SessionStatus, now: i64) -> String {
@@ -92,6 +104,9 @@ fn one(session: &SessionStatus, now: i64) -> String {
             renewal(session, now, "never: nothing can renew this session; sign in again when it ends"),
         ),
     ];
+    if session.login_needed_by.is_some() {
+        rows.push(("login needed", forecast(session, now)));
+    }
     rows.extend(rotation::lines(session, now).into_iter().map(|line| {
         let cell =
             if line.bad { Cell::coloured(&line.text, AnsiColor::Red) } else { Cell::plain(&line.text) };
@@ -112,7 +127,17 @@ fn daemon(health: &Health) -> String {
         ("config", Cell::plain(&health.config)),
     ];
     rows.extend(health.problems.iter().map(|problem| ("problem", Cell::coloured(problem, AnsiColor::Red))));
+    rows.extend(
+        health.quarantined.iter().map(|it| ("set aside", Cell::coloured(&set_aside(it), AnsiColor::Red))),
+    );
     labelled(&rows)
+}
+
+/// What cannot be read, and where it is kept.
+fn set_aside(kept: &Quarantined) -> String {
+    let whose =
+        kept.session.as_ref().map_or_else(|| "the database".to_owned(), |key| format!("session {key}"));
+    format!("{whose}: {}; kept as {}", kept.reason, kept.kept_as)
 }
 
 /// The key, and beside it so many letters of the one that `fourinsight.api` knows the session by.
@@ -214,13 +239,22 @@ fn renewal(session: &SessionStatus, now: i64, never: &str) -> Cell {
     }
 }
 
+/// When somebody must sign in again, where that is known.
+fn forecast(session: &SessionStatus, now: i64) -> Cell {
+    match session.login_needed_by {
+        Some(at) if at <= now => Cell::coloured("now", AnsiColor::Yellow),
+        Some(at) => Cell::plain(&relative(at, now)),
+        None => Cell::plain(ABSENT),
+    }
+}
+
 fn problem(session: &SessionStatus, now: i64) -> Cell {
     let mut problems = Vec::new();
     if let Some(problem) = &session.problem {
         problems.push(in_words(problem, now));
     }
     if session.durability == Durability::Degraded {
-        problems.push("not yet on the disk: a power cut now would lose the login".to_owned());
+        problems.push("the disk refuses it: until that ends, a power cut may lose the login".to_owned());
     }
     if problems.is_empty() {
         return Cell::plain(ABSENT);

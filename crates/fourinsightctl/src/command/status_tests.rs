@@ -85,6 +85,7 @@ fn health(problems: &[&str]) -> Health {
         key: "/home/ada/.fourinsight/api/broker.key".to_owned(),
         config: "/home/ada/.config/fourinsight/config.toml".to_owned(),
         problems: problems.iter().map(|&problem| problem.to_owned()).collect(),
+        quarantined: Vec::new(),
     }
 }
 

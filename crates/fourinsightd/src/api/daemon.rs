@@ -31,5 +31,6 @@ pub(super) async fn health(State(api): State<Arc<Api>>, uri: Uri) -> Result<Json
         key: api.store.key_home().into(),
         config: api.config_path.display().to_string(),
         problems,
+        quarantined: api.store.quarantined().await,
     }))
 }

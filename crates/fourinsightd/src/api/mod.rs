@@ -27,6 +27,7 @@ mod openapi;
 mod profiles;
 mod rejections;
 mod sessions;
+mod store;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -64,6 +65,10 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/v1/profiles", get(profiles::list).post(profiles::create))
         .route("/v1/profiles/{name}", get(profiles::show))
         .route("/v1/presets", get(profiles::presets))
+        .route("/v1/store/check", post(store::check))
+        .route("/v1/store/rekey", post(store::rekey))
+        .route("/v1/store/backup", post(store::backup))
+        .route("/v1/store/restore", post(store::restore))
         .route("/v1/version", get(daemon::version))
         .route("/v1/health", get(daemon::health))
         .route("/v1/openapi.json", get(openapi::document))

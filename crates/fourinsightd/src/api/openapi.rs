@@ -8,7 +8,7 @@ use utoipa::{
 };
 
 use super::{
-    ApiError, attempts, daemon, extract::Query, imports, logins, profiles, rejections, sessions, token,
+    ApiError, attempts, daemon, extract::Query, imports, logins, profiles, rejections, sessions, store, token,
 };
 
 #[derive(OpenApi)]
@@ -30,6 +30,10 @@ use super::{
         profiles::show,
         profiles::create,
         profiles::presets,
+        store::check,
+        store::rekey,
+        store::backup,
+        store::restore,
         daemon::version,
         daemon::health,
         document,

@@ -105,9 +105,11 @@ fn signing_in(key: SessionKey, profile: String) -> SessionStatus {
 fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     let snapshot = session.snapshot();
     let clock = &api.clock;
+    let refused = snapshot.refused_for_long(clock.now());
     let state = match snapshot.shown {
         Shown::SignedOut => return None,
         Shown::SigningIn => SessionState::SigningIn,
+        Shown::SignedIn if refused.is_some() => SessionState::LoginRequired,
         Shown::SignedIn => SessionState::SignedIn,
         Shown::LoginRequired => SessionState::LoginRequired,
         Shown::Revoking => SessionState::Revoking,
@@ -126,7 +128,9 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
     (status.expires_at, status.expiry) = expiry(&snapshot, clock);
     status.next_renewal_at = snapshot.next_renewal.map(|at| clock.to_unix(at).max(clock.unix_now()));
     status.renewable = !snapshot.ends;
-    status.problem = snapshot.problem.as_ref().map(|(failure, since)| problem(failure, *since, clock));
+    status.login_needed_by = snapshot.login_needed_by.map(|at| clock.to_unix(at));
+    let told = refused.or(snapshot.problem.as_ref());
+    status.problem = told.map(|(failure, since)| problem(failure, *since, clock));
     let others = snapshot.others();
     status.audiences = others.map(|(key, view)| audience(key, view, &snapshot, clock)).collect();
     if let Some(login) = snapshot.login.as_ref().filter(|_| snapshot.shown == Shown::SignedIn) {

@@ -28,6 +28,7 @@ mod presets;
 mod profiles;
 mod rejections;
 mod sessions;
+mod store;
 mod tokens;
 mod until_logout;
 

@@ -142,6 +142,7 @@ fn token_endpoint(registration: &Registration) -> Result<&str, Retry> {
         Some(pinned) if pinned.url().as_deref() != Some(endpoint) => Err(Retry {
             after: None,
             ambiguous: false,
+            refused: false,
             failure: Failure::new(
                 "endpoint_not_allowed",
                 "the session's token endpoint is not the one that was allowed; nothing was sent; log in again",

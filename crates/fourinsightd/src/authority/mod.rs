@@ -12,6 +12,7 @@
 //! | [`client_credentials`] | the client as itself: one request, judged at once |
 //! | [`device`] | asks for a user code and polls for what became of it (RFC 8628) |
 //! | [`response`] | judges a raw answer: granted, try again, or refused |
+//! | [`pace`] | how often a token endpoint is asked, by everyone together |
 //! | [`issuer`] | by which issuer identifier a server may go |
 //! | [`id_token`] | who signed in (OpenID Connect Core section 3.1.3.7) |
 //! | [`revoke`] | tells the server to forget a token (RFC 7009) |
@@ -54,6 +55,7 @@ pub mod text;
 mod detail;
 pub(crate) mod json;
 mod microsoft;
+pub mod pace;
 mod request;
 
 #[cfg(test)]
@@ -172,6 +174,8 @@ pub struct Retry {
     pub after: Option<Duration>,
     /// Whether the server may have acted on the request all the same.
     pub ambiguous: bool,
+    /// The server refused the request, and the reason that it gave is no verdict on the grant.
+    pub refused: bool,
     /// What happened.
     pub failure: Failure,
 }

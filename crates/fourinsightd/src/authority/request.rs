@@ -92,13 +92,14 @@ pub(super) async fn post(
     exchange.exchange(request).await.map_err(|error| Retry {
         after: None,
         ambiguous: error.sent,
+        refused: false,
         failure: Failure::no_response(&error),
     })
 }
 
 /// A failure before anything was sent.
 fn unsent(failure: Failure) -> Retry {
-    Retry { after: None, ambiguous: false, failure }
+    Retry { after: None, ambiguous: false, refused: false, failure }
 }
 
 #[cfg(test)]

@@ -262,4 +262,6 @@ fn chain(error: &reqwest::Error) -> String {
 }
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;

@@ -144,6 +144,8 @@ impl Polls {
     /// One poll: the pause until the next, or the end.
     async fn ask(&mut self, redemption: &Redemption) -> Result<Duration, Ended> {
         let Redemption { exchange, registration, .. } = redemption;
+        let (pace, endpoint) = (redemption.sessions.pace(), registration.token_endpoint.as_str());
+        pace.go_ahead(endpoint);
         let obtained_at = self.clock.now();
         let answer = match device::poll(
             &**exchange,
@@ -175,6 +177,7 @@ impl Polls {
                 Err(Ended::Over)
             }
             Poll::Retry(retry) => {
+                pace.note_retry(endpoint, &retry);
                 redemption.distrust();
                 Ok(self.back_off(retry.failure, retry.after))
             }

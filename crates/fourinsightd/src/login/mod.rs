@@ -40,7 +40,7 @@ use self::{
     redemption::Redemption, redirect_uri::RedirectUri,
 };
 use crate::{
-    authority::{Registration, client_auth, discovery},
+    authority::{Registration, client_auth, discovery, pace::Pace},
     clock::{Clock, Timestamp},
     config::ConfigFile,
     history::History,
@@ -75,7 +75,7 @@ mod tried;
 mod unattended;
 
 pub use known::{Known, SignedInAs};
-pub(crate) use opener::{NotOpened, Opener, is_brought};
+pub(crate) use opener::{NotOpened, Opener, Turn, is_brought};
 pub(crate) use plan::LONGEST_ORIGINAL;
 
 /// All login attempts of this daemon.
@@ -102,6 +102,9 @@ pub trait SignIn: Send + Sync {
 
     /// What was tried for each session.
     fn history(&self) -> &History;
+
+    /// How often servers are asked.
+    fn pace(&self) -> &Pace;
 
     /// Signs the session in; returns when that is durable.
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a>;

@@ -4,7 +4,11 @@
 use fourinsight_ipc::message::Lifetime;
 
 use crate::{
-    authority::{Failure, Outcome, Refusal, Registration, Retry, client_credentials, discovery::Cache},
+    authority::{
+        Failure, Outcome, Refusal, Registration, Retry, client_credentials,
+        discovery::Cache,
+        pace::{NoTurn, Pace, Urgency},
+    },
     clock::Clock,
     http::HttpExchange,
     profile::{Profile, SecretSource},
@@ -31,6 +35,15 @@ enum Target {
     Profile(Box<Profile>),
     /// At a server found before.
     Registration(Box<Registration>),
+}
+
+/// When the server is asked.
+#[derive(Clone, Copy)]
+pub(crate) enum Turn<'a> {
+    /// Once its turn has come: the daemon asks by itself.
+    InLine(&'a Pace),
+    /// At once: somebody is signing in.
+    AtOnce(&'a Pace),
 }
 
 /// Why a session could not be opened.
@@ -83,11 +96,14 @@ impl Opener {
         exchange: &dyn HttpExchange,
         servers: &Cache,
         clock: &Clock,
+        turn: Turn<'_>,
     ) -> Result<NewLogin, NotOpened> {
         let registration = match &self.target {
             Target::Profile(profile) => discover(exchange, servers, profile, clock).await?,
             Target::Registration(registration) => (**registration).clone(),
         };
+        let endpoint = registration.token_endpoint.clone();
+        let pace = turn.take(&endpoint, clock).await?;
         let obtained_at = clock.now();
         tracing::trace!(profile = self.profile, "signing the client in as itself");
         let scopes = self.scopes.iter().map(String::as_str);
@@ -97,6 +113,7 @@ impl Opener {
         let outcome =
             client_credentials::redeem(exchange, &registration, scopes, resources, claims.as_ref(), unix_now)
                 .await;
+        pace.note(&endpoint, &outcome);
         let opened = match outcome {
             Outcome::Granted(tokens) => Ok(*tokens),
             Outcome::Retry(retry) => Err(NotOpened::Undecided(retry)),
@@ -120,6 +137,30 @@ impl Opener {
             by_client_credentials: true,
             lifetime: self.lifetime,
         })
+    }
+}
+
+impl<'a> Turn<'a> {
+    async fn take(self, endpoint: &str, clock: &Clock) -> Result<&'a Pace, NotOpened> {
+        match self {
+            Self::AtOnce(pace) => {
+                pace.go_ahead(endpoint);
+                Ok(pace)
+            }
+            Self::InLine(pace) => {
+                let urgency = Urgency { is_waited_for: true, ends_at: None };
+                match pace.turn(endpoint, urgency).await {
+                    Ok(permit) => permit.send(),
+                    Err(NoTurn::Paused(pause)) => {
+                        return Err(NotOpened::Undecided(pause.into_retry(clock.now())));
+                    }
+                    Err(NoTurn::Withdrawn) => {
+                        return Err(undecided(Failure::ours("server_unreachable", "the daemon is stopping")));
+                    }
+                }
+                Ok(pace)
+            }
+        }
     }
 }
 
@@ -147,5 +188,5 @@ async fn discover(
 }
 
 fn undecided(failure: Failure) -> NotOpened {
-    NotOpened::Undecided(Retry { after: None, ambiguous: false, failure })
+    NotOpened::Undecided(Retry { after: None, ambiguous: false, refused: false, failure })
 }

@@ -71,10 +71,13 @@ impl Redemption {
         clock: &Clock,
     ) -> Result<NewLogin, LoginFailure> {
         let registration = &self.registration;
+        let (pace, endpoint) = (self.sessions.pace(), &registration.token_endpoint);
         let obtained_at = clock.now();
         let answer = self.ask(answer, proof, clock.unix_now()).await?;
         let expected = Expected::Login { nonce: proof.nonce.as_deref() };
-        let tokens = match response::judge(&answer, registration, expected, clock.unix_now()) {
+        let outcome = response::judge(&answer, registration, expected, clock.unix_now());
+        pace.note(endpoint, &outcome);
+        let tokens = match outcome {
             Outcome::Granted(tokens) => *tokens,
             Outcome::Retry(retry) => {
                 self.distrust();
@@ -97,6 +100,9 @@ impl Redemption {
     /// The server's raw answer; the implicit grant has brought it already.
     async fn ask(&self, answer: &Answer, proof: &Proof, unix_now: i64) -> Result<RawAnswer, LoginFailure> {
         let (exchange, registration, resources) = (&*self.exchange, &self.registration, &self.resources);
+        if !matches!(answer, Answer::Error(_) | Answer::Token(_)) {
+            self.sessions.pace().go_ahead(&registration.token_endpoint);
+        }
         let answer = match answer {
             Answer::Error(error) => return Err(failure::authorization(error)),
             Answer::Code(code) => {

@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use super::{Known, Logins, NewLogin, SignIn, SignInFuture, SignedInAs};
 use crate::{
+    authority::pace::Pace,
     clock::Clock,
     config::ConfigFile,
     history::History,
@@ -289,6 +290,7 @@ struct Sessions {
     refuses: AtomicBool,
     broken: AtomicBool,
     history: History,
+    pace: Pace,
 }
 
 impl Sessions {
@@ -312,6 +314,10 @@ impl SignIn for Sessions {
 
     fn history(&self) -> &History {
         &self.history
+    }
+
+    fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a> {

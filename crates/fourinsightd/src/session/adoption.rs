@@ -16,7 +16,8 @@ impl State {
     pub(super) fn adopt(&mut self, new: NewRefreshToken, now: Timestamp) -> Vec<Effect> {
         let mut session = SignedIn::new(new.own.clone(), new.policy, new.terms, now);
         // How old it is nobody knows, so neither when it ends unused.
-        session.grant = Grant::RefreshToken { token: new.token, obtained_at: now, idle_end: None };
+        session.grant =
+            Grant::RefreshToken { token: new.token, obtained_at: now, idle_end: None, is_fixed: false };
         session.entry(new.own, now);
         self.phase = Phase::SignedIn(session);
         self.write()
@@ -109,7 +110,7 @@ mod tests {
     fn whatever_is_given_up_leaves_nothing_to_redeem() {
         let failure = || Failure::new("x", "y");
         for outcome in [
-            Outcome::Retry(Retry { after: None, ambiguous: true, failure: failure() }),
+            Outcome::Retry(Retry { after: None, ambiguous: true, refused: false, failure: failure() }),
             Outcome::Refused(Refusal { verdict: Verdict::Final, failure: failure() }),
             Outcome::Refused(Refusal { verdict: Verdict::Misconfigured, failure: failure() }),
         ] {

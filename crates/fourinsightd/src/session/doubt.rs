@@ -11,13 +11,28 @@ use crate::{
     profile::Rotation,
 };
 
-/// The server refused another audience, and may have used up the refresh token with that. The next grant ends the
-/// doubt, as does the refusal of the session's own key.
+/// The server refused another audience, and may have used up the refresh token with that; or the session was restored
+/// from a backup, and the server may have replaced the refresh token since. The next grant ends the doubt, as does the
+/// refusal of the session's own key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Doubt {
-    /// The server's code for that refusal, cleaned.
+    /// The server's code for that refusal, cleaned; [`RESTORED`](Self::RESTORED) after a restore.
     pub(crate) error: String,
     pub(crate) since: Timestamp,
+}
+
+impl Doubt {
+    /// What stands for the server's code in a session that was restored.
+    const RESTORED: &str = "restored_from_backup";
+
+    /// Of a session that was restored from a backup.
+    pub(crate) fn restored(now: Timestamp) -> Self {
+        Self { error: Self::RESTORED.to_owned(), since: now }
+    }
+
+    fn is_restored(&self) -> bool {
+        self.error == Self::RESTORED
+    }
 }
 
 impl SignedIn {
@@ -44,11 +59,17 @@ impl SignedIn {
 
     /// Until when a refresh token in doubt is left alone: a strict server would end the living access token too.
     pub(super) fn held_until(&self) -> Option<Timestamp> {
-        let doubted = || {
-            self.doubt.as_ref().filter(|_| self.terms.rotation == Rotation::Strict)?;
-            self.own_token()?.expiry.end()
+        self.interruption_held_until().or_else(|| self.doubt_held_until())
+    }
+
+    fn doubt_held_until(&self) -> Option<Timestamp> {
+        let may_harm = if self.doubt.as_ref()?.is_restored() {
+            // No grace lasts as long as a backup.
+            !matches!(self.behaviour().0, Rotation::None | Rotation::NeverRevoke)
+        } else {
+            self.terms.rotation == Rotation::Strict
         };
-        self.interruption_held_until().or_else(doubted)
+        self.own_token().filter(|_| may_harm)?.expiry.end()
     }
 
     /// Why nothing is redeemed for now, and since when.
@@ -60,6 +81,11 @@ impl SignedIn {
             return Some((Failure::ours(INTERRUPTED, description), interrupted.since));
         }
         let Doubt { error, since } = self.doubt.as_deref()?;
+        if self.doubt.as_ref()?.is_restored() {
+            let description = "the session was restored from a backup, and the server may have given a newer refresh \
+                               token since; the access token is served to its end before the refresh token is tried";
+            return Some((Failure::ours("rotation_in_doubt", description), *since));
+        }
         let description = format!(
             "the server refused a token for another audience ({error}) and may have used up the refresh token with \
              that; the access token is served to its end before the refresh token is tried again"
@@ -69,9 +95,18 @@ impl SignedIn {
 
     /// The server's last word on the session, with what may have led to it.
     pub(super) fn last_word(&self, failure: Failure) -> Failure {
-        let Some(Doubt { error, .. }) = self.doubt.as_deref() else {
+        let Some(doubt) = self.doubt.as_deref() else {
             return self.last_word_after_interruption(failure);
         };
+        if doubt.is_restored() {
+            let description = format!(
+                "{}; the session was restored from a backup, whose refresh token the server may have replaced since it \
+                 was made",
+                failure.description
+            );
+            return Failure { description, ..failure };
+        }
+        let error = &doubt.error;
         let description = format!(
             "{}; before that the server had refused a token for another audience ({error}), and may have used up the \
              refresh token with that",

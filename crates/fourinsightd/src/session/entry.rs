@@ -39,6 +39,8 @@ pub(super) struct Begun {
     pub(super) demand: Option<Demand>,
     /// A caller brought the demand. Whoever else waits for the key is not bound to what comes of it.
     pub(super) is_brought: bool,
+    /// Somebody asked for it.
+    pub(super) is_waited_for: bool,
 }
 
 /// A refusal that concerns this key only.
@@ -198,6 +200,7 @@ impl Entry {
         let has_token = self.token.is_some();
         let begun = self.demands.as_mut().map(|demands| demands.begin(has_token, now));
         let (demand, is_brought) = begun.unwrap_or((None, false));
+        let is_waited_for = self.requested.is_some() || is_brought;
         // The server may refuse what a caller brought; then the others still wait.
         let requested = if is_brought {
             self.requested
@@ -205,7 +208,17 @@ impl Entry {
             self.not_before = None;
             self.requested.take()
         };
-        Begun { on_demand: requested.and_then(|request| request.min_validity), demand, is_brought }
+        let on_demand = requested.and_then(|request| request.min_validity);
+        Begun { on_demand, demand, is_brought, is_waited_for }
+    }
+
+    /// A redemption that was to begin has not: whoever asked for it still waits.
+    pub(super) fn begin_later(&mut self, begun: Begun, now: Timestamp) {
+        if let Some(demand) = begun.demand.filter(|_| begun.is_brought) {
+            self.demand(demand, now);
+        } else if begun.is_waited_for {
+            self.request(begun.on_demand, now);
+        }
     }
 
     /// A redemption with this demand ended with this token.

@@ -7,10 +7,11 @@ use super::{
     rotation::Interrupted,
     schedule::Chance,
     signed_in::Policy,
+    state::Phase,
     terms::Terms,
 };
 use crate::{
-    authority::{Outcome, challenge::Challenge, step_up::StepUp},
+    authority::{Outcome, challenge::Challenge, pace::Pause, step_up::StepUp},
     clock::Timestamp,
     login::NotOpened,
     token::{RefreshToken, TokenId, TokenKey, TokenSet},
@@ -51,6 +52,8 @@ pub(crate) enum Event {
     Adopt(Box<NewRefreshToken>),
     /// It could not be proven.
     Abandon,
+    /// A backup brings it back.
+    Restore { phase: Box<Phase>, generation: u64 },
     /// Time has passed. `last_used` is when a token was last handed out.
     Tick { last_used: Timestamp },
     /// Tokens of other keys than the session's own were handed out without asking it, each last at its time.
@@ -66,6 +69,10 @@ pub(crate) enum Event {
     Rejected { id: TokenId, challenge: Option<Box<Challenge>> },
     /// A redemption ended.
     Answered { attempt: u64, outcome: Outcome, obtained_at: Timestamp, id: TokenId },
+    /// A redemption was not begun: the server wants to be left alone, or (without a pause) something goes before it.
+    NotSent { attempt: u64, pause: Option<Pause> },
+    /// The session's server works again since then.
+    Recovered { at: Timestamp },
     /// The record of the present generation is on the disk.
     Persisted,
     /// It is not, and may never be.

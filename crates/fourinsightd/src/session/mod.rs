@@ -9,8 +9,10 @@
 //! | [`event`] | what happens to it, and what it wants done (pure) |
 //! | [`opening`], [`signed_in`], [`entry`], [`revoking`] | its data (pure) |
 //! | [`adoption`] | a login taken over from another tool (pure) |
+//! | [`keeping`], [`restoring`] | what a backup takes, and what it gives back |
 //! | [`demand`] | what a token is to be fetched with beyond its key (pure) |
 //! | [`terms`], [`doubt`] | what one login can be asked for, and what asking may cost (pure) |
+//! | [`refusals`] | a server that refuses and gives no verdict (pure) |
 //! | [`rotation`] | how its refresh token fares, and what is done after an interruption (pure) |
 //! | [`plan`] | what it redeems next, renews and forgets (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
@@ -45,11 +47,14 @@ mod demanding;
 mod doubt;
 mod entry;
 mod event;
+mod keeping;
 mod opening;
 mod plan;
 pub(crate) mod record;
 mod redeem;
+mod refusals;
 mod registrations;
+mod restoring;
 mod revoking;
 mod rotation;
 #[cfg(test)]
@@ -67,9 +72,12 @@ mod task;
 #[cfg(test)]
 mod task_tests;
 mod terms;
+mod unsent;
 mod waiting;
 
+pub(crate) use keeping::Restored;
 pub(crate) use registrations::Registrations;
+pub(crate) use restoring::NotRestored;
 pub use served::Served;
 pub(crate) use snapshot::{Rotation, Shown, Snapshot, View};
 pub(crate) use state::Reported;
@@ -78,6 +86,7 @@ pub use terms::Beyond;
 
 use demand::{Demand, Ended};
 use entry::Refused;
+use keeping::Keeping;
 use schedule::Freshness;
 
 /// What everyone but the task holds of a session. Cheap to clone.
@@ -155,6 +164,7 @@ pub(crate) enum Command {
     Revoke {
         done: oneshot::Sender<RevokeResponse>,
     },
+    Keeping(Keeping),
 }
 
 /// The wish that a token be renewed, of one who saw that so many attempts for its key had ended.
@@ -270,9 +280,9 @@ impl Handle {
                 return Judgement::Answer(Err(NoToken::LoginRequired(None)));
             }
         }
-        let Some(view) = snapshot.view(key) else { return Self::without_token(snapshot, key, None) };
+        let Some(view) = snapshot.view(key) else { return Self::without_token(snapshot, key, None, now) };
         let Some(token) = &view.token else {
-            return Self::without_token(snapshot, key, view.refused_at(now));
+            return Self::without_token(snapshot, key, view.refused_at(now), now);
         };
         if !token.token.is_bearer() {
             return Judgement::Answer(Err(NoToken::NotBearer));
@@ -296,11 +306,16 @@ impl Handle {
                 self.serve(token, key.map(|_| asked_at), now)
             }
             Freshness::Short => Judgement::Wait { retry_at: None },
-            Freshness::Expired => Self::without_token(snapshot, key, view.refused_at(now)),
+            Freshness::Expired => Self::without_token(snapshot, key, view.refused_at(now), now),
         }
     }
 
-    fn without_token(snapshot: &Snapshot, key: Option<&TokenKey>, refused: Option<&Refused>) -> Judgement {
+    fn without_token(
+        snapshot: &Snapshot,
+        key: Option<&TokenKey>,
+        refused: Option<&Refused>,
+        now: Timestamp,
+    ) -> Judgement {
         if let Some(beyond) = snapshot.beyond(key) {
             return Judgement::Answer(Err(NoToken::Beyond(beyond)));
         }
@@ -308,7 +323,10 @@ impl Handle {
             Some(refused) => {
                 Judgement::Answer(Err(NoToken::Refused(refused.verdict, refused.failure.clone())))
             }
-            None => Judgement::Wait { retry_at: snapshot.retry_at(key) },
+            None => match snapshot.refused_for_long(now) {
+                Some((failure, _)) => Judgement::Answer(Err(NoToken::LoginRequired(Some(failure.clone())))),
+                None => Judgement::Wait { retry_at: snapshot.retry_at(key) },
+            },
         }
     }
 

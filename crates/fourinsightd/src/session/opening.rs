@@ -39,6 +39,6 @@ impl Opening {
         let (failures, since) =
             self.backoff.take().map_or((1, now), |backoff| (backoff.failures + 1, backoff.since));
         let until = now + schedule::backoff(failures, retry.after, chance);
-        self.backoff = Some(Backoff { until, own_until: until, failures, failure: retry.failure, since });
+        self.backoff = Some(Backoff::until(until, failures, retry.failure, since));
     }
 }

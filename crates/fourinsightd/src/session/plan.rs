@@ -1,4 +1,7 @@
-//! What a signed-in session redeems next, and when; which of its audiences it looks at again, and forgets. Pure.
+//! What a signed-in session redeems next, and when; which of its audiences it looks at again, and forgets; by when it
+//! needs its person. Pure.
+
+use std::time::Duration;
 
 use super::{
     schedule,
@@ -50,6 +53,40 @@ impl SignedIn {
         self.paused_until(own).map_or(at, |until| at.max(until))
     }
 
+    /// When its refresh token ends by what the answer just received says, and whether using it moves that end.
+    pub(super) fn next_end(
+        &self,
+        said: Option<Duration>,
+        obtained_at: Timestamp,
+    ) -> (Option<Timestamp>, bool) {
+        let before = match &self.grant {
+            Grant::RefreshToken { obtained_at, idle_end: Some(end), is_fixed, .. } => {
+                Some((*obtained_at, *end, *is_fixed))
+            }
+            _ => None,
+        };
+        match (said, before) {
+            (Some(idle), Some((then, end, was_fixed))) => {
+                let new_end = obtained_at + idle;
+                let fixed = schedule::is_fixed((then, end), (obtained_at, new_end));
+                (Some(new_end), fixed.unwrap_or(was_fixed))
+            }
+            (None, Some((_, end, true))) => (Some(end), true),
+            _ => (said.or(self.policy.refresh_idle).map(|idle| obtained_at + idle), false),
+        }
+    }
+
+    /// By when somebody must sign in again, where that is known: it is not where using the refresh token puts that off.
+    pub(crate) fn login_needed_by(&self) -> Option<Timestamp> {
+        match &self.grant {
+            Grant::None { .. } => self.own_token()?.expiry.end(),
+            Grant::RefreshToken { idle_end, is_fixed, .. } => {
+                idle_end.filter(|_| *is_fixed || !self.policy.keep_alive)
+            }
+            Grant::ClientCredentials => None,
+        }
+    }
+
     /// Tokens were handed out without a word to the session, each last at its time.
     pub(super) fn used(&mut self, uses: &[(TokenId, Timestamp)]) {
         for entry in self.entries.values_mut() {
@@ -82,7 +119,10 @@ impl SignedIn {
     /// When the session's own key is to be redeemed though nobody waits for it.
     fn own_renewal(&self) -> Option<Timestamp> {
         let keep_alive = match &self.grant {
-            Grant::RefreshToken { obtained_at, idle_end: Some(end), .. } if self.policy.keep_alive => {
+            // An end that does not move is not put off by using the token earlier.
+            Grant::RefreshToken { obtained_at, idle_end: Some(end), is_fixed: false, .. }
+                if self.policy.keep_alive =>
+            {
                 Some(schedule::keep_alive(*end, *obtained_at))
             }
             Grant::RefreshToken { .. } | Grant::ClientCredentials => None,

@@ -26,9 +26,11 @@ use crate::{
 };
 
 mod rotating;
+mod times;
 mod token;
 
 use rotating::StoredRotating;
+use times::Times;
 use token::{Secret, StoredToken};
 
 /// What a login settled and every renewal needs; never a secret.
@@ -153,20 +155,46 @@ pub(crate) fn encode(phase: &Phase, login: Option<&Login>, clock: &Clock) -> Zer
 
 /// Reads a session's record.
 pub(crate) fn decode(bytes: &[u8], clock: &Clock) -> Result<(Phase, Option<Login>), Unreadable> {
-    let record: Record = serde_json::from_slice(bytes).map_err(|_| Unreadable)?;
-    if record.version != VERSION {
-        return Err(Unreadable);
+    let Versioned { version } = serde_json::from_slice(bytes).map_err(|_| Unreadable::Damaged)?;
+    if version > VERSION {
+        return Err(Unreadable::Newer(version));
     }
+    let record: Record = serde_json::from_slice(bytes).map_err(|_| Unreadable::Damaged)?;
     let phase = record.phase.restore(record.login.as_ref(), clock)?;
     Ok((phase, record.login))
 }
 
-/// The record is not one that this version writes.
+/// Why a record that opens says nothing. It stays as it is until a new login takes its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the record cannot be read by this version")]
-pub(crate) struct Unreadable;
+pub(crate) enum Unreadable {
+    /// No version ever wrote such a record.
+    #[error("its record says nothing that any version of the daemon writes; a copy is kept")]
+    Damaged,
+    /// A newer version wrote it.
+    #[error(
+        "its record was written by a newer daemon (version {0} of the record); start that daemon to use it; a copy is \
+         kept"
+    )]
+    Newer(u32),
+}
+
+impl Unreadable {
+    /// The same, as the session's problem.
+    pub(crate) fn failure(self) -> Failure {
+        match self {
+            Self::Damaged => Failure::ours("record_damaged", self.to_string()),
+            Self::Newer(_) => Failure::ours("record_newer", self.to_string()),
+        }
+    }
+}
 
 const VERSION: u32 = 1;
+
+/// What every version says first.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
 
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -215,6 +243,8 @@ struct StoredRefreshToken {
     secret: Secret,
     obtained_at: i64,
     idle_end: Option<i64>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    is_fixed: bool,
 }
 
 /// A person as the record names them.
@@ -250,12 +280,13 @@ impl Stored {
             Phase::SignedIn(session) if session.by_client_credentials() => Self::ClientCredentials,
             Phase::SignedIn(session) => {
                 let (refresh_token, ended) = match &session.grant {
-                    Grant::RefreshToken { token, obtained_at, idle_end } => {
+                    Grant::RefreshToken { token, obtained_at, idle_end, is_fixed } => {
                         let secret = Secret(token.expose().into());
                         let stored = StoredRefreshToken {
                             secret,
                             obtained_at: unix(*obtained_at),
                             idle_end: idle_end.map(unix),
+                            is_fixed: *is_fixed,
                         };
                         (Some(stored), None)
                     }
@@ -301,7 +332,7 @@ impl Stored {
         Ok(match self {
             Self::SignedOut => Phase::SignedOut,
             Self::SignedIn { refresh_token, ended, person, tokens, narrowed, doubt, rotating } => {
-                let login = login.ok_or(Unreadable)?;
+                let login = login.ok_or(Unreadable::Damaged)?;
                 let (own, mut terms) = (login.own_key(), login.terms());
                 // Earlier versions kept what was granted with the token only.
                 let named =
@@ -318,11 +349,15 @@ impl Stored {
                 entries.entry(own.clone()).or_insert_with(|| Box::new(Entry::restored(None, clock.now())));
                 Phase::SignedIn(SignedIn {
                     grant: match refresh_token {
-                        Some(stored) => Grant::RefreshToken {
-                            token: RefreshToken::new(stored.secret.0),
-                            obtained_at: moment(stored.obtained_at),
-                            idle_end: stored.idle_end.map(moment),
-                        },
+                        Some(stored) => {
+                            let times = Times::of(stored.obtained_at, clock);
+                            Grant::RefreshToken {
+                                token: RefreshToken::new(stored.secret.0),
+                                obtained_at: times.began(),
+                                idle_end: stored.idle_end.map(|end| times.at(end)),
+                                is_fixed: stored.is_fixed,
+                            }
+                        }
                         None => Grant::None { ended },
                     },
                     own,
@@ -336,11 +371,12 @@ impl Stored {
                     narrowed,
                     doubt: doubt
                         .map(|doubt| Box::new(Doubt { error: doubt.error, since: moment(doubt.since) })),
+                    refusals: None,
                     rotating: rotating.restore(clock),
                 })
             }
             Self::ClientCredentials => {
-                let login = login.ok_or(Unreadable)?;
+                let login = login.ok_or(Unreadable::Damaged)?;
                 if is_brought(&login.registration) {
                     Phase::LoginRequired { failure: client_auth::needed(), since: clock.now() }
                 } else {

@@ -7,12 +7,13 @@ use fourinsight_ipc::SessionKey;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{demand::Demand, record::Login, task::Environment};
+use super::{demand::Demand, record::Login, task::Environment, unsent::unsent};
 use crate::{
     authority::{
         Failure, Outcome, Retry, Verdict,
         grant::{self, Purpose},
         id_token,
+        pace::Permit,
         response::{self, Expected, RawAnswer},
     },
     clock::{Mark, Timestamp},
@@ -46,24 +47,24 @@ impl Redemption {
         self.login.lifetime.is_stored()
     }
 
-    /// Redeems.
-    pub(super) async fn run(self, environment: &Environment) -> Redeemed {
+    /// Redeems, now that it is its turn.
+    pub(super) async fn run(self, environment: &Environment, permit: Permit) -> Redeemed {
         let Environment { store, clock, exchange, .. } = environment;
         let intent = Intent::new(&self.key, clock.mark(clock.now())).to_bytes();
         if self.is_journalled()
             && let Err(error) = store.intend(&self.session, self.generation, intent.clone()).await
         {
             tracing::warn!(session = %self.named(), %error, "the journal cannot take a redemption; none is started");
-            return Redeemed::unsent(unwritten(&error.to_string()), clock.now());
+            return Redeemed::unsent(unsent(&error.to_string()), clock.now());
         }
         // The daemon may have been told to stop while the disk was busy.
         if *environment.stopping.borrow() {
-            let outcome =
-                Outcome::Retry(unsent(Failure::ours("server_unreachable", "the daemon is stopping")));
+            let outcome = stopping();
             self.settle_if_unused(&outcome, environment).await;
             return Redeemed::unsent(outcome, clock.now());
         }
         fault::point("intent_written");
+        permit.send();
         let obtained_at = clock.now();
         let own = self.is_own();
         tracing::trace!(session = %self.named(), generation = self.generation, own, "redeeming the refresh token");
@@ -240,12 +241,7 @@ fn journal_entry(intent: &[u8], answer: &[u8]) -> Zeroizing<Vec<u8>> {
     entry
 }
 
-fn unwritten(cause: &str) -> Outcome {
-    let description =
-        format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
-    Outcome::Retry(unsent(Failure::ours("storage_failed", description)))
-}
-
-fn unsent(failure: Failure) -> Retry {
-    Retry { after: None, ambiguous: false, failure }
+fn stopping() -> Outcome {
+    let failure = Failure::ours("server_unreachable", "the daemon is stopping");
+    Outcome::Retry(Retry { after: None, ambiguous: false, refused: false, failure })
 }

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{Environment, Handle, NoToken, Start, TokenRequest, prepare};
 use crate::{
+    authority::pace::Pace,
     authority::{ClientAuth, Dialect, Registration, Verdict},
     broker::{Broker, Declared},
     clock::{Clock, virtual_time::Virtual},
@@ -67,6 +68,7 @@ impl World {
             store,
             clock: self.clock.clone(),
             history: History::default(),
+            pace: Pace::new(self.clock.clone()),
             lifetime: fourinsight_ipc::message::Lifetime::Stored,
             ticks: self.ticker.subscribe(),
             stopping: self.stopping.subscribe(),

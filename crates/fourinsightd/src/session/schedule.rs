@@ -11,9 +11,17 @@ use crate::{
 /// How long a token is believed to live when nobody said.
 pub const ASSUMED_LIFE: Duration = Duration::from_mins(10);
 
-/// The longest pause between two attempts, and the longest that `Retry-After` can ask for.
+/// The longest pause between two attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
-const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// The longest pause that a server can ask for (`Retry-After`).
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// How soon after one answer a refresh token is used again only to keep it alive.
+const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// What two answers' ends may differ by though they mean the same.
+const TIDE: Duration = Duration::from_secs(10);
 
 /// How good a token is for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,17 +82,28 @@ pub fn renewal(
     Some(obtained_at + wished.min(latest).saturating_sub(chance.of(life / 20)))
 }
 
-/// When to use a refresh token so that it does not end unused: well before its idle end.
+/// When to use a refresh token so that it does not end unused: well before its idle end, and never in a hurry that
+/// would wear its server down.
 pub fn keep_alive(idle_end: Timestamp, obtained_at: Timestamp) -> Timestamp {
     let idle = idle_end.since(obtained_at);
-    idle_end - (idle / 4).min(Duration::from_hours(24))
+    let early = (idle / 4).min(Duration::from_hours(24));
+    (idle_end - early).max(obtained_at + SHORTEST_KEEP_ALIVE)
+}
+
+/// Whether the end of a refresh token stays where it is however often the token is used. Two answers tell: when each
+/// was asked for, and the end that it names. They must lie further apart than their roundings and delays.
+pub fn is_fixed(before: (Timestamp, Timestamp), after: (Timestamp, Timestamp)) -> Option<bool> {
+    let apart = after.0.since(before.0);
+    let moved = after.1.since(before.1);
+    (apart > 2 * TIDE).then_some(moved + TIDE < apart)
 }
 
 /// How long to pause after so many failures in a row: full jitter between one second and a bound that doubles up
-/// to five minutes, and at least what the server asked for.
+/// to five minutes, and at least what the server asked for. Once the bound is reached the pause is nearly all of it:
+/// no day of an outage costs a session more than 320 attempts.
 pub fn backoff(failures: u32, retry_after: Option<Duration>, chance: Chance) -> Duration {
-    let floor = Duration::from_secs(1);
     let bound = Duration::from_secs(1u64 << failures.clamp(1, 9)).min(LONGEST_BACKOFF);
+    let floor = if bound < LONGEST_BACKOFF { Duration::from_secs(1) } else { LONGEST_BACKOFF / 10 * 9 };
     let drawn = floor + chance.of(bound.saturating_sub(floor));
     drawn.max(retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER))
 }
@@ -230,13 +249,26 @@ mod tests {
         assert!(backoff(1, None, ALWAYS) <= seconds(2));
         assert!(backoff(30, None, ALWAYS) <= seconds(300));
         assert!(backoff(30, None, ALWAYS) > seconds(299));
+        assert_eq!(backoff(8, None, NEVER), seconds(1));
+        assert_eq!(backoff(9, None, NEVER), seconds(270));
         assert_eq!(backoff(1, Some(seconds(120)), ALWAYS), seconds(120));
         assert_eq!(backoff(1, Some(seconds(86_400)), NEVER), seconds(3600));
+    }
+
+    #[test]
+    fn two_answers_tell_whether_an_end_moves() {
+        let told = |asked, end| is_fixed((START, START + seconds(1800)), (START + asked, START + end));
+        assert_eq!(told(seconds(300), seconds(2100)), Some(false), "it moves with each use");
+        assert_eq!(told(seconds(300), seconds(1803)), Some(true), "it stays, by its server's rounding");
+        assert_eq!(told(seconds(300), seconds(1900)), Some(true), "it moves no further than to there");
+        assert_eq!(told(seconds(300), seconds(900)), Some(true), "it has come nearer");
+        assert_eq!(told(seconds(15), seconds(1800)), None, "too soon to tell");
     }
 
     #[test]
     fn a_refresh_token_is_used_well_before_its_idle_end() {
         assert_eq!(keep_alive(START + seconds(1800), START), START + seconds(1350));
         assert_eq!(keep_alive(START + seconds(90 * 86_400), START), START + seconds(89 * 86_400));
+        assert_eq!(keep_alive(START + seconds(4), START), START + seconds(10), "a storm is no care");
     }
 }

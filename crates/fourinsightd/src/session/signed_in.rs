@@ -6,9 +6,11 @@ use super::{
     doubt::Doubt,
     entry::{Begun, Entry},
     event::Arrival,
+    refusals::Refusals,
     rotation::Rotating,
     schedule,
     terms::{Beyond, Terms},
+    unsent::{STORAGE_FAILED, is_unsent},
 };
 use crate::{
     authority::{Failure, Retry},
@@ -34,6 +36,8 @@ pub(crate) struct SignedIn {
     pub(crate) narrowed: bool,
     /// Whether the refresh token may be spent.
     pub(crate) doubt: Option<Box<Doubt>>,
+    /// The server's refusals since its last grant.
+    pub(super) refusals: Option<Box<Refusals>>,
     pub(crate) rotating: Rotating,
 }
 
@@ -48,6 +52,8 @@ pub(crate) enum Grant {
         obtained_at: Timestamp,
         /// When it ends unless it is used before; `None` when it does not, or nobody said.
         idle_end: Option<Timestamp>,
+        /// Using it does not move that end, as far as the server's answers tell.
+        is_fixed: bool,
     },
     /// The client's own credentials (RFC 6749 section 4.4). Asking spends nothing, and nothing of it is stored.
     ClientCredentials,
@@ -91,6 +97,26 @@ pub(crate) struct Backoff {
     pub(crate) failures: u32,
     pub(crate) failure: Failure,
     pub(crate) since: Timestamp,
+    /// When it began, where nothing but the server's health decides how long it lasts.
+    outage_at: Option<Timestamp>,
+    /// In this row of failures it was cut short once.
+    hurried: bool,
+}
+
+impl Backoff {
+    /// A pause that only time ends.
+    pub(super) fn until(until: Timestamp, failures: u32, failure: Failure, since: Timestamp) -> Self {
+        Self { until, own_until: until, failures, failure, since, outage_at: None, hurried: false }
+    }
+
+    /// The server works again since `at`: ends the pause if it began before that, and was not cut short before.
+    pub(super) fn hurry(&mut self, at: Timestamp, now: Timestamp) -> bool {
+        let hurries = !self.hurried && self.until > now && self.outage_at.is_some_and(|began| began <= at);
+        if hurries {
+            (self.until, self.own_until, self.hurried) = (now, now, true);
+        }
+        hurries
+    }
 }
 
 impl SignedIn {
@@ -110,6 +136,7 @@ impl SignedIn {
             terms,
             narrowed: false,
             doubt: None,
+            refusals: None,
             rotating: Rotating::default(),
         }
     }
@@ -161,14 +188,15 @@ impl SignedIn {
         let replaced =
             used.map(|used| tokens.refresh_token.as_ref().is_some_and(|newer| newer.expose() != used));
         self.rotating.granted(replaced, obtained_at);
-        let idle = tokens.refresh_idle.map(Duration::from_secs).or(self.policy.refresh_idle);
-        let idle_end = idle.map(|idle| obtained_at + idle);
+        let (end, fixed) = self.next_end(tokens.refresh_idle.map(Duration::from_secs), obtained_at);
         match (&mut self.grant, tokens.refresh_token) {
             (Grant::ClientCredentials, _) | (Grant::None { .. }, None) => {}
-            (grant, Some(token)) => *grant = Grant::RefreshToken { token, obtained_at, idle_end },
+            (grant, Some(token)) => {
+                *grant = Grant::RefreshToken { token, obtained_at, idle_end: end, is_fixed: fixed };
+            }
             // RFC 6749 section 6: without a new refresh token the old one stays in use.
-            (Grant::RefreshToken { obtained_at: at, idle_end: end, .. }, None) => {
-                (*at, *end) = (obtained_at, idle_end);
+            (Grant::RefreshToken { obtained_at: at, idle_end, is_fixed, .. }, None) => {
+                (*at, *idle_end, *is_fixed) = (obtained_at, end, fixed);
             }
         }
         let renewable = self.renewable();
@@ -193,18 +221,22 @@ impl SignedIn {
         self.backoff = self.backoff.take().filter(|_| life.is_some_and(|life| life.is_zero()));
         self.narrowed |= *key != self.own && key.scopes().next().is_some();
         self.doubt = None;
+        self.refusals = None;
         self.entry(key.clone(), now).take(token, begun.demand.as_ref(), now);
         if life.is_some_and(|life| life.is_zero()) && renewable {
             let failure = Failure::ours(
                 "expired_on_arrival",
                 "the server issues access tokens that have already expired",
             );
-            self.back_off(key, Retry { after: None, ambiguous: false, failure }, arrival);
+            self.back_off(key, Retry { after: None, ambiguous: false, refused: false, failure }, arrival);
         }
     }
 
     /// An attempt for a key decided nothing.
     pub(super) fn pause(&mut self, key: &TokenKey, retry: Retry, arrival: Arrival) {
+        if is_unsent(&retry.failure) {
+            return self.wait_for_disk(key, retry.failure, arrival.now);
+        }
         self.back_off(key, retry, arrival);
         self.entry(key.clone(), arrival.now).pause(arrival.now);
     }
@@ -213,8 +245,26 @@ impl SignedIn {
     pub(super) fn pause_until(&mut self, key: &TokenKey, until: Timestamp, failure: Failure, now: Timestamp) {
         let (failures, since) =
             self.backoff.take().map_or((0, now), |backoff| (backoff.failures, backoff.since));
-        self.backoff = Some(Backoff { until, own_until: until, failures: failures + 1, failure, since });
+        self.backoff = Some(Backoff::until(until, failures + 1, failure, since));
         self.entry(key.clone(), now).pause(now);
+    }
+
+    /// Nothing is to be sent before `until`. Nothing was, so this is no failure of this session.
+    pub(super) fn hold(&mut self, key: &TokenKey, until: Timestamp, failure: Failure, now: Timestamp) {
+        let (failures, since) =
+            self.backoff.take().map_or((0, now), |backoff| (backoff.failures, backoff.since));
+        self.backoff = Some(Backoff::until(until, failures, failure, since));
+        self.entry(key.clone(), now).pause(now);
+    }
+
+    /// The server refused the session's own key, and gave no verdict.
+    pub(super) fn refused_again(&mut self, failure: Failure, now: Timestamp) {
+        self.refusals = Some(Box::new(Refusals::after(self.refusals.as_deref(), failure, now)));
+    }
+
+    /// That the server has refused for long, and since when.
+    pub(super) fn refused_for_long(&self) -> Option<(Failure, Timestamp)> {
+        self.refusals.as_ref().filter(|refusals| refusals.are_for_long()).map(|refusals| refusals.in_words())
     }
 
     /// When a session that nothing can renew needs its person again.
@@ -256,7 +306,7 @@ impl SignedIn {
             } else {
                 "the disk refuses the session's record; it is kept in memory and written every second"
             };
-            (Failure::ours("storage_failed", description), since)
+            (Failure::ours(STORAGE_FAILED, description), since)
         });
         let paused = || self.backoff.as_ref().map(|backoff| (backoff.failure.clone(), backoff.since));
         let refused = || {
@@ -273,9 +323,13 @@ impl SignedIn {
     }
 
     fn back_off(&mut self, key: &TokenKey, retry: Retry, arrival: Arrival) {
-        let (failures, since) =
-            self.backoff.take().map_or((1, arrival.now), |backoff| (backoff.failures + 1, backoff.since));
-        let pause = schedule::backoff(failures, retry.after, arrival.chance);
+        let (failures, since, hurried) = self.backoff.take().map_or((1, arrival.now, false), |backoff| {
+            (backoff.failures + 1, backoff.since, backoff.hurried)
+        });
+        let mut pause = schedule::backoff(failures, retry.after, arrival.chance);
+        if *key == self.own && self.refusals.as_ref().is_some_and(|refusals| refusals.are_for_long()) {
+            pause = pause.max(schedule::misconfigured_backoff(arrival.chance));
+        }
         let own_pause = if *key == self.own || retry.after.is_some() {
             pause
         } else {
@@ -285,6 +339,9 @@ impl SignedIn {
             until: arrival.now + pause,
             own_until: arrival.now + own_pause,
             failures,
+            // What the server asked for stands, and what it may have acted on is for the rotation to decide.
+            outage_at: (retry.after.is_none() && !retry.ambiguous).then_some(arrival.now),
+            hurried,
             failure: retry.failure,
             since,
         });

@@ -7,6 +7,7 @@ use fourinsight_ipc::{SessionKey, message::KeptBy};
 use super::{
     entry::Refused,
     record::Login,
+    schedule::Freshness,
     served::Served,
     signed_in::{Durability, Grant, SignedIn},
     state::{Phase, State},
@@ -42,6 +43,10 @@ pub(crate) struct Snapshot {
     others_retry_at: Option<Timestamp>,
     /// What it cannot be asked for, where that is known.
     terms: Terms,
+    /// That its server refuses it for long, and since when.
+    refused: Option<Box<(Failure, Timestamp)>>,
+    /// By when somebody must sign in again, where that is known.
+    pub(crate) login_needed_by: Option<Timestamp>,
     /// What is wrong, and since when.
     pub(crate) problem: Option<(Failure, Timestamp)>,
     pub(crate) degraded: bool,
@@ -133,6 +138,12 @@ impl Snapshot {
         if key.is_none_or(|key| *key == self.own) { self.retry_at } else { self.others_retry_at }
     }
 
+    /// That its server refuses it for long, and its access token has ended meanwhile: a login is what would help.
+    pub(crate) fn refused_for_long(&self, now: Timestamp) -> Option<&(Failure, Timestamp)> {
+        let lives = self.own_token().is_some_and(|token| token.freshness(now, None) != Freshness::Expired);
+        self.refused.as_deref().filter(|_| !lives)
+    }
+
     /// The session's own token, if there is one.
     pub(crate) fn own_token(&self) -> Option<&Arc<Served>> {
         self.view(None)?.token.as_ref()
@@ -164,6 +175,8 @@ impl Snapshot {
             retry_at: None,
             others_retry_at: None,
             terms: Terms::default(),
+            refused: None,
+            login_needed_by: None,
             problem: None,
             degraded: false,
             kept_by: last.map_or(KeptBy::Record, |last| last.kept_by),
@@ -227,9 +240,12 @@ impl Snapshot {
                 interrupted: interrupted.map(|(it, description)| (it.since, it.generation, description)),
             });
         }
-        self.degraded = matches!(session.durability, Durability::Degraded { .. });
-        self.renewable = session.renewable() && !(self.degraded && session.needs_disk());
+        let unsaved = matches!(session.durability, Durability::Degraded { .. });
+        self.degraded = unsaved || session.waits_for_disk();
+        self.renewable = session.renewable() && !(unsaved && session.needs_disk());
         self.ends = !session.renewable();
         self.problem = session.problem();
+        self.refused = session.refused_for_long().map(Box::new);
+        self.login_needed_by = session.login_needed_by();
     }
 }

@@ -19,6 +19,7 @@
 mod answers;
 mod rejections;
 mod requests;
+mod turns;
 
 pub(crate) use rejections::{Meaning, Reported};
 
@@ -95,7 +96,7 @@ impl State {
     /// Nobody knows whether the refresh token still counts: says so, and leaves it alone until `until`.
     pub(crate) fn doubt(&mut self, failure: Failure, until: Timestamp, since: Timestamp) {
         if let Phase::SignedIn(session) = &mut self.phase {
-            session.backoff = Some(Backoff { until, own_until: until, failures: 0, failure, since });
+            session.backoff = Some(Backoff::until(until, 0, failure, since));
         }
     }
 
@@ -172,6 +173,7 @@ impl State {
             Event::SignIn(grant) => self.sign_in(*grant, now, chance),
             Event::Adopt(new) => self.adopt(*new, now),
             Event::Abandon => self.abandon(),
+            Event::Restore { phase, generation } => self.restore(*phase, generation, now),
             Event::Tick { last_used } => self.tick(last_used, now),
             Event::Used(uses) => {
                 if let Phase::SignedIn(session) = &mut self.phase {
@@ -188,6 +190,8 @@ impl State {
             Event::Answered { attempt, outcome, obtained_at, id } => {
                 self.answered(attempt, outcome, Arrival { obtained_at, id, now, chance })
             }
+            Event::NotSent { attempt, pause } => self.not_sent(attempt, pause, now),
+            Event::Recovered { at } => self.recovered(at, now),
             Event::Persisted => self.persisted(Durability::Durable),
             Event::PersistFailed => {
                 self.persisted(Durability::Degraded { retry_at: now + Self::PERSIST_RETRY, since: now })

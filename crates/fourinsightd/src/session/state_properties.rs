@@ -275,6 +275,7 @@ impl Watched {
             Answer::Retry(after) => Outcome::Retry(Retry {
                 after: after.map(Duration::from_secs),
                 ambiguous: true,
+                refused: after.is_some_and(|pause| pause % 2 == 1),
                 failure: failure("later"),
             }),
             Answer::Refused(verdict) => {

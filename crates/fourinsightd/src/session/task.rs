@@ -20,17 +20,19 @@ use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
 
 use super::{
     Command, Nudge,
-    demand::Demand,
     event::{Effect, Event, NewGrant},
     record::{Login, StoredPerson},
-    redeem::{Redeemed, Redemption},
     registrations::Registrations,
     schedule::Chance,
     snapshot::Snapshot,
     state::{Phase, State},
 };
 use crate::{
-    authority::{Outcome, discovery::Cache},
+    authority::{
+        Outcome,
+        discovery::Cache,
+        pace::{NoTurn, Pace, Place},
+    },
     clock::{Clock, Timestamp},
     fault,
     history::History,
@@ -40,18 +42,21 @@ use crate::{
     random, revocation,
     store::{Slot, Store},
     telemetry,
-    token::{TokenId, TokenKey},
+    token::TokenId,
 };
 
 mod adoption;
 mod demands;
 mod disk;
+mod ending;
 mod history;
+mod keeping;
 mod opening;
 mod recovery;
 mod start;
 mod supervision;
 mod telling;
+mod turn;
 
 pub(crate) use adoption::{Adoption, NotAdopted};
 pub(crate) use start::{Start, prepare};
@@ -71,6 +76,8 @@ pub(crate) struct Environment {
     pub(crate) clock: Clock,
     /// What was tried.
     pub(crate) history: History,
+    /// How often servers are asked.
+    pub(crate) pace: Pace,
     /// Ticks at least every 30 seconds: timers stop while the machine sleeps, this notices.
     pub(crate) ticks: watch::Receiver<()>,
     /// Turns true when the daemon stops.
@@ -100,6 +107,8 @@ struct Task {
     publisher: watch::Sender<Arc<Snapshot>>,
     last_used: Arc<AtomicU64>,
     work: Option<Work>,
+    /// The place of that in its server's line, as long as nothing has been sent.
+    place: Option<Place>,
     /// What opens the session without a person.
     opener: Option<Opener>,
     opening: Option<opening::Opening>,
@@ -113,6 +122,8 @@ struct Task {
     claimants: Vec<demands::Claimant>,
     /// Logins, and wishes to open, that arrived during a revocation: they begin where it ends.
     deferred: VecDeque<Command>,
+    /// Who waits for the end of a renewal to back the session up.
+    backups: Vec<keeping::Waiting>,
 }
 
 /// The one conversation with the server that is under way.
@@ -126,6 +137,10 @@ enum Finished {
         obtained_at: Timestamp,
         journalled: Option<u64>,
     },
+    NotSent {
+        attempt: u64,
+        why: NoTurn,
+    },
     Revoked(revocation::Ended),
 }
 
@@ -135,11 +150,12 @@ impl Task {
         Box::pin(self.recover(slot)).await;
         let mut ticks = self.environment.ticks.clone();
         let mut stopping = self.environment.stopping.clone();
+        let mut recoveries = self.environment.pace.recoveries();
         let holds = self.environment.holds.clone();
         let mut stop_by = None;
         loop {
             if stop_by.is_none() && *stopping.borrow_and_update() {
-                Box::pin(self.handle(Event::Stop)).await;
+                Box::pin(self.stop()).await;
                 stop_by = Some(self.environment.clock.now() + LAST_WRITES);
             }
             let stops = stop_by.is_some();
@@ -157,9 +173,11 @@ impl Task {
                 Ok(()) = stopping.changed(), if !stops => {}
                 () = holds.released(), if stops && !holds.is_free() => {}
                 Ok(()) = ticks.changed() => Box::pin(self.tick()).await,
+                Ok(()) = recoveries.changed() => Box::pin(self.recovered()).await,
                 () = deadline => Box::pin(self.tick()).await,
             }
         }
+        Box::pin(self.write_before_the_end()).await;
     }
 
     /// Completes when the next deadline has come; never, when that is for the shared ticker to notice.
@@ -193,15 +211,22 @@ impl Task {
         }
     }
 
+    async fn stop(&mut self) {
+        self.handle(Event::Stop).await;
+        self.withdraw();
+    }
+
     async fn command(&mut self, command: Command) {
         match command {
             Command::Request(nudge) => {
                 let Nudge { key, min_validity, outcomes } = *nudge;
                 self.handle(Event::Requested { key, min_validity, outcomes }).await;
+                self.hurry();
             }
             Command::Demand { demand, done } => {
                 let (key, demand) = *demand;
                 self.demand(key, demand, done).await;
+                self.hurry();
             }
             Command::Reject { report, done } => {
                 let (id, challenge) = *report;
@@ -217,6 +242,7 @@ impl Task {
             Command::SignIn { login, done } => {
                 (self.opener, self.opening) = (None, None);
                 self.interrupt_adoption();
+                self.withdraw();
                 self.sign_in(*login).await;
                 let _ = done.send(());
             }
@@ -224,10 +250,12 @@ impl Task {
                 let opened = self.open(*opener).await;
                 let _ = done.send(opened);
             }
+            Command::Keeping(keeping) => self.keep(keeping).await,
             Command::Adopt { adoption, done } => self.adopt(*adoption, done).await,
             Command::Revoke { done } => {
                 (self.opener, self.opening) = (None, None);
                 self.interrupt_adoption();
+                self.withdraw();
                 self.revokers.push(done);
                 self.handle(Event::Revoke).await;
             }
@@ -266,8 +294,9 @@ impl Task {
     }
 
     async fn finished(&mut self, finished: Finished) {
-        self.work = None;
+        (self.work, self.place) = (None, None);
         match finished {
+            Finished::NotSent { attempt, why } => self.not_sent(attempt, why).await,
             Finished::Redeemed { action, attempt, outcome, obtained_at, journalled } => {
                 self.journalled = journalled;
                 self.wipe_stale_slot().await;
@@ -329,6 +358,7 @@ impl Task {
             }
         }
         self.release_claimants();
+        self.release_backups();
         if unsettled && !redeeming && self.stored.is_some() {
             self.settle().await;
         }
@@ -340,28 +370,6 @@ impl Task {
             self.state.begin_nothing();
         }
         self.state.handle(event, self.environment.clock.now(), Chance::from_bits(random::bits()))
-    }
-
-    fn redeem(&mut self, key: TokenKey, attempt: u64, demand: Option<Demand>) {
-        let (Some(login), Some(refresh_token)) = (&self.login, self.state.refresh_token()) else { return };
-        let redemption = Redemption {
-            session: self.key.clone(),
-            generation: self.state.generation + 1,
-            key,
-            demand,
-            refresh_token: refresh_token.clone(),
-            login: Arc::clone(login),
-            person: self.state.person().cloned(),
-            narrowed: self.state.is_narrowed(),
-        };
-        self.redeeming = Some(Arc::clone(login));
-        let environment = Arc::clone(&self.environment);
-        self.work = Some(Box::pin(async move {
-            let generation = redemption.generation;
-            let Redeemed { outcome, obtained_at, journalled } = redemption.run(&environment).await;
-            let journalled = journalled.then_some(generation);
-            Finished::Redeemed { action: Action::Refresh, attempt, outcome, obtained_at, journalled }
-        }));
     }
 
     fn publish(&self) {

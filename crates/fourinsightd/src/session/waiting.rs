@@ -90,9 +90,12 @@ impl Handle {
                 self.last_used.store(now.as_millis(), Ordering::Relaxed);
                 Ok(Arc::clone(token))
             }
-            None => Err(NoToken::Unavailable {
-                failure: snapshot.problem.as_ref().map(|(failure, _)| failure.clone()),
-                retry_after: snapshot.retry_at(key).map(|at| at.since(now)),
+            None => Err(match snapshot.refused_for_long(now) {
+                Some((failure, _)) => NoToken::LoginRequired(Some(failure.clone())),
+                None => NoToken::Unavailable {
+                    failure: snapshot.problem.as_ref().map(|(failure, _)| failure.clone()),
+                    retry_after: snapshot.retry_at(key).map(|at| at.since(now)),
+                },
             }),
         }
     }

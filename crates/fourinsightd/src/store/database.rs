@@ -3,7 +3,7 @@
 //! One connection, exclusive, write-ahead log, every commit synced. Nothing here knows what a record says.
 
 use std::{
-    io::Read,
+    cell::Cell,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,33 +14,31 @@ use fourinsight_ipc::{
 };
 use rusqlite::{Connection, ErrorCode, OpenFlags, Params, config::DbConfig, params};
 
-use super::error::{StoreError, file};
+use super::{
+    error::{StoreError, file},
+    salvage::with,
+    schema::{self, Stated},
+};
 
-/// How the schema came to be: step `n` leads from version `n` to version `n + 1`. A step once released never
-/// changes.
-const MIGRATIONS: [&str; 1] = ["
-    CREATE TABLE session (
-        session_key TEXT PRIMARY KEY,
-        generation  INTEGER NOT NULL,
-        record      BLOB NOT NULL
-    ) STRICT;
-    CREATE TABLE oversized_answer (
-        session_key TEXT PRIMARY KEY,
-        generation  INTEGER NOT NULL,
-        answer      BLOB NOT NULL
-    ) STRICT;
-"];
-
-/// The schema version that this daemon reads and writes.
-const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
-
-/// Where `user_version` ends in the header of a database file (SQLite's file format, section 1.3).
-const VERSION_END: usize = 64;
+mod check;
+mod reseal;
 
 /// The open database.
 pub(super) struct Database {
     connection: Connection,
     path: PathBuf,
+    /// Whether the connection may hold what the disk does not.
+    doubt: Cell<Doubt>,
+}
+
+/// What the last failure leaves to doubt.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Doubt {
+    Nothing,
+    /// The disk refused something: what SQLite remembers of it is forgotten.
+    Connection,
+    /// The files are damaged: everything is looked at again.
+    Files,
 }
 
 /// A row of either table.
@@ -51,28 +49,80 @@ pub(super) struct Row {
 }
 
 impl Database {
-    /// Opens the database, creates or migrates it; one of a newer version is left as it is.
+    /// Opens the database, creates or migrates it; one of a newer version, or a damaged one, is left as it is.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let is_new = prepare_file(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = Connection::open_with_flags(path, flags);
-        let connection = opened.map_err(|error| failure(path, error))?;
-        let mut database = Self { connection, path: path.to_owned() };
-        // Until the version is known, closing must not write the log back into the database.
-        database.keep_log_on_close(true)?;
-        let version = database.lock_and_read_version()?;
-        if version > SCHEMA_VERSION {
-            return Err(newer(path, version));
+        let stated = prepare_file(path)?;
+        let (mut database, version) = Self::connect(path)?;
+        if let Stated::Damaged(what) = stated {
+            return Err(damaged(path, what));
         }
+        database.examine(version)?;
         database.keep_log_on_close(false)?;
         database.make_durable()?;
-        database.migrate(version)?;
-        if is_new {
+        schema::migrate(&mut database.connection, version).map_err(|error| database.failure(error))?;
+        if matches!(stated, Stated::Empty) {
             database.checkpoint()?;
             let folder = path.parent().unwrap_or(path);
             sync_folder(folder).map_err(file("sync", folder))?;
         }
         Ok(database)
+    }
+
+    /// Opens the database anew if the disk has failed it: what a failed write or sync leaves in SQLite's memory, and
+    /// which of it is on the disk, is then read rather than remembered.
+    pub(super) fn mend(&mut self) -> Result<(), StoreError> {
+        let doubt = self.doubt.get();
+        if doubt == Doubt::Nothing {
+            return Ok(());
+        }
+        // Closed first, for a second connection would be refused. Nothing is written in closing: the log stays.
+        let _ = self.keep_log_on_close(true);
+        let nothing = Connection::open_in_memory().map_err(|error| self.failure(error))?;
+        drop(std::mem::replace(&mut self.connection, nothing));
+        let path = self.path.clone();
+        let opened = if doubt == Doubt::Files { Self::open(&path) } else { Self::reconnect(&path) };
+        if let Err(StoreError::Damaged { .. }) = opened {
+            self.doubt.set(Doubt::Files);
+        }
+        *self = opened?;
+        tracing::info!("the store was opened anew after the disk had failed it");
+        Ok(())
+    }
+
+    /// Opens a database that was looked at before.
+    fn reconnect(path: &Path) -> Result<Self, StoreError> {
+        let (database, _) = Self::connect(path)?;
+        database.keep_log_on_close(false)?;
+        database.make_durable()?;
+        Ok(database)
+    }
+
+    /// Locks the database for this process. Until more is known, closing it writes nothing.
+    fn connect(path: &Path) -> Result<(Self, u32), StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = Connection::open_with_flags(path, flags);
+        let connection = opened.map_err(|error| failure(path, error))?;
+        let database = Self { connection, path: path.to_owned(), doubt: Cell::new(Doubt::Nothing) };
+        database.keep_log_on_close(true)?;
+        let version = database.lock_and_read_version()?;
+        if version > schema::VERSION {
+            return Err(newer(path, version));
+        }
+        Ok((database, version))
+    }
+
+    /// Finds damage before anything is built on it.
+    fn examine(&self, version: u32) -> Result<(), StoreError> {
+        let check = || self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));
+        let says: String = check().map_err(|error| unexpected(&self.path, error))?;
+        if says != "ok" {
+            return Err(damaged(&self.path, says));
+        }
+        let as_made = schema::is_as_made(&self.connection, version);
+        match as_made.map_err(|error| unexpected(&self.path, error))? {
+            true => Ok(()),
+            false => Err(damaged(&self.path, "its tables are not those of its version")),
+        }
     }
 
     /// Where it is.
@@ -82,12 +132,12 @@ impl Database {
 
     /// All records.
     pub(super) fn records(&self) -> Result<Vec<Row>, StoreError> {
-        self.rows("SELECT session_key, generation, record FROM session ORDER BY session_key")
+        self.rows("SELECT session_key, generation, record FROM session ORDER BY session_key", [])
     }
 
     /// All answers too long for their slots.
     pub(super) fn answers(&self) -> Result<Vec<Row>, StoreError> {
-        self.rows("SELECT session_key, generation, answer FROM oversized_answer")
+        self.rows("SELECT session_key, generation, answer FROM oversized_answer", [])
     }
 
     /// Writes the first record of a session; false when there is one already.
@@ -126,6 +176,25 @@ impl Database {
         let (expected, generation) = (expected.cast_signed(), generation.cast_signed());
         let changed = self.execute(sql, params![session.as_str(), expected, generation, sealed])?;
         Ok(changed == 1)
+    }
+
+    /// Takes over all rows of another database, for good.
+    pub(super) fn fill(&self, records: &[Row], answers: &[Row]) -> Result<(), StoreError> {
+        let fill = || {
+            let transaction = self.connection.unchecked_transaction()?;
+            for (sql, rows) in [
+                ("INSERT INTO session VALUES (?1, ?2, ?3)", records),
+                ("INSERT INTO oversized_answer VALUES (?1, ?2, ?3)", answers),
+            ] {
+                for row in rows {
+                    let row = params![row.session, row.generation.cast_signed(), row.sealed];
+                    self.connection.execute(sql, row)?;
+                }
+            }
+            transaction.commit()
+        };
+        fill().map_err(|error| self.failure(error))?;
+        self.checkpoint()
     }
 
     /// Removes a session's record, for good.
@@ -178,7 +247,15 @@ impl Database {
             self.connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
             self.connection.pragma_query_value(None, "user_version", |row| row.get(0))
         };
-        read().map_err(|error| self.failure(error))
+        read().map_err(|error| unexpected(&self.path, error))
+    }
+
+    /// Has the database refuse to grow, as on a disk that is full, until it is opened anew.
+    #[cfg(test)]
+    pub(super) fn limit_size(&self) -> Result<(), StoreError> {
+        self.connection
+            .pragma_update_and_check(None, "max_page_count", 1, |_| Ok(()))
+            .map_err(|error| self.failure(error))
     }
 
     /// Gives back the memory of pages that were read once and are not read again.
@@ -199,23 +276,10 @@ impl Database {
         set().map_err(|error| self.failure(error))
     }
 
-    fn migrate(&mut self, from: u32) -> Result<(), StoreError> {
-        for (version, step) in (1..).zip(MIGRATIONS).skip(from as usize) {
-            let mut take = || {
-                let transaction = self.connection.transaction()?;
-                transaction.execute_batch(step)?;
-                transaction.pragma_update(None, "user_version", version)?;
-                transaction.commit()
-            };
-            take().map_err(|error| failure(&self.path, error))?;
-        }
-        Ok(())
-    }
-
-    fn rows(&self, sql: &str) -> Result<Vec<Row>, StoreError> {
+    fn rows(&self, sql: &str, params: impl Params) -> Result<Vec<Row>, StoreError> {
         let read = || {
             let mut statement = self.connection.prepare(sql)?;
-            let rows = statement.query_map([], |row| {
+            let rows = statement.query_map(params, |row| {
                 let generation = row.get::<_, i64>(1)?.cast_unsigned();
                 Ok(Row { session: row.get(0)?, generation, sealed: row.get(2)? })
             })?;
@@ -230,41 +294,57 @@ impl Database {
     }
 
     fn failure(&self, error: rusqlite::Error) -> StoreError {
-        failure(&self.path, error)
+        let error = failure(&self.path, error);
+        self.doubt.set(match error {
+            StoreError::Damaged { .. } => Doubt::Files,
+            _ => self.doubt.get().max(Doubt::Connection),
+        });
+        error
     }
 }
 
-/// Makes or tightens the file before SQLite sees it: its log inherits the mode. True when it is new.
-///
-/// The version that the file itself states is looked at first, because merely opening a database in SQLite can
-/// create files beside it.
-fn prepare_file(path: &Path) -> Result<bool, StoreError> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let log = PathBuf::from(log);
+/// Makes or tightens the file before SQLite sees it, since its log inherits the mode, and reads what it says of
+/// itself.
+fn prepare_file(path: &Path) -> Result<Stated, StoreError> {
+    let log = with(path, "-wal");
+    let mut logged = 0;
     if log.try_exists().map_err(file("look at", &log))? {
-        private_file(&log).map_err(file("open", &log))?;
+        let opened = private_file(&log).map_err(file("open", &log))?;
+        logged = opened.metadata().map_err(file("look at", &log))?.len();
     }
-    let mut start = Vec::new();
     let opened = private_file(path).map_err(file("open", path))?;
-    opened.take(VERSION_END as u64).read_to_end(&mut start).map_err(file("read", path))?;
-    if start.len() == VERSION_END && start.starts_with(b"SQLite format 3\0") {
-        let version = start.last_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
-        if version > SCHEMA_VERSION {
-            return Err(newer(path, version));
-        }
+    match schema::stated(opened, path)? {
+        Stated::Version(version) if version > schema::VERSION => Err(newer(path, version)),
+        // SQLite would throw the log away, unread.
+        Stated::Empty if logged > 0 => Err(damaged(path, "it is empty, but its log is not")),
+        stated => Ok(stated),
     }
-    Ok(start.is_empty())
 }
 
 fn newer(path: &Path, found: u32) -> StoreError {
-    StoreError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION }
+    StoreError::Newer { path: path.to_owned(), found, known: schema::VERSION }
+}
+
+fn damaged(path: &Path, what: impl Into<String>) -> StoreError {
+    StoreError::Damaged { path: path.to_owned(), what: what.into() }
 }
 
 fn failure(path: &Path, error: rusqlite::Error) -> StoreError {
-    let path = path.to_owned();
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::InUse { path },
-        _ => StoreError::Database { path, source: error },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            StoreError::InUse { path: path.to_owned() }
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(path, error.to_string()),
+        _ => StoreError::Database { path: path.to_owned(), source: error },
+    }
+}
+
+/// The same, where a sound database gives no error that is not the disk's.
+fn unexpected(path: &Path, error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        None | Some(ErrorCode::Unknown | ErrorCode::SchemaChanged | ErrorCode::TypeMismatch) => {
+            damaged(path, error.to_string())
+        }
+        Some(_) => failure(path, error),
     }
 }

@@ -31,6 +31,17 @@ pub enum StoreError {
         /// Why it failed.
         source: rusqlite::Error,
     },
+    /// The database's own structure is damaged.
+    #[error(
+        "the store {path} is damaged ({what}); check the disk, and start the daemon again: it keeps the damaged file \
+         aside and takes over what can be read"
+    )]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What was noticed.
+        what: String,
+    },
     /// Another process has the database open.
     #[error("the store {path} is in use by another process; close the program that has it open")]
     InUse {
@@ -40,7 +51,8 @@ pub enum StoreError {
     /// A newer daemon has written the store.
     #[error(
         "the store {path} has schema version {found}, this daemon knows {known}; \
-         nothing was changed: start the newer daemon, or move the store away"
+         nothing was changed: start the newer daemon; if there never was one, the file's header is damaged: put a \
+         backup in its place, or move the store away"
     )]
     Newer {
         /// The database.

@@ -33,6 +33,8 @@ use super::{
 };
 use crate::fault;
 
+mod reseal;
+
 const BLOCK: usize = 4096;
 const SLOT: usize = 8 * BLOCK;
 const SETTLED_AT: usize = 512;
@@ -57,8 +59,8 @@ pub(super) struct Journal {
 pub(super) enum Salvaged {
     /// In the slot: a process that dies loses it no more, and [`Journal::sync`] keeps it over a power cut.
     Written(File),
-    /// Too long for the slot; sealed, to be kept elsewhere.
-    Oversized(Vec<u8>),
+    /// Too long for the slot: it is to be kept elsewhere.
+    Oversized,
 }
 
 /// The file names of all slots. Half-made ones are removed: nothing was sent on their strength.
@@ -68,7 +70,6 @@ pub(super) fn slot_names(folder: &Path) -> Result<BTreeSet<String>, StoreError> 
     for found in fs::read_dir(folder).map_err(file("list", folder))? {
         let found = found.map_err(file("list", folder))?;
         let Ok(name) = found.file_name().into_string() else { continue };
-        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if is_digest(&name) {
             names.insert(name);
         } else if name.strip_suffix(".new").is_some_and(is_digest) {
@@ -78,9 +79,27 @@ pub(super) fn slot_names(folder: &Path) -> Result<BTreeSet<String>, StoreError> 
     Ok(names)
 }
 
+/// The same, and nothing is changed.
+pub(super) fn known_slots(folder: &Path) -> Result<BTreeSet<String>, StoreError> {
+    let names = fs::read_dir(folder).and_then(|found| {
+        found.map(|found| Ok(found?.file_name().into_string().ok())).collect::<io::Result<Vec<_>>>()
+    });
+    let names = names.map_err(file("list", folder))?;
+    Ok(names.into_iter().flatten().filter(|name| is_digest(name)).collect())
+}
+
+fn is_digest(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The file name of a session's slot: a digest, since a key may hold what a file system cannot.
 pub(super) fn slot_name(session: &SessionKey) -> String {
-    let digest = digest::digest(&digest::SHA256, session.as_str().as_bytes());
+    digits(session.as_str().as_bytes())
+}
+
+/// The SHA-256 digest of something, in hexadecimal.
+pub(super) fn digits(bytes: &[u8]) -> String {
+    let digest = digest::digest(&digest::SHA256, bytes);
     let nibble = |bits: u8| char::from(b"0123456789abcdef"[usize::from(bits & 15)]);
     digest.as_ref().iter().flat_map(|byte| [nibble(byte >> 4), nibble(*byte)]).collect()
 }
@@ -89,6 +108,11 @@ impl Journal {
     /// The folder must exist: [`slot_names`] sees to it.
     pub(super) fn new(folder: PathBuf, sealer: Arc<Sealer>) -> Self {
         Self { folder, sealer }
+    }
+
+    /// Where the slots are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What a session's slot holds.
@@ -100,6 +124,11 @@ impl Journal {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Contents::damaged()),
             Err(error) => Err(file("read", &path)(error)),
         }
+    }
+
+    /// Whether a session has a slot.
+    pub(super) fn has_slot(&self, session: &SessionKey) -> bool {
+        self.path(session).exists()
     }
 
     /// Whose slot a file is, by its own words.
@@ -132,6 +161,16 @@ impl Journal {
         .map(drop)
     }
 
+    /// Seals an answer, for wherever it is kept.
+    pub(super) fn seal_answer(
+        &self,
+        session: &SessionKey,
+        generation: u64,
+        raw: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        self.sealer.seal(Place { kind: Kind::Answer, session, generation }, raw)
+    }
+
     /// Seals an answer and writes it into the slot, without waiting for the disk.
     pub(super) fn salvage(
         &self,
@@ -139,10 +178,10 @@ impl Journal {
         generation: u64,
         raw: &[u8],
     ) -> Result<Salvaged, StoreError> {
-        let sealed = self.sealer.seal(Place { kind: Kind::Answer, session, generation }, raw)?;
-        if sealed.len() > ANSWER_LIMIT {
-            return Ok(Salvaged::Oversized(sealed));
+        if raw.len() + OVERHEAD > ANSWER_LIMIT {
+            return Ok(Salvaged::Oversized);
         }
+        let sealed = self.seal_answer(session, generation, raw)?;
         let slot = self.write(session, |slot| write_at(slot, ANSWER_AT, &entry(generation, &sealed)))?;
         Ok(Salvaged::Written(slot))
     }
@@ -226,13 +265,20 @@ impl Journal {
 
     /// Takes all the room a slot will ever need. Real zeros: a hole would reserve nothing.
     fn reserve(&self, session: &SessionKey, path: &Path) -> Result<File, StoreError> {
+        let mut image = header(session);
+        image.resize(SLOT, 0);
+        self.put_whole(path, &image)
+    }
+
+    /// Puts a whole slot in its place: it is there as it was before, or as it is now.
+    fn put_whole(&self, path: &Path, image: &[u8]) -> Result<File, StoreError> {
         let aside = path.with_extension("new");
         let fill = || {
+            // Somebody may have taken the folder away.
+            private_folder(&self.folder)?;
             let mut slot = private_file(&aside)?;
-            let mut image = header(session);
-            image.resize(SLOT, 0);
             slot.set_len(0)?;
-            slot.write_all(&image)?;
+            slot.write_all(image)?;
             slot.sync_all()?;
             fs::rename(&aside, path)?;
             sync_folder(&self.folder)?;
@@ -321,8 +367,8 @@ mod tests {
         let (journal, session, sound) = mid_rotation(folder.path());
         let (right, told) = journal.read(&session).unwrap().weigh(4);
         assert!(matches!(right, crate::store::Slot::Answer { generation: 5, .. }) && told.is_none());
-        for at in (0..sound.len()).filter(|at| at % BLOCK < 700) {
-            let mut bytes = sound.clone();
+        let mut bytes = sound.clone();
+        for at in 0..sound.len() {
             bytes[at] ^= 0x10;
             let contents = journal.parse(&session, &bytes);
             let settled_damaged = contents.settled == Entry::Damaged;
@@ -331,16 +377,19 @@ mod tests {
             assert!(slot == right || told.is_some(), "byte {at}: {slot:?}");
             let in_settled = (SETTLED_AT..SETTLED_AT + ENTRY_HEAD + OVERHEAD).contains(&at);
             assert!(!in_settled || settled_damaged, "byte {at}");
+            bytes[at] ^= 0x10;
         }
     }
 
     #[test]
     fn a_slot_cut_short_is_in_doubt_and_the_next_rotation_makes_it_anew() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let (journal, session, sound) = mid_rotation(folder.path());
         let path = journal.path(&session);
-        for length in (0..SLOT).step_by(509) {
-            fs::write(&path, &sound[..length]).unwrap();
+        assert_eq!(sound.len(), SLOT);
+        let slot = File::options().write(true).open(&path).unwrap();
+        for length in (0..SLOT).rev() {
+            slot.set_len(length as u64).unwrap();
             let (slot, told) = journal.read(&session).unwrap().weigh(4);
             assert!(
                 matches!(slot, crate::store::Slot::Intent { generation: 5, intent } if intent.is_empty())
@@ -386,6 +435,6 @@ mod tests {
         let Entry::Sound { body, .. } = journal.read(&session).unwrap().answer else { panic!("not sound") };
         assert_eq!(*body, longest);
         let longer = vec![b'x'; ANSWER_LIMIT - OVERHEAD + 1];
-        assert!(matches!(journal.salvage(&session, 5, &longer).unwrap(), Salvaged::Oversized(_)));
+        assert!(matches!(journal.salvage(&session, 5, &longer).unwrap(), Salvaged::Oversized));
     }
 }

@@ -28,6 +28,15 @@ pub(super) fn load_or_create(path: &Path, anything_sealed: bool) -> Result<Key, 
     }
 }
 
+/// Reads the key, if there is one.
+pub(super) fn read(path: &Path) -> Result<Option<Key>, StoreError> {
+    match path.symlink_metadata() {
+        Ok(_) => load(path).map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(file("look at", path)(error)),
+    }
+}
+
 fn load(path: &Path) -> Result<Key, StoreError> {
     let opened = private_file(path).map_err(file("open", path))?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_LENGTH + 1));
@@ -42,10 +51,10 @@ fn load(path: &Path) -> Result<Key, StoreError> {
 
 /// Written aside and synced, then linked to its name: the name never stands for half a key, and linking, unlike
 /// renaming, replaces nothing.
-fn create(path: &Path) -> Result<Key, StoreError> {
+pub(super) fn create(path: &Path) -> Result<Key, StoreError> {
     let mut key = Key::default();
     SystemRandom::new().fill(key.as_mut_slice()).map_err(|_| StoreError::Sealing)?;
-    let aside = path.with_extension("key.new");
+    let aside = path.with_added_extension("new");
     let mut written = private_file(&aside).map_err(file("create", &aside))?;
     written
         .set_len(0)

@@ -10,11 +10,13 @@ use fourinsight_ipc::{SessionKey, platform::private_folder};
 use tokio::sync::Mutex;
 
 use super::{
-    Loaded, Opened, Parts, Rows, Store,
+    Damaged, Loaded, Opened, Parts, Rows, Store,
     database::{Database, Row},
     error::{StoreError, file},
     journal::{Journal, slot_name, slot_names},
     key,
+    quarantine::Quarantine,
+    rekey, salvage,
     seal::{Kind, Place, Sealer},
     slot::{Contents, Entry},
 };
@@ -22,27 +24,41 @@ use super::{
 const DATABASE: &str = "broker.db";
 const KEY: &str = "broker.key";
 const JOURNAL: &str = "journal";
+const QUARANTINE: &str = "quarantine";
 
 pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
     private_folder(state_dir).map_err(file("create", state_dir))?;
-    let database = Database::open(&state_dir.join(DATABASE))?;
-    let (records, answers) = (database.records()?, database.answers()?);
+    let (key_path, journal) = (state_dir.join(KEY), state_dir.join(JOURNAL));
+    let mut problems = Vec::new();
+    let mut database = open(&state_dir.join(DATABASE), &key_path, &journal, &mut problems)?;
+    let (mut records, mut answers) = (database.records()?, database.answers()?);
     database.forget_pages()?;
-    let journal = state_dir.join(JOURNAL);
     let slots = slot_names(&journal)?;
 
-    let key_path = state_dir.join(KEY);
     let anything_sealed = !(records.is_empty() && answers.is_empty() && slots.is_empty());
     let sealer = Arc::new(Sealer::new(&*key::load_or_create(&key_path, anything_sealed)?));
     let journal = Journal::new(journal, Arc::clone(&sealer));
+    match rekey::begun(&sealer, &key_path) {
+        Ok(false) => {}
+        Ok(true) => {
+            // What could not be moved yet opens under the key before.
+            let finished = rekey::finish(&mut database, &journal, &sealer, &key_path);
+            problems.extend(finished.err().map(unfinished));
+            (records, answers) = (database.records()?, database.answers()?);
+        }
+        Err(error) => problems.push(unfinished(error)),
+    }
+    let quarantine = Quarantine::new(state_dir.join(QUARANTINE));
 
     let mut reading = Reading {
         answers: answers.into_iter().map(|row| (row.session.clone(), row)).collect(),
         sealer: &sealer,
         journal: &journal,
         slots,
+        quarantine: &quarantine,
         sessions: Vec::with_capacity(records.len()),
-        problems: Vec::new(),
+        damaged: Vec::new(),
+        problems,
         unreadable: HashSet::new(),
         leftover_slots: HashSet::new(),
     };
@@ -51,20 +67,61 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
     }
     reading.suspect_the_key(&key_path);
     reading.orphans()?;
-    let Reading { sessions, problems, unreadable, leftover_slots, .. } = reading;
+    let Reading { sessions, damaged, problems, unreadable, leftover_slots, .. } = reading;
 
     let parts = Parts {
         path: database.path().to_owned(),
         key_home: format!("file {}", key_path.display()),
         sealer,
         journal,
+        quarantine,
         rows: Arc::new(Mutex::new(Rows { database, unreadable, leftover_slots })),
         salvage: Arc::default(),
+        key_path,
+        rekeying: Arc::default(),
         #[cfg(test)]
         full: false.into(),
     };
-    Ok(Opened { store: Store { parts: Arc::new(parts) }, sessions, problems })
+    Ok(Opened { store: Store { parts: Arc::new(parts) }, sessions, damaged, problems })
 }
+
+#[expect(clippy::needless_pass_by_value, reason = "it ends here")]
+fn unfinished(error: StoreError) -> String {
+    format!("a change of the sealing key is not finished, and is taken up at the next start: {error}")
+}
+
+/// Opens the database. A damaged one is kept aside, and a new one made of what can be read of it.
+fn open(
+    path: &Path,
+    key_path: &Path,
+    journal: &Path,
+    problems: &mut Vec<String>,
+) -> Result<Database, StoreError> {
+    let mut tell = |what: &str, kept_as: &Path, and: &str| {
+        problems.push(format!(
+            "the store was damaged ({what}) and is kept as {}; {and}; check the disk",
+            kept_as.display()
+        ));
+    };
+    if let Some(kept_as) = salvage::finish(path)? {
+        tell("as an earlier start found", &kept_as, "what could be read of it was taken over");
+    }
+    match Database::open(path) {
+        Err(StoreError::Damaged { what, .. }) => {
+            let slots = slot_names(journal)?;
+            let sealer = Sealer::new(&*key::load_or_create(key_path, true)?);
+            let has_slot = |session: &SessionKey| slots.contains(&slot_name(session));
+            let rebuilt = salvage::rebuild(path, &sealer, has_slot)?;
+            let and = format!("{} sessions were read from it and taken over", rebuilt.records);
+            tell(&what, &rebuilt.kept_as, &and);
+            Database::open(path)
+        }
+        opened => opened,
+    }
+}
+
+const DOES_NOT_OPEN: &str = "its record does not open: it is damaged, or sealed under another key; a copy is kept, and \
+                             the record itself stays as it is until a new login replaces it";
 
 struct Reading<'a> {
     sealer: &'a Sealer,
@@ -72,7 +129,9 @@ struct Reading<'a> {
     /// Slots and oversized answers that no row has claimed yet.
     slots: BTreeSet<String>,
     answers: HashMap<String, Row>,
+    quarantine: &'a Quarantine,
     sessions: Vec<Loaded>,
+    damaged: Vec<Damaged>,
     problems: Vec<String>,
     unreadable: HashSet<SessionKey>,
     leftover_slots: HashSet<SessionKey>,
@@ -90,14 +149,17 @@ impl Reading<'_> {
         let Some(record) =
             self.sealer.open(Place { kind: Kind::Record, session: &key, generation }, &row.sealed)
         else {
-            self.problems.push(format!(
-                "session \"{key}\": its record does not open: it is damaged, or sealed under another key; it is \
-                 left as it is until a new login replaces it"
-            ));
+            self.problems.push(format!("session \"{key}\": {DOES_NOT_OPEN}"));
+            if let Err(error) = self.quarantine.keep(row, DOES_NOT_OPEN) {
+                self.problems
+                    .push(format!("session \"{key}\": its damaged record cannot be copied: {error}"));
+            }
+            self.damaged.push(Damaged { key: key.clone(), reason: DOES_NOT_OPEN.to_owned() });
             self.leftover_slots.insert(key.clone());
             self.unreadable.insert(key);
             return Ok(());
         };
+        self.quarantine.release(row)?;
         let contents = self.contents(&key, has_slot, answer)?;
         let (slot, problem) = contents.weigh(generation);
         if let Some(problem) = problem {
@@ -150,10 +212,11 @@ impl Reading<'_> {
             let answer = self.answers.remove(owner.as_str());
             let contents = self.contents(&owner, unclaimed.contains(&owner), answer)?;
             if let Some(what) = contents.without_row() {
+                let reason = format!("the store has no record of it, but the journal knows of {what}");
                 self.problems.push(format!(
-                    "session \"{owner}\" has no record, but the journal knows of {what}; it is left as it is \
-                     until a new login replaces it"
+                    "session \"{owner}\": {reason}; it is left as it is until a new login replaces it"
                 ));
+                self.damaged.push(Damaged { key: owner.clone(), reason });
             }
             self.leftover_slots.insert(owner);
         }

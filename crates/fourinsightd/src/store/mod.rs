@@ -5,6 +5,10 @@
 //! `load.rs` opens the store. Everything is sealed (`seal.rs`) under one key (`key.rs`). The store does not know
 //! what a record says.
 //!
+//! The disk may lie. A record that does not open is copied aside (`quarantine.rs`); a database that SQLite cannot
+//! follow any more is kept, and its rows are dug out (`carve.rs`) into a new one (`salvage.rs`). Whatever is lost with
+//! that is named in [`Opened::damaged`].
+//!
 //! One rotation, in order: [`intend`](Store::intend), the request, [`answer`](Store::answer) before the answer is
 //! parsed, [`compare_and_put`](Store::compare_and_put), [`settle`](Store::settle). Whatever the step at which the
 //! process dies, the next [`open`](Store::open) says so in [`Loaded::slot`].
@@ -23,21 +27,31 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
+mod backup;
+mod carve;
+mod check;
 mod database;
 mod error;
 mod journal;
 mod key;
 mod load;
+mod quarantine;
+mod rekey;
 mod reload;
+mod salvage;
+mod schema;
 mod seal;
 mod slot;
 
+pub use backup::{BackedUp, BackupError};
+pub use check::Checked;
 pub use error::StoreError;
 pub use slot::Slot;
 
 use crate::fault;
 use database::Database;
 use journal::{Journal, Salvaged};
+use quarantine::Quarantine;
 use seal::{Kind, Place, Sealer};
 
 /// The open store. Cheap to clone; calls run one after the other, off the runtime's thread.
@@ -53,8 +67,19 @@ pub struct Opened {
     pub store: Store,
     /// Every session whose record opens.
     pub sessions: Vec<Loaded>,
+    /// Every session that was stored and whose record cannot be read, or is gone.
+    pub damaged: Vec<Damaged>,
     /// What is wrong with the rest, for people.
     pub problems: Vec<String>,
+}
+
+/// A session that is lost to damage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// Its key.
+    pub key: SessionKey,
+    /// What is wrong with its record, for people.
+    pub reason: String,
 }
 
 /// A session as it was found.
@@ -79,7 +104,8 @@ impl Store {
     }
 
     /// Writes a session's record if the row is the one that the caller knows: none, or of the expected generation.
-    /// The new record has the same generation or a later one.
+    /// The new record has the same generation or a later one. When this returns, the record is in the database proper:
+    /// one flipped byte in SQLite's log silently rolls back what is in there.
     ///
     /// A row that did not open when the store was opened counts as none: a new login replaces it.
     pub async fn compare_and_put(
@@ -100,7 +126,7 @@ impl Store {
                 Some(expected) => rows.database.update(&key, expected, generation, &sealed)?,
                 None => rows.put_first(parts, &key, generation, &sealed)?,
             };
-            if written { Ok(()) } else { Err(StoreError::Conflict) }
+            if written { rows.database.checkpoint() } else { Err(StoreError::Conflict) }
         })
         .await
     }
@@ -113,6 +139,7 @@ impl Store {
             rows.database.forget_answer(&key)?;
             parts.journal.delete(&key)?;
             rows.database.delete(&key)?;
+            parts.quarantine.forget(&key)?;
             rows.leftover_slots.remove(&key);
             rows.unreadable.remove(&key);
             Ok(())
@@ -143,13 +170,13 @@ impl Store {
         // Until the write, this answer exists in memory only: it does not queue behind other sessions' syncs.
         let turn = Arc::clone(&self.parts.salvage).lock_owned().await;
         let (parts, session) = (Arc::clone(&self.parts), key.clone());
-        let salvaged = blocking(move || {
+        let (salvaged, raw) = blocking(move || {
             let _turn: OwnedMutexGuard<()> = turn;
             let salvaged = parts.journal.salvage(&session, generation, &raw)?;
             if let Salvaged::Written(_) = salvaged {
                 fault::point("raw_written");
             }
-            Ok(salvaged)
+            Ok((salvaged, raw))
         })
         .await?;
         let key = key.clone();
@@ -158,20 +185,25 @@ impl Store {
                 self.in_turn(move |parts, _| parts.journal.sync(&slot, &key)).await?;
                 fault::point("raw_synced");
             }
-            Salvaged::Oversized(sealed) => {
-                self.run(move |_, rows| rows.database.keep_answer(&key, generation, &sealed)).await?;
+            // Sealed in the same turn as it is written: the key may have changed since it was salvaged.
+            Salvaged::Oversized => {
+                self.run(move |parts, rows| {
+                    let sealed = parts.journal.seal_answer(&key, generation, &raw)?;
+                    rows.database.keep_answer(&key, generation, &sealed)
+                })
+                .await?;
                 fault::point("oversized_kept");
             }
         }
         Ok(())
     }
 
-    /// Closes a rotation after its record was put, or gives an intent up with the generation of the row: the
-    /// record is moved out of SQLite's log, then the slot is cleared but for the generation, so that a row rolled
-    /// back behind the store's back shows.
+    /// Closes a rotation after its record was put, or gives an intent up with the generation of the row: the slot is
+    /// cleared but for the generation, so that a row rolled back behind the store's back shows.
     pub async fn settle(&self, key: &SessionKey, generation: u64) -> Result<(), StoreError> {
         let key = key.clone();
         self.run(move |parts, rows| {
+            // In case the one that follows a put has failed.
             rows.database.checkpoint()?;
             fault::point("checkpointed");
             rows.database.forget_answer(&key)?;
@@ -204,11 +236,13 @@ impl Store {
                 let source = std::io::ErrorKind::StorageFull.into();
                 return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
             }
+            salvage::mend(parts, rows)?;
             work(parts, rows)
         })
         .await
     }
 
+    /// The same without a look at the database, for what the journal must take whatever state that is in.
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Parts, &mut Rows) -> Result<T, StoreError> + Send + 'static,
@@ -247,8 +281,12 @@ struct Parts {
     key_home: String,
     sealer: Arc<Sealer>,
     journal: Journal,
+    quarantine: Quarantine,
     rows: Arc<Mutex<Rows>>,
     salvage: Arc<Mutex<()>>,
+    key_path: PathBuf,
+    /// Held while the key is being changed.
+    rekeying: Arc<Mutex<()>>,
     #[cfg(test)]
     full: std::sync::atomic::AtomicBool,
 }

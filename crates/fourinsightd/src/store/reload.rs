@@ -15,15 +15,12 @@ impl Store {
     pub async fn load_one(&self, key: &SessionKey) -> Result<Option<Loaded>, StoreError> {
         let key = key.clone();
         self.run(move |parts, rows| {
-            let of_session = |row: &super::database::Row| row.session == key.as_str();
-            let Some(row) = rows.database.records()?.into_iter().find(of_session) else { return Ok(None) };
+            let Some(row) = rows.database.record(key.as_str())? else { return Ok(None) };
             let generation = row.generation;
             let place = Place { kind: Kind::Record, session: &key, generation };
             let Some(record) = parts.sealer.open(place, &row.sealed) else { return Ok(None) };
             let mut contents: Contents = parts.journal.read(&key)?;
-            let answer = rows.database.answers()?.into_iter().find(of_session);
-            rows.database.forget_pages()?;
-            if let Some(row) = answer
+            if let Some(row) = rows.database.answer(&key)?
                 && contents.answer == Entry::Absent
             {
                 contents.answer = parts.journal.open_oversized(&key, row.generation, &row.sealed);

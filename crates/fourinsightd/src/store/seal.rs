@@ -3,6 +3,10 @@
 //! AES-256-GCM under one key. The associated data names the format, the kind, the generation and the session, so
 //! that a sealed text opens nowhere else: not in another session's row, not under another generation, not as
 //! another kind. Sealed: one format byte, a random 96-bit nonce, the ciphertext, a 128-bit tag.
+//!
+//! While the key is being changed, everything is sealed under the new one and opens under either.
+
+use std::sync::{PoisonError, RwLock};
 
 use fourinsight_ipc::SessionKey;
 use ring::{
@@ -21,11 +25,19 @@ pub(super) const OVERHEAD: usize = PREFIX + TAG_LENGTH;
 const FORMAT: u8 = 1;
 const PREFIX: usize = 1 + NONCE_LEN;
 const TAG_LENGTH: usize = 16;
+/// The place of a text that is sealed only to try a key.
+const PROBE: &[u8] = b"is this the key?";
 
-/// Seals and opens under one key.
+/// Seals and opens under one key; under two while it is being changed.
 pub(super) struct Sealer {
-    key: LessSafeKey,
+    keys: RwLock<Keys>,
     random: SystemRandom,
+}
+
+struct Keys {
+    current: LessSafeKey,
+    /// The key before, while something may still be sealed under it.
+    former: Option<LessSafeKey>,
 }
 
 /// The one place where a sealed text opens.
@@ -47,11 +59,36 @@ pub(super) enum Kind {
 
 impl Sealer {
     pub(super) fn new(key: &[u8; KEY_LENGTH]) -> Self {
-        let key = UnboundKey::new(&AES_256_GCM, key).expect("AES-256 keys have this length");
-        Self { key: LessSafeKey::new(key), random: SystemRandom::new() }
+        let keys = Keys { current: usable(key), former: None };
+        Self { keys: RwLock::new(keys), random: SystemRandom::new() }
+    }
+
+    /// Seals under this key from now on. What is sealed under the key before opens until [`forget_former`] is called.
+    ///
+    /// [`forget_former`]: Self::forget_former
+    pub(super) fn change(&self, key: &[u8; KEY_LENGTH]) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let former = std::mem::replace(&mut keys.current, usable(key));
+        keys.former = Some(former);
+    }
+
+    /// Nothing is sealed under the key before any more.
+    pub(super) fn forget_former(&self) {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).former = None;
+    }
+
+    /// Whether this is the key that it seals under.
+    pub(super) fn seals_under(&self, key: &[u8; KEY_LENGTH]) -> Result<bool, StoreError> {
+        let probe = self.seal_for(PROBE, &[])?;
+        Ok(open_under(&usable(key), PROBE, &probe).is_some())
     }
 
     pub(super) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.seal_for(&place.bytes(), plain)
+    }
+
+    /// Seals for the place that these bytes name, which no [`Place`] does.
+    pub(super) fn seal_for(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(|_| StoreError::Sealing)?;
         // Full capacity at once: growing would leave a copy of the plain text behind.
@@ -61,7 +98,8 @@ impl Sealer {
         sealed.extend_from_slice(plain);
         let nonce = Nonce::assume_unique_for_key(nonce);
         let text = &mut sealed[PREFIX..];
-        let outcome = self.key.seal_in_place_separate_tag(nonce, Aad::from(place.bytes()), text);
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let outcome = keys.current.seal_in_place_separate_tag(nonce, Aad::from(place), text);
         let Ok(tag) = outcome else {
             sealed.zeroize();
             return Err(StoreError::Sealing);
@@ -72,15 +110,28 @@ impl Sealer {
 
     /// The plain text; `None` when the sealed text is damaged, from another place, or under another key.
     pub(super) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (&FORMAT, rest) = sealed.split_first()? else { return None };
-        let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
-        let (text, tag) = rest.split_last_chunk::<TAG_LENGTH>()?;
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let mut plain = Zeroizing::new(text.to_vec());
-        let place = Aad::from(place.bytes());
-        self.key.open_in_place_separate_tag(nonce, place, Tag::from(*tag), &mut plain, 0..).ok()?;
-        Some(plain)
+        self.open_for(&place.bytes(), sealed)
     }
+
+    /// The same for what [`seal_for`](Self::seal_for) sealed.
+    pub(super) fn open_for(&self, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        open_under(&keys.current, place, sealed).or_else(|| open_under(keys.former.as_ref()?, place, sealed))
+    }
+}
+
+fn usable(key: &[u8; KEY_LENGTH]) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("AES-256 keys have this length"))
+}
+
+fn open_under(key: &LessSafeKey, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (&FORMAT, rest) = sealed.split_first()? else { return None };
+    let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
+    let (text, tag) = rest.split_last_chunk::<TAG_LENGTH>()?;
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    let mut plain = Zeroizing::new(text.to_vec());
+    key.open_in_place_separate_tag(nonce, Aad::from(place), Tag::from(*tag), &mut plain, 0..).ok()?;
+    Some(plain)
 }
 
 impl Place<'_> {
@@ -128,6 +179,23 @@ mod tests {
             assert!(under.open(place, &flipped).is_none(), "byte {at}");
             assert!(under.open(place, &sealed[..at]).is_none(), "length {at}");
         }
+    }
+
+    #[test]
+    fn while_the_key_changes_both_open_and_the_new_one_seals() {
+        let (old, new) = ([7; KEY_LENGTH], [8; KEY_LENGTH]);
+        let under = Sealer::new(&old);
+        let session = SessionKey::default();
+        let place = Place { kind: Kind::Record, session: &session, generation: 1 };
+        let before = under.seal(place, b"secret").unwrap();
+        assert!(under.seals_under(&old).unwrap() && !under.seals_under(&new).unwrap());
+        under.change(&new);
+        let after = under.seal(place, b"secret").unwrap();
+        assert!(under.open(place, &before).is_some() && under.open(place, &after).is_some());
+        assert!(Sealer::new(&old).open(place, &after).is_none());
+        assert!(!under.seals_under(&old).unwrap() && under.seals_under(&new).unwrap());
+        under.forget_former();
+        assert!(under.open(place, &before).is_none() && under.open(place, &after).is_some());
     }
 
     #[test]

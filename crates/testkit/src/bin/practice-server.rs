@@ -15,7 +15,7 @@ use std::{
 use anyhow::Context as _;
 use fourinsight_ipc::duration;
 use serde_json::json;
-use testkit::practice::{Practice, Reuse, Rotation, Serving, Settings, Transport};
+use testkit::practice::{Practice, Reuse, Rotation, Serving, Settings, Transport, Weather};
 use tokio::sync::oneshot;
 
 const HELP: &str = "\
@@ -33,13 +33,16 @@ practice-server: the practice authorization server on 127.0.0.1
                             max_reuse:1
   --reuse ACTION            what it costs to present a spent refresh token: deny, family, or everything, access
                             tokens too (when left out)
+  --faults SEED:RATE        one of all faults befalls this share of the token requests, such as 7:0.2
   --no-id-tokens, --no-userinfo, --no-revocation, --no-iss, --no-legacy
                             turn an ability off
   --tenant NAME             packages of the page /auth name the token endpoint of this tenant
   --print-config            when ready, print a config.toml for fourinsightd instead of the line of JSON
 
 When it is ready it prints one line of JSON: issuer, client_id, ca_file (or null) and config, the text of a
-config.toml. GET {issuer}/practice/ledger shows what it has seen.
+config.toml. GET {issuer}/practice/ledger shows what it has seen and how each login
+stands; POST {issuer}/practice/script says what befalls the next token requests, as in
+{\"faults\": [{\"point\": \"after_committing\", \"kind\": \"reset\"}]}.
 ";
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
 #[tokio::main(flavor = "current_thread")]
 async fn run(options: &Options) -> anyhow::Result<()> {
     let practice = Practice::new(options.settings.clone());
+    practice.set_weather(options.weather.clone());
     let serving = practice
         .serve(options.transport, options.port)
         .await
@@ -86,6 +90,7 @@ struct Options {
     ca_file: Option<PathBuf>,
     print_config: bool,
     settings: Settings,
+    weather: Option<Weather>,
 }
 
 impl Options {
@@ -97,6 +102,7 @@ impl Options {
             ca_file: None,
             print_config: false,
             settings: Settings::default(),
+            weather: None,
         };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
@@ -112,6 +118,7 @@ impl Options {
                 "--refresh-token-life" => settings.refresh_token_life = Some(life(&value()?)?),
                 "--rotation" => settings.rotation = Rotation::parse(&value()?)?,
                 "--reuse" => settings.reuse = Reuse::parse(&value()?)?,
+                "--faults" => options.weather = Some(Weather::parse(&value()?)?),
                 "--no-id-tokens" => settings.id_tokens = false,
                 "--no-userinfo" => settings.userinfo = false,
                 "--no-revocation" => settings.revocation = false,
@@ -254,6 +261,7 @@ mod tests {
             "--access-token-life soon",
             "--rotation sometimes",
             "--reuse never",
+            "--faults often",
             "--ca-file x",
         ] {
             assert!(parse(line).is_err(), "{line}");

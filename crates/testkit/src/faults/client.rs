@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use fourinsight_ipc::{ErrorBody, SessionKey, message::SessionStatus};
+use fourinsight_ipc::{SessionKey, message::SessionStatus};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{
@@ -63,7 +63,7 @@ pub(super) struct Client {
 enum Answer {
     Token(Handout),
     LoginRequired,
-    Refused(String),
+    Refused,
 }
 
 #[derive(Deserialize)]
@@ -107,7 +107,7 @@ impl Client {
                 }
                 Answer::Token(token) => self.reject(&token).await?,
                 Answer::LoginRequired => return self.lost().await,
-                Answer::Refused(_) => pause(Duration::from_millis(20)).await?,
+                Answer::Refused => pause(Duration::from_millis(20)).await?,
             }
         }
     }
@@ -122,9 +122,12 @@ impl Client {
         Ok(())
     }
 
-    /// What was handed out so far.
-    pub(super) fn handouts(&self) -> Handouts {
-        self.handouts
+    /// Reports the token at hand as refused by an API, so that it is served no more.
+    pub(super) async fn reject_present(&mut self) -> Result<()> {
+        match self.ask("wait=20").await? {
+            Answer::Token(token) => self.reject(&token).await,
+            Answer::LoginRequired | Answer::Refused => Ok(()),
+        }
     }
 
     async fn ask(&mut self, query: &str) -> Result<Answer> {
@@ -137,10 +140,7 @@ impl Client {
                 Ok(Answer::Token(token))
             }
             409 => Ok(Answer::LoginRequired),
-            status => {
-                let body: ErrorBody = answer.json()?;
-                Ok(Answer::Refused(format!("{status} {}", body.error_description)))
-            }
+            _ => Ok(Answer::Refused),
         }
     }
 

@@ -7,6 +7,10 @@
 //! | module | what it does |
 //! |---|---|
 //! | `kill` | SIGKILL at random moments while twenty sessions refresh without a pause |
+//! | `points` | a build that ends itself at each step in turn |
+//! | `window` | how long an answer is in memory only |
+//! | `hang_up` | clients that go, and daemons that are asked to stop, in the middle of a refresh |
+//! | `one_daemon` | many started at once |
 //! | [`mode`] | what servers do with refresh tokens that were used |
 //! | `stage`, `client` | a server, a home and its daemons; who asks them for tokens |
 //! | `slot` | what a journal slot says, read from outside |
@@ -27,11 +31,15 @@ mod chance;
 mod client;
 pub mod disk;
 pub mod figure;
+mod hang_up;
 mod kill;
 pub mod mode;
+mod one_daemon;
+mod points;
 mod report;
 mod slot;
 mod stage;
+mod window;
 
 pub use figure::Figure;
 
@@ -47,11 +55,34 @@ pub struct Campaign {
 }
 
 /// Every campaign, in the order in which they run.
-pub const CAMPAIGNS: &[Campaign] = &[Campaign {
-    name: "kill",
-    about: "SIGKILL at random moments of continuous refreshing, in every rotation mode",
-    run: kill::run,
-}];
+pub const CAMPAIGNS: &[Campaign] = &[
+    Campaign {
+        name: "points",
+        about: "death at every step of a rotation and of a revocation, at every kind of server",
+        run: points::run,
+    },
+    Campaign {
+        name: "kill",
+        about: "SIGKILL at random moments of continuous refreshing, at every kind of server",
+        run: kill::run,
+    },
+    Campaign {
+        name: "window",
+        about: "how long an answer that was read is not yet written",
+        run: window::run,
+    },
+    Campaign {
+        name: "disconnect",
+        about: "clients that hang up in the middle of a refresh, strict server",
+        run: hang_up::disconnect,
+    },
+    Campaign { name: "stop", about: "SIGTERM in the middle of refreshes, strict server", run: hang_up::stop },
+    Campaign {
+        name: "one_daemon",
+        about: "eight daemons started at once; sockets left behind by killed ones",
+        run: one_daemon::run,
+    },
+];
 
 /// How much harm is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! What servers do with refresh tokens that were used, each with what a profile says of it.
 
-use crate::practice::Rotation;
+use std::time::Duration;
+
+use crate::practice::rotation::{Rotation, Successor};
 
 /// One kind of server.
 #[derive(Clone, Copy, Debug)]
@@ -17,15 +19,25 @@ pub struct Mode {
     pub counts_retries: bool,
 }
 
-/// Every kind.
+/// How long a server with a grace takes a spent refresh token again.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Every kind; the one that tolerates nothing comes last.
 pub const MODES: &[Mode] = &[
-    Mode {
-        name: "never_revoke",
-        rotation: Rotation::NeverRevoke,
-        configured: Some("\"never_revoke\""),
-        tolerates_retry: true,
-        counts_retries: false,
-    },
+    Mode::tolerant("none", Rotation::None, Some("\"none\"")),
+    Mode::tolerant("never_revoke", Rotation::NeverRevoke, Some("\"never_revoke\"")),
+    Mode::tolerant(
+        "grace 30 s, same successor",
+        Rotation::Grace { window: GRACE, successor: Successor::Same },
+        Some("{ grace = \"30s\" }"),
+    ),
+    Mode::tolerant(
+        "grace 30 s, new successor",
+        Rotation::Grace { window: GRACE, successor: Successor::New },
+        Some("{ grace = \"30s\" }"),
+    ),
+    Mode::tolerant("until_new_used", Rotation::UntilNewUsed, None),
+    Mode { counts_retries: true, ..Mode::tolerant("max_reuse 1", Rotation::MaxReuse(1), None) },
     STRICT,
 ];
 
@@ -37,3 +49,14 @@ pub const STRICT: Mode = Mode {
     tolerates_retry: false,
     counts_retries: false,
 };
+
+impl Mode {
+    const fn tolerant(name: &'static str, rotation: Rotation, configured: Option<&'static str>) -> Self {
+        Self { name, rotation, configured, tolerates_retry: true, counts_retries: false }
+    }
+
+    /// Whether a redemption spends the refresh token.
+    pub(super) fn spends(&self) -> bool {
+        self.rotation != Rotation::None
+    }
+}

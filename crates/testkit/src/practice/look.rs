@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Ledger, Practice};
+use super::{Ledger, Practice, Verdict};
 
 impl Practice {
     /// Looks at the ledger in place: a copy of a long one takes long.
@@ -22,5 +22,20 @@ impl Practice {
         let now = self.shared.timeline.now();
         let end = self.state().families.access_token(access_token)?.expires_at;
         now.checked_sub(end)
+    }
+
+    /// How much of the life of an access token is left, and how long the whole is; nothing for one that is dead or
+    /// was never issued.
+    pub fn life_left(&self, access_token: &str) -> Option<(Duration, Duration)> {
+        let now = self.shared.timeline.now();
+        let state = self.state();
+        let live = state.families.verdict(access_token, now) == Verdict::Live;
+        let end = state.families.access_token(access_token).filter(|_| live)?.expires_at;
+        Some((end.saturating_sub(now), self.settings().access_token_life))
+    }
+
+    /// Lets so many seconds pass here at once: the client's machine sleeps, and this server does not.
+    pub fn skip(&self, seconds: u64) {
+        self.shared.timeline.skip(seconds);
     }
 }

@@ -17,9 +17,10 @@
 //! | [`rotation`], `families`, `grant` | PURE: the modes of rotation; families of tokens, and what kills them |
 //! | `revocation`, `protected`, `discovery`, `id_token` | RFC 7009; userinfo and a small API; metadata; ID tokens |
 //! | [`ledger`], `entry`, [`oracle`], `look` | what happened, request by request; how logins and tokens stand |
-//! | [`fault`] | scripted answers, gates, lost connections |
+//! | [`fault`], [`weather`], `faltering` | what can befall an exchange, when, and how often |
+//! | [`script`] | scripted answers, gates |
 //! | `browser` | what a person at the login page does |
-//! | [`serve`], `certificates`, `side`, `profile` | sockets, TLS, the view for other processes, and how they sign in |
+//! | [`serve`], `socket`, `certificates`, `side`, `profile` | sockets, TLS, the view for other processes, and how they sign in |
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -36,7 +37,7 @@
 //! ```
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -54,6 +55,7 @@ mod device;
 pub mod dialect;
 mod discovery;
 mod entry;
+mod faltering;
 mod families;
 pub mod fault;
 mod grant;
@@ -68,27 +70,32 @@ mod protected;
 mod revocation;
 pub mod rotation;
 mod scope;
+pub mod script;
 pub mod serve;
 pub mod settings;
 mod side;
 mod sign_in;
 mod site;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod timeline;
 mod token;
+pub mod weather;
 
 pub use client_keys::{ClientKey, RegisteredKey};
 pub use clients::{Client, ClientAuthentication};
 pub use dialect::{Auth0, Dialect, Entra, ExactRequest, Guarded, Lacks, Resource, Tenant};
-pub use fault::{Answer, Gate};
+pub use fault::{Fault, Kind, Point, RetryAfter};
 pub use ledger::{Ledger, SecretKind};
 pub use oracle::{AccessToken, End, Family, FamilyId, Verdict, Why};
 pub use rotation::{Reuse, Rotation, Successor};
+pub use script::{Answer, Gate};
 pub use serve::{Serving, Transport};
 pub use settings::{DeviceFlow, PackagePage, Settings, User};
 pub use sign_in::Authentication;
 pub use site::Endpoint;
+pub use weather::Weather;
 
 /// A practice authorization server. A clone is another handle on the same server.
 #[derive(Clone)]
@@ -115,7 +122,7 @@ struct State {
     device_forms: HashMap<String, String>,
     /// The client assertions taken so far, by client and `jti`.
     assertions: HashSet<(String, String)>,
-    script: HashMap<Endpoint, VecDeque<Answer>>,
+    script: script::Script,
     /// What the small API wants.
     api: protected::Rules,
 }
@@ -138,7 +145,7 @@ impl Practice {
             device_codes: HashMap::new(),
             device_forms: HashMap::new(),
             assertions: HashSet::new(),
-            script: HashMap::new(),
+            script: script::Script::default(),
             api: protected::Rules::default(),
         };
         Self {
@@ -244,13 +251,31 @@ impl Practice {
     }
 
     /// Queues answers for the next requests to the token endpoint, one each, before it is honest again.
-    pub fn answer_next_token_requests(&self, answers: impl IntoIterator<Item = Answer>) {
+    pub fn answer_next_token_requests(&self, answers: impl IntoIterator<Item: Into<Answer>>) {
         self.answer_next(Endpoint::Token, answers);
     }
 
+    /// Is honest again from now on.
+    pub fn forget_scripted_answers(&self) {
+        self.state().script.clear();
+    }
+
     /// Queues answers for the next requests to an endpoint, one each, before it is honest again.
-    pub fn answer_next(&self, endpoint: Endpoint, answers: impl IntoIterator<Item = Answer>) {
-        self.state().script.entry(endpoint).or_default().extend(answers);
+    pub fn answer_next(&self, endpoint: Endpoint, answers: impl IntoIterator<Item: Into<Answer>>) {
+        self.state().script.queue(endpoint, answers.into_iter().map(Into::into));
+    }
+
+    /// From now on this befalls the requests to the token endpoint; `None`: nothing does.
+    pub fn set_weather(&self, weather: Option<Weather>) {
+        self.state().script.set_weather(weather);
+    }
+
+    fn befalls_connection(&self, endpoint: Endpoint) -> Option<Kind> {
+        self.state().script.befalls_connection(endpoint)
+    }
+
+    fn befalls_request(&self, endpoint: Endpoint, refresh_token: Option<&str>) -> Option<Answer> {
+        self.state().script.befalls_request(endpoint, refresh_token)
     }
 
     /// Signs any claims with the server's key, for answers that a test makes up.

@@ -1,6 +1,13 @@
 //! The server on a loopback socket, plain or with TLS.
 
-use std::{io, net::Ipv4Addr, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, body::Body};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -13,7 +20,13 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use super::{Practice, certificates::Certificates, fault};
+use super::{
+    Endpoint, Practice,
+    certificates::Certificates,
+    fault::{self, Kind},
+    script::Read,
+    socket::{Socket, asked_for},
+};
 
 /// How clients connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +70,9 @@ impl Practice {
             Transport::Tls => ("https", Some(self.certificates()?)),
         };
         let origin = format!("{scheme}://127.0.0.1:{port}");
-        let acceptor = tls.map(|tls| TlsAcceptor::from(std::sync::Arc::clone(&tls.server)));
-        let accepting = tokio::spawn(accept(listener, acceptor, self.router(&origin)));
+        let acceptor = tls.map(|tls| TlsAcceptor::from(Arc::clone(&tls.server)));
+        let served = Served { practice: self.clone(), router: self.router(&origin) };
+        let accepting = tokio::spawn(accept(listener, acceptor, served));
         let issuer = self.settings().dialect.issuer(&origin);
         Ok(Serving { issuer, origin, port, ca_pem: tls.map(|tls| tls.ca_pem.clone()), accepting })
     }
@@ -88,12 +102,19 @@ impl Drop for Serving {
     }
 }
 
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
+/// What a connection leads to.
+#[derive(Clone)]
+struct Served {
+    practice: Practice,
+    router: Router,
+}
+
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, served: Served) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => { connections.spawn(connection(stream, tls.clone(), router.clone())); }
+                Ok((stream, _)) => { connections.spawn(connection(stream, tls.clone(), served.clone())); }
                 // Out of descriptors: nothing announces when there are some again.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
@@ -102,28 +123,58 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router)
     }
 }
 
-async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router) {
+async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, served: Served) {
+    let socket = Socket::over(stream);
+    let endpoint = match tls {
+        None => asked_for(socket.stream()).await,
+        Some(_) => Some(Endpoint::Token),
+    };
+    let kind = endpoint.and_then(|endpoint| served.practice.befalls_connection(endpoint));
+    let kind = match kind {
+        Some(Kind::Reset) => return socket.reset(),
+        Some(Kind::Close) => return socket.close().await,
+        Some(Kind::Hang) => std::future::pending().await,
+        Some(Kind::Delay(delay)) => {
+            tokio::time::sleep(delay).await;
+            None
+        }
+        other => other,
+    };
+    let resets = socket.resets();
     match tls {
-        None => exchange(stream, router).await,
+        None => exchange(socket, served, kind, resets).await,
         Some(tls) => {
-            if let Ok(stream) = tls.accept(stream).await {
-                exchange(stream, router).await;
+            if let Ok(stream) = tls.accept(socket).await {
+                exchange(stream, served, kind, resets).await;
             }
         }
     }
 }
 
-/// Serves one connection to its end. An error is the client's going, or an answer that a test wants lost.
-async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
+/// Serves one connection to its end, or has what stands in front of the server answer. An error is the client's
+/// going, or an answer that a test wants lost.
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    served: Served,
+    instead: Option<Kind>,
+    resets: Arc<AtomicBool>,
+) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let router = router.clone();
+        let (served, resets) = (served.clone(), Arc::clone(&resets));
         async move {
-            let answered = router.oneshot(request.map(Body::new)).await;
-            let Ok(response) = answered;
-            if fault::is_lost(&response) {
-                return Err(io::Error::from(io::ErrorKind::ConnectionAborted));
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Read);
+            let response = match instead {
+                Some(kind) => kind.instead(&served.practice).await,
+                None => {
+                    let Ok(response) = served.router.oneshot(request).await;
+                    response
+                }
+            };
+            if fault::is_reset(&response) {
+                resets.store(true, Ordering::Relaxed);
             }
-            Ok(response)
+            if fault::is_lost(&response) { Err(fault::aborted()) } else { Ok(response) }
         }
     });
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;

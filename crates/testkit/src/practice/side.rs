@@ -1,5 +1,5 @@
-//! The view for other processes, under `/practice/`: counts, verdicts, and a sign-in without a browser. It is
-//! no part of the authorization server, and what is asked here does not appear in the ledger.
+//! The view for other processes, under `/practice/`: counts, verdicts, a sign-in without a browser, and what is to
+//! go wrong. It is no part of the authorization server, and what is asked here does not appear in the ledger.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    fault::Fault,
     ledger::SecretKind,
     oracle::{Family, Verdict},
     site::{Endpoint, Site},
+    weather::Weather,
 };
 
 pub(super) fn routes() -> Router<Site> {
@@ -23,6 +25,7 @@ pub(super) fn routes() -> Router<Site> {
         .route("/practice/ledger", get(ledger))
         .route("/practice/verdict", post(verdict))
         .route("/practice/sign-in", post(sign_in))
+        .route("/practice/script", post(script))
 }
 
 /// `GET`: figures, and how each login stands; no secrets.
@@ -103,4 +106,42 @@ async fn sign_in(
     let callback = site.practice.sign_in(&visit.authorization_uri, &user).await;
     let callback = callback.map_err(|problem| (StatusCode::BAD_REQUEST, problem.to_string()))?;
     Ok(Json(json!({ "callback_uri": callback.as_str() })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// For the next requests, one each.
+    #[serde(default)]
+    faults: Vec<Fault>,
+    /// Whose requests.
+    #[serde(default = "the_token_endpoint")]
+    endpoint: Endpoint,
+    #[serde(default)]
+    weather: Option<Forecast>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Forecast {
+    seed: u64,
+    rate: f64,
+    /// All there are when left out.
+    #[serde(default)]
+    faults: Option<Vec<Fault>>,
+}
+
+fn the_token_endpoint() -> Endpoint {
+    Endpoint::Token
+}
+
+/// `POST {faults?, endpoint?, weather?: {seed, rate, faults?}}`: what befalls the next requests, as in
+/// `{"faults": [{"point": "after_committing", "kind": "reset"}, {"point": {"mid_answer": 9}, "kind": {"delay": 1.5}}]}`.
+async fn script(State(site): State<Site>, Json(wanted): Json<Wanted>) -> StatusCode {
+    site.practice.answer_next(wanted.endpoint, wanted.faults);
+    if let Some(Forecast { seed, rate, faults }) = wanted.weather {
+        let faults = faults.unwrap_or_else(|| Fault::all().collect());
+        site.practice.set_weather(Some(Weather::new(seed, rate, faults)));
+    }
+    StatusCode::NO_CONTENT
 }

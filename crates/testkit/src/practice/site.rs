@@ -17,7 +17,7 @@ use super::{
     dialect::{Dialect, entra},
     discovery, fault, layout,
     ledger::{Entry, Parameters},
-    protected, revocation,
+    protected, revocation, script,
     settings::Settings,
     side, token,
 };
@@ -26,7 +26,8 @@ use super::{
 const BODY_LIMIT: usize = 1 << 20;
 
 /// What a client can talk to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// RFC 6749 section 3.1, with the login page.
     Authorization,
@@ -135,8 +136,9 @@ pub(super) fn router(practice: Practice, origin: &str) -> Router {
     router
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(from_fn_with_state(site.clone(), only_known_tenants))
-        .layer(from_fn_with_state(site.clone(), fault::inject))
+        .layer(from_fn_with_state(site.clone(), script::inject))
         .layer(from_fn_with_state(site.clone(), record))
+        .layer(from_fn_with_state(site.clone(), script::before_reading))
         .merge(side::routes())
         .with_state(site)
 }

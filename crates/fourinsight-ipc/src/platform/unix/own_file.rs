@@ -28,6 +28,12 @@ pub fn tighten_file(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))
 }
 
+/// Whether a file or folder is this user's, and closed to everyone else; a symbolic link is neither.
+pub fn is_only_ours(path: &Path) -> io::Result<bool> {
+    let metadata = path.symlink_metadata()?;
+    Ok(!metadata.is_symlink() && metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o077 == 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +64,21 @@ mod tests {
         let owner = hosts.metadata().unwrap().uid();
         let opened = open_own_file(hosts);
         assert_eq!(opened.is_ok(), owner == geteuid().as_raw());
+    }
+
+    #[test]
+    fn what_others_may_open_and_what_is_a_link_is_not_only_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        assert_eq!(is_only_ours(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        std::fs::write(&path, "").unwrap();
+        for (mode, ours) in [(0o600, true), (0o700, true), (0o604, false), (0o640, false)] {
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_only_ours(&path).unwrap(), ours, "{mode:o}");
+        }
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(!is_only_ours(&link).unwrap());
     }
 }

@@ -16,3 +16,8 @@ pub fn open_own_file(path: &Path) -> io::Result<File> {
 pub fn tighten_file(_file: &File) -> io::Result<()> {
     Ok(())
 }
+
+/// Whether it is there and no link: a file in a user's own folders inherits their access list.
+pub fn is_only_ours(path: &Path) -> io::Result<bool> {
+    Ok(!path.symlink_metadata()?.is_symlink())
+}

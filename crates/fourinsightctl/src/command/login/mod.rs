@@ -11,6 +11,8 @@ mod prompt;
 mod qr;
 mod wait;
 
+pub(super) use paste::each_line;
+
 use fourinsight_client::{Error, LoginRequest, LoginState, LoginStatus, SessionState, SessionStatus};
 use fourinsight_ipc::message::{Identity, Lifetime};
 

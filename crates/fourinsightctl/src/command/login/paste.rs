@@ -16,7 +16,7 @@ const LONGEST: usize = 64 * 1024;
 ///
 /// The lines may hold an authorization code or a password: they are wiped, and printed nowhere. Only their ends are
 /// cut off, because a password may begin or end with a space.
-pub(super) fn each_line(
+pub(in crate::command) fn each_line(
     mut input: impl BufRead,
     keys: bool,
     mut take: impl FnMut(Result<SecretString, NotAnAddress>) -> bool,
@@ -97,7 +97,7 @@ const ERASE: u8 = 0x7f;
 
 /// What was pasted is no text, or far too long.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct NotAnAddress;
+pub(in crate::command) struct NotAnAddress;
 
 #[cfg(test)]
 mod tests {

@@ -127,9 +127,35 @@ pub(super) const CODES: &Table = &[
          run `{login}`. If the server keeps old refresh tokens good, say so with rotation in the profile.",
     ),
     (
+        "server_asked_to_wait",
+        "The server has answered one of your sessions with the wish to be left alone for a while (Retry-After), which \
+         counts for all of them. Nothing was sent, and nothing is lost.",
+        "Nothing has to be done: it is tried again when that time is over, and the access token is served meanwhile.",
+    ),
+    (
+        "refused_for_long",
+        "Whatever answers at the token endpoint refuses every renewal, and has done so for more than ten minutes, but \
+         never in the words by which a server ends a login. The login is kept and tried every few minutes; its access \
+         token has ended meanwhile.",
+        "Check that token_endpoint and the client of the profile are right and that no proxy or firewall answers in the \
+         server's place; it then works again by itself. If the server means it, run `{login} --force`.",
+    ),
+    (
         "record_rolled_back",
         "The disk lost a write that it had confirmed, so the stored login is older than it should be.",
         "Check the disk, and run `{login} --force`.",
+    ),
+    (
+        "record_damaged",
+        "The stored login cannot be read: its record on the disk is damaged, sealed under another key, or gone. What \
+         is left of it is set aside, and `fourinsightctl status` says where.",
+        "Put the right key file back if that was replaced; else check the disk, and run `{login}`.",
+    ),
+    (
+        "record_newer",
+        "The stored login was written by a newer version of the daemon, in a form that this one does not know. It is \
+         left as it is.",
+        "Start the newer daemon again; or run `{login}`, which replaces the stored login.",
     ),
     (
         "expired_on_arrival",

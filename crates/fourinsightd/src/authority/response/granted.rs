@@ -119,6 +119,7 @@ fn without_access_token(answer: &RawAnswer, object: &Object<'_>, server_now: i64
         return Outcome::Retry(Retry {
             after: refused::pause(answer, server_now),
             ambiguous: false,
+            refused: false,
             failure,
         });
     }
@@ -310,6 +311,7 @@ fn unclear(answer: &RawAnswer, server_now: i64, description: &str) -> Outcome {
     Outcome::Retry(Retry {
         after: refused::pause(answer, server_now),
         ambiguous: true,
+        refused: false,
         failure: Failure::new("invalid_response", description),
     })
 }

@@ -13,11 +13,13 @@ pub(super) fn judge(answer: &RawAnswer, server_now: i64) -> Outcome {
     let failure = ErrorAnswer::failure(error.as_ref(), answer.status);
     // A proxy's own words say nothing of what its server has done.
     let turned_away = error.is_some() || answer.retry_after.is_some();
+    let refused = refuses(answer.status) && !error.as_ref().is_some_and(|it| is_of_the_moment(&it.error));
     match error.and_then(|error| verdict(answer.status, &error)) {
         Some(verdict) => Outcome::Refused(Refusal { verdict, failure }),
         None => Outcome::Retry(Retry {
             after: pause(answer, server_now),
             ambiguous: may_have_acted(answer.status, turned_away),
+            refused,
             failure,
         }),
     }
@@ -89,6 +91,11 @@ pub(super) fn pause(answer: &RawAnswer, server_now: i64) -> Option<Duration> {
         u64::try_from(raw::unix(text)? - server_now).unwrap_or(0)
     };
     Some(Duration::from_secs(seconds.min(LONGEST_PAUSE)))
+}
+
+/// Whether a status says that the request itself is not taken: neither a proxy's own (407), nor one of the moment.
+fn refuses(status: u16) -> bool {
+    (400..500).contains(&status) && !matches!(status, 407 | 408 | 425 | 429)
 }
 
 /// Whether a server may have acted on a request and then failed to say so. One that is too busy, and says so in OAuth's

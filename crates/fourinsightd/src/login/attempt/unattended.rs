@@ -11,7 +11,10 @@ use crate::{
         revoke::{self, Revocable},
     },
     http::HttpExchange,
-    login::{NewLogin, SignIn, failure, opener::Opener},
+    login::{
+        NewLogin, SignIn, failure,
+        opener::{Opener, Turn},
+    },
 };
 
 impl Inbox {
@@ -34,7 +37,8 @@ impl Attempt {
     ) {
         let _guard = self.guard();
         self.hold_on(&*sessions);
-        let login = match opener.run(&*exchange, &servers, &self.clock).await {
+        let turn = Turn::AtOnce(sessions.pace());
+        let login = match opener.run(&*exchange, &servers, &self.clock, turn).await {
             Ok(login) => NewLogin { original_key, ..login },
             Err(why) => return self.fail(failure::client_credentials(&why).with_help(help)),
         };

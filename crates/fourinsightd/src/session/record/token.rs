@@ -1,18 +1,14 @@
 //! An access token as it is stored, with what it is for.
 
-use std::time::Duration;
-
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::Times;
 use crate::{
     clock::{Clock, Timestamp},
     session::entry::Entry,
     token::{AccessToken, Expiry, Token, TokenId, TokenKey},
 };
-
-/// How far the wall clock may be set back between two runs before recorded times are distrusted.
-const CLOCK_LEEWAY: Duration = Duration::from_mins(1);
 
 /// One of a session's access tokens.
 #[derive(Serialize, Deserialize)]
@@ -61,23 +57,23 @@ impl StoredToken {
     /// As it is after a start.
     pub(super) fn restore(self, clock: &Clock) -> (TokenKey, Box<Entry>) {
         let key = self.key();
-        let obtained_at = clock.from_unix(self.obtained_at);
-        // A token from the future means that the wall clock was set back: its age is unknown, so it counts as dead.
-        let trusted = obtained_at <= clock.now() + CLOCK_LEEWAY;
+        let times = Times::of(self.obtained_at, clock);
+        let (obtained_at, now) = (times.began(), clock.now());
+        // A token whose age is unknown counts as dead, and is replaced at once.
+        let moment = |at| if times.are_trusted() { times.at(at) } else { now };
         let token = Token {
             id: TokenId(self.id),
             secret: AccessToken::new(self.secret.0),
             token_type: self.token_type,
             scope: self.scope,
             obtained_at,
-            expiry: self.expires_at.map_or(Expiry::Unknown, |at| Expiry::At {
-                at: if trusted { clock.from_unix(at) } else { clock.now() },
-                assumed: self.assumed,
-            }),
-            renew_at: self.renew_at.map(|at| clock.from_unix(at)),
+            expiry: self
+                .expires_at
+                .map_or(Expiry::Unknown, |at| Expiry::At { at: moment(at), assumed: self.assumed }),
+            renew_at: self.renew_at.map(moment),
             on_demand: self.on_demand,
         };
-        let used_at = self.used_at.map_or(obtained_at, |at| clock.from_unix(at));
+        let used_at = self.used_at.map_or(obtained_at, |at| clock.from_unix(at).min(now));
         (key, Box::new(Entry::restored(Some(token), used_at)))
     }
 }

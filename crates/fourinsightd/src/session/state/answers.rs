@@ -51,6 +51,9 @@ impl State {
                     Outcome::Retry(retry) => {
                         let failure = retry.failure.clone();
                         let doubted = session.doubt_retry(&key, &retry, arrival.now);
+                        if retry.refused && key == session.own && !session.by_client_credentials() {
+                            session.refused_again(failure.clone(), arrival.now);
+                        }
                         session.pause(&key, retry.clone(), arrival);
                         let interrupted = session.interrupt(&retry, generation + 1, arrival);
                         let effects = if doubted || interrupted {
@@ -137,10 +140,14 @@ impl State {
                 return self.write();
             }
             Verdict::Misconfigured => {
+                if own {
+                    session.refused_again(refusal.failure.clone(), now);
+                }
                 session.pause_until(key, now + schedule::misconfigured_backoff(chance), refusal.failure, now);
             }
             Verdict::Scope | Verdict::Target if own => {
-                let retry = Retry { after: None, ambiguous: false, failure: refusal.failure };
+                session.refused_again(refusal.failure.clone(), now);
+                let retry = Retry { after: None, ambiguous: false, refused: true, failure: refusal.failure };
                 session.pause(key, retry, arrival);
             }
             verdict => {

@@ -206,7 +206,7 @@ fn expand(text: &str) -> Vec<u8> {
 fn render(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Granted(tokens) => granted(tokens),
-        Outcome::Retry(Retry { after, ambiguous, failure }) => {
+        Outcome::Retry(Retry { after, ambiguous, failure, .. }) => {
             let after = after.map_or(String::new(), |after| format!(" after {}", after.as_secs()));
             let ambiguous = if *ambiguous { " ambiguous" } else { "" };
             format!("retry{after}{ambiguous}: {}", failure.error)

@@ -14,7 +14,12 @@ fn opens(effects: &[Effect]) -> bool {
 }
 
 fn unreachable() -> NotOpened {
-    NotOpened::Undecided(Retry { after: None, ambiguous: true, failure: failure("unreachable") })
+    NotOpened::Undecided(Retry {
+        after: None,
+        ambiguous: true,
+        refused: false,
+        failure: failure("unreachable"),
+    })
 }
 
 fn open() -> Machine {

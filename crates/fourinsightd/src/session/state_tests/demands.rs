@@ -138,7 +138,7 @@ fn a_final_verdict_on_a_demand_of_the_own_key_ends_the_login_which_carries_it() 
 fn claims_that_the_server_does_not_understand_pause_nobody() {
     let not_understood = || {
         let failure = failure("invalid_request");
-        Outcome::Retry(Retry { after: None, ambiguous: false, failure })
+        Outcome::Retry(Retry { after: None, ambiguous: false, refused: false, failure })
     };
     let mut machine = Machine::signed_in();
     let (attempt, _) = asks_for(&machine.demand(&own(), &demand("a"))).unwrap();
@@ -160,7 +160,7 @@ fn claims_that_the_server_does_not_understand_pause_nobody() {
 fn claims_that_are_not_understood_for_another_key_leave_it_usable_and_the_refresh_token_in_doubt() {
     let not_understood = || {
         let failure = failure("invalid_request");
-        Outcome::Retry(Retry { after: None, ambiguous: true, failure })
+        Outcome::Retry(Retry { after: None, ambiguous: true, refused: false, failure })
     };
     let mut machine = Machine::signed_in();
     let attempt = redeemed(&machine.request(&other(), None)).unwrap();

@@ -37,7 +37,8 @@ fn a_failure_keeps_token_and_grant_and_is_tried_again_after_a_pause() {
 fn the_servers_retry_after_is_honoured() {
     let mut machine = Machine::signed_in();
     let attempt = redeemed(&machine.at(750)).expect("due");
-    let retry = Retry { after: Some(seconds(120)), ambiguous: false, failure: failure("slow") };
+    let retry =
+        Retry { after: Some(seconds(120)), ambiguous: false, refused: false, failure: failure("slow") };
     machine.answer(attempt, Outcome::Retry(retry));
     assert_eq!(machine.state.next_deadline(), Some(START + seconds(870)));
 }

@@ -4,11 +4,11 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use fourinsight_ipc::message::Action;
 
-use super::{Environment, Finished, Task};
+use super::{Environment, Task};
 use crate::{
     authority::{Refusal, Retry, client_credentials},
-    login::{NewLogin, NotOpened, Opener, is_brought},
-    session::{Opened, demand::Demand, event::Event, state::Phase},
+    login::{NewLogin, NotOpened, Opener, Turn, is_brought},
+    session::{Opened, demand::Demand, event::Event, redeem::Redeemed, state::Phase},
     token::TokenKey,
 };
 
@@ -45,8 +45,8 @@ impl Task {
         let Some(opener) = self.opener.clone() else { return };
         let environment = Arc::clone(&self.environment);
         self.opening = Some(Box::pin(async move {
-            let Environment { exchange, servers, clock, .. } = &*environment;
-            opener.run(&**exchange, servers, clock).await
+            let Environment { exchange, servers, clock, pace, .. } = &*environment;
+            opener.run(&**exchange, servers, clock, Turn::InLine(pace)).await
         }));
     }
 
@@ -77,7 +77,8 @@ impl Task {
         self.redeeming = Some(Arc::clone(&login));
         let claims = Demand::claims(demand, &login.registration);
         let environment = Arc::clone(&self.environment);
-        self.work = Some(Box::pin(async move {
+        self.in_turn(Action::ClientCredentials, attempt, move |permit| async move {
+            permit.send();
             let obtained_at = environment.clock.now();
             let unix_now = environment.clock.unix_now();
             let own = key == login.own_key();
@@ -101,9 +102,8 @@ impl Task {
                 unix_now,
             )
             .await;
-            let action = Action::ClientCredentials;
-            Finished::Redeemed { action, attempt, outcome, obtained_at, journalled: None }
-        }));
+            Redeemed { outcome, obtained_at, journalled: false }
+        });
     }
 
     fn secret_was_brought(&self) -> bool {

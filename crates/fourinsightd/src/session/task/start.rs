@@ -14,10 +14,12 @@ use super::{
     supervision::{Line, supervise},
 };
 use crate::{
+    authority::Failure,
+    clock::Timestamp,
     login::Opener,
     session::{
         Command, Handle,
-        record::Login,
+        record::{Login, Unreadable},
         snapshot::Snapshot,
         state::{Phase, State},
     },
@@ -29,8 +31,10 @@ use crate::{
 pub(crate) enum Start {
     /// Nobody has signed in yet.
     SignedOut,
+    /// The store has lost its record, or cannot open it.
+    Lost { reason: String },
     /// Its record says nothing to this version: a new login takes its place in the store.
-    Unreadable { generation: u64, slot: Slot },
+    Unreadable { generation: u64, slot: Slot, why: Unreadable },
     /// From its record and its journal slot. `opener` goes before what the record would open it with.
     Restored { phase: Phase, login: Option<Login>, generation: u64, slot: Slot, opener: Option<Opener> },
 }
@@ -59,20 +63,32 @@ pub(super) struct Begun {
     pub(super) stored: Option<u64>,
     /// What opens the session without a person.
     pub(super) opener: Option<Opener>,
+    /// Why its record says nothing to this version, if that is so: a copy of it is kept.
+    pub(super) unreadable: Option<Unreadable>,
 }
 
 impl Begun {
     pub(super) fn new(state: State, login: Option<Arc<Login>>, slot: Slot, stored: Option<u64>) -> Self {
-        Self { state, login, slot, stored, opener: None }
+        Self { state, login, slot, stored, opener: None, unreadable: None }
     }
 
-    fn of(start: Start) -> Self {
+    /// From a record that cannot be read.
+    pub(super) fn unreadable(generation: u64, slot: Slot, why: Unreadable, now: Timestamp) -> Self {
+        let phase = Phase::LoginRequired { failure: why.failure(), since: now };
+        let begun = Self::new(State::restored(generation, phase), None, slot, Some(generation));
+        Self { unreadable: Some(why), ..begun }
+    }
+
+    fn of(start: Start, now: Timestamp) -> Self {
         let opener = start.opener();
         let begun = match start {
             Start::SignedOut => Self::new(State::signed_out(), None, Slot::Settled, None),
-            Start::Unreadable { generation, slot } => {
-                Self::new(State::restored(generation, Phase::SignedOut), None, slot, Some(generation))
+            Start::Lost { reason } => {
+                let failure = Failure::ours("record_damaged", reason);
+                let phase = Phase::LoginRequired { failure, since: now };
+                Self::new(State::restored(0, phase), None, Slot::Settled, None)
             }
+            Start::Unreadable { generation, slot, why } => Self::unreadable(generation, slot, why, now),
             Start::Restored { phase, login, generation, slot, .. } => {
                 Self::new(State::restored(generation, phase), login.map(Arc::new), slot, Some(generation))
             }
@@ -89,7 +105,7 @@ pub(crate) fn prepare(
     environment: Arc<Environment>,
 ) -> (Handle, impl Future<Output = ()> + Send + 'static) {
     let (command_sender, commands) = mpsc::channel(COMMANDS);
-    let begun = Begun::of(start);
+    let begun = Begun::of(start, environment.clock.now());
     let snapshot = Snapshot::of(&begun.state, begun.login.as_ref(), &key, None);
     history::recall(&environment, &key, &snapshot);
     let (publisher, snapshots) = watch::channel(Arc::new(snapshot));
@@ -113,7 +129,7 @@ impl Task {
         commands: OwnedMutexGuard<mpsc::Receiver<Command>>,
         begun: Begun,
     ) -> (Box<Self>, Slot) {
-        let Begun { state, login, slot, stored, opener } = begun;
+        let Begun { state, login, slot, stored, opener, unreadable: _ } = begun;
         let task = Box::new(Self {
             key: line.key.clone(),
             state,
@@ -126,6 +142,7 @@ impl Task {
             publisher: line.publisher.clone(),
             last_used: Arc::clone(&line.last_used),
             work: None,
+            place: None,
             opener,
             opening: None,
             adopting: None,
@@ -133,6 +150,7 @@ impl Task {
             revokers: Vec::new(),
             claimants: Vec::new(),
             deferred: VecDeque::new(),
+            backups: Vec::new(),
         });
         (task, slot)
     }

@@ -78,7 +78,11 @@ impl Line {
             None => self.begin_again().await?,
         };
         let Ok(commands) = Arc::clone(&self.commands).try_lock_owned() else { return Ok(()) };
-        let (task, slot) = Task::on(self, commands, begun);
+        let unreadable = begun.unreadable;
+        let (mut task, slot) = Task::on(self, commands, begun);
+        if let Some(why) = unreadable {
+            Box::pin(task.set_aside(why)).await;
+        }
         task.run(slot).await;
         Ok(())
     }
@@ -114,7 +118,7 @@ impl Line {
                 let state = State::restored(generation, phase);
                 Begun { opener, ..Begun::new(state, login, slot, Some(generation)) }
             }
-            Err(_) => Begun::new(State::restored(generation, Phase::SignedOut), None, slot, Some(generation)),
+            Err(why) => Begun::unreadable(generation, slot, why, self.environment.clock.now()),
         }
     }
 

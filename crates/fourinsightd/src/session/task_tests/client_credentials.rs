@@ -10,7 +10,7 @@ use super::history::{known, row};
 use crate::{
     authority::discovery::Cache,
     config::Config,
-    login::{NewLogin, Opener},
+    login::{NewLogin, Opener, Turn},
     profile::{Brought, SecretSource},
     session::{NoToken, Opened, Shown},
     store::{Opened as OpenedStore, Store},
@@ -87,7 +87,10 @@ impl Batch {
         let secret = Client::confidential().secret.unwrap();
         registration.client_secret = Some(SecretSource::Brought(Brought::new(secret.into())));
         let opener = Opener::found("batch".into(), registration, vec!["api".into()], vec![], true);
-        let Ok(login) = opener.run(&*self.world.daemon.exchange, &Cache::default(), &self.world.clock).await
+        let pace = self.world.daemon.broker.environment().pace.clone();
+        let turn = Turn::AtOnce(&pace);
+        let Ok(login) =
+            opener.run(&*self.world.daemon.exchange, &Cache::default(), &self.world.clock, turn).await
         else {
             panic!("the practice server refused the client")
         };

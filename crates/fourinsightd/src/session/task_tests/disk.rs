@@ -64,10 +64,26 @@ async fn without_room_for_the_intent_the_refresh_token_is_not_sent() {
     pass(HOUR * 80 / 100).await;
     assert_eq!(world.refreshes(), 0);
     assert_eq!(world.problem().as_deref(), Some("storage_failed"));
+    assert!(world.snapshot().degraded);
     assert_eq!(world.token().await.unwrap().token.id, first.token.id);
     world.daemon.store.fill_disk(false);
-    until("it heals", || world.problem().is_none()).await;
-    assert_eq!(world.refreshes(), 1);
+    pass(2).await;
+    assert_eq!((world.problem(), world.snapshot().degraded, world.refreshes()), (None, false, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_a_while_for_the_disk_to_take_what_only_memory_holds() {
+    let world = World::new().await;
+    world.daemon.store.fill_disk(true);
+    world.sign_in().await;
+    let token = world.token().await.unwrap();
+    let store = world.daemon.store.clone();
+    let (world, ()) = tokio::join!(world.restarted(), async {
+        pass(5).await;
+        store.fill_disk(false);
+        drop(store);
+    });
+    assert_eq!(world.token().await.unwrap().token.id, token.token.id);
 }
 
 #[tokio::test(start_paused = true)]

@@ -52,7 +52,7 @@ async fn a_byte_flipped_in_the_log_shows_in_the_slot() {
     store.settle(&a, 1).await.unwrap();
     store.intend(&a, 2, Vec::new()).await.unwrap();
     store.answer(&a, 2, record("raw answer")).await.unwrap();
-    store.compare_and_put(&a, Some(1), 2, record("new")).await.unwrap();
+    folder.put_in_log(&store, &a, 2, "new").await;
     let killed = folder.copy();
     killed.flip("broker.db-wal", 40);
     let opened = killed.open().await;
@@ -79,12 +79,54 @@ async fn a_damaged_record_is_named_the_others_load_and_a_new_login_replaces_it()
         let opened = folder.open().await;
         assert_eq!(summary(&opened), [("b", 7, "sound", Slot::Settled)]);
         assert_eq!(opened.problems.len(), 1, "{:?}", opened.problems);
+        assert_eq!(opened.damaged.iter().map(|it| &it.key).collect::<Vec<_>>(), [&a]);
+        let kept = opened.store.quarantined().await;
+        assert_eq!((kept.len(), kept[0].session.as_ref()), (1, Some(&a)));
+        assert!(Path::new(&kept[0].kept_as).is_file() && kept[0].reason.contains("does not open"));
     }
     let store = folder.open().await.store;
+    let in_time = store.quarantined().await[0].since + 8 * 24 * 3600;
+    store.forget_quarantined(in_time).await.unwrap();
+    assert_eq!(store.quarantined().await.len(), 1, "nothing has replaced it yet");
     store.compare_and_put(&a, None, 1, record("new login")).await.unwrap();
     folder.killed_finds(&[("a", 1, "new login", Slot::Settled), ("b", 7, "sound", Slot::Settled)]).await;
     let again = store.compare_and_put(&a, None, 1, record("another")).await;
     assert!(matches!(again, Err(StoreError::Conflict)), "from now on it is a row like any other");
+
+    store.forget_quarantined(in_time - 2 * 24 * 3600).await.unwrap();
+    assert_eq!(store.quarantined().await.len(), 1, "six days are too few");
+    store.forget_quarantined(in_time).await.unwrap();
+    assert_eq!(store.quarantined().await, []);
+}
+
+#[tokio::test]
+async fn the_right_key_put_back_ends_the_quarantine() {
+    let folder = Folder::new();
+    let store = folder.open().await.store;
+    store.compare_and_put(&key("a"), None, 1, record("first")).await.unwrap();
+    drop(store);
+    let path = folder.path().join("broker.key");
+    let right = fs::read(&path).unwrap();
+    fs::write(&path, [9; 32]).unwrap();
+    assert_eq!(folder.open().await.store.quarantined().await.len(), 1);
+    fs::write(&path, right).unwrap();
+    let opened = folder.open().await;
+    assert_eq!(summary(&opened), [("a", 1, "first", Slot::Settled)]);
+    assert_eq!(opened.store.quarantined().await, []);
+}
+
+#[tokio::test]
+async fn a_record_is_set_aside_on_request_until_its_session_is_deleted() {
+    let folder = Folder::new();
+    let store = folder.open().await.store;
+    let a = key("a");
+    store.set_aside(&a, "there is none".to_owned()).await.unwrap();
+    store.compare_and_put(&a, None, 1, record("of a newer version")).await.unwrap();
+    store.set_aside(&a, "it is of a newer version".to_owned()).await.unwrap();
+    let kept = store.quarantined().await;
+    assert_eq!((kept.len(), kept[0].reason.as_str()), (1, "it is of a newer version"));
+    store.delete(&a).await.unwrap();
+    assert_eq!(store.quarantined().await, []);
 }
 
 #[tokio::test]
@@ -123,6 +165,7 @@ async fn a_lost_row_is_named() {
     folder.meddle("DELETE FROM session");
     let opened = folder.open().await;
     assert!(opened.problems[0].contains("\"a\"") && opened.problems[0].contains("is gone"));
+    assert_eq!(opened.damaged.iter().map(|it| &it.key).collect::<Vec<_>>(), [&key("a")]);
 }
 
 #[tokio::test]

@@ -4,7 +4,12 @@ use std::fs;
 
 use super::*;
 
+mod broken;
+mod check;
 mod damage;
+mod flips;
+mod golden;
+mod rekey;
 mod steps;
 
 /// A state folder.
@@ -13,6 +18,11 @@ struct Folder(tempfile::TempDir);
 impl Folder {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
+    }
+
+    /// One in memory, where there is such a place.
+    fn fast() -> Self {
+        Self(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap())
     }
 
     fn path(&self) -> &Path {
@@ -42,6 +52,19 @@ impl Folder {
             paths.filter(|path| path.is_file()).map(|path| (path.clone(), fs::read(path).unwrap())).collect();
         files.sort();
         files
+    }
+
+    /// Commits the next record of a session and leaves it in SQLite's log, as a process killed in the middle of
+    /// putting it does.
+    async fn put_in_log(&self, store: &Store, key: &SessionKey, generation: u64, text: &str) {
+        let (key, text) = (key.clone(), text.to_owned());
+        let written = store.run(move |parts, rows| {
+            let place = Place { kind: Kind::Record, session: &key, generation };
+            let sealed = parts.sealer.seal(place, text.as_bytes())?;
+            rows.database.update(&key, generation - 1, generation, &sealed)
+        });
+        assert!(written.await.unwrap());
+        assert!(fs::metadata(self.path().join("broker.db-wal")).unwrap().len() > 0);
     }
 
     async fn killed_finds(&self, expected: &[(&str, u64, &str, Slot)]) {

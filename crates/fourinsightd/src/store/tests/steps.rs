@@ -89,7 +89,9 @@ async fn answers_and_records_of_any_length_are_kept() {
     let store = folder.open().await.store;
     let a = key("a");
     store.compare_and_put(&a, None, 1, record("first")).await.unwrap();
-    for (length, in_slot) in [(0, true), (24_535, true), (24_536, false), (1 << 20, false)] {
+    for (length, in_slot) in
+        [(0, true), (16 << 10, true), (24_535, true), (24_536, false), (64 << 10, false), (1 << 20, false)]
+    {
         let long = "x".repeat(length);
         store.intend(&a, 2, Vec::new()).await.unwrap();
         store.answer(&a, 2, record(&long)).await.unwrap();
@@ -97,8 +99,15 @@ async fn answers_and_records_of_any_length_are_kept() {
         let kept_in_rows = store.run(|_, rows| Ok(rows.database.answers()?.len())).await.unwrap();
         assert_eq!(kept_in_rows, usize::from(!in_slot), "{length}");
     }
-    let long = "x".repeat(1 << 20);
-    store.compare_and_put(&a, Some(1), 2, record(&long)).await.unwrap();
+    let mut long = String::new();
+    for length in [16 << 10, 64 << 10, 300 << 10, 1 << 20] {
+        long = "x".repeat(length);
+        store
+            .compare_and_put(&a, Some(if length == 16 << 10 { 1 } else { 2 }), 2, record(&long))
+            .await
+            .unwrap();
+        folder.killed_finds(&[("a", 2, &long, Slot::Settled)]).await;
+    }
     store.settle(&a, 2).await.unwrap();
     assert_eq!(store.run(|_, rows| Ok(rows.database.answers()?.len())).await.unwrap(), 0);
     folder.killed_finds(&[("a", 2, &long, Slot::Settled)]).await;
@@ -168,8 +177,10 @@ async fn a_call_whose_caller_went_away_is_still_done() {
 async fn a_store_in_use_is_refused() {
     let folder = Folder::new();
     let store = folder.open().await.store;
+    let before = folder.files();
     let error = Store::open(folder.path()).await.unwrap_err();
     assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    assert!(folder.files() == before, "every file is as it was");
     store.compare_and_put(&key("a"), None, 1, record("first")).await.unwrap();
     drop(store);
     assert_eq!(folder.open().await.sessions.len(), 1);

@@ -54,7 +54,7 @@ struct Outcome {
 /// The campaign.
 pub fn run(options: &Options) -> Result<Vec<Figure>> {
     if !strace::is_usable() {
-        return Ok(vec![Figure::told("skipped", "strace is not there, or this is not root")]);
+        return Ok(vec![super::skipped("strace is not there, or this is not root")]);
     }
     block_on(sweep(options.extent))
 }

@@ -5,16 +5,42 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`inject`] | every call on the daemon's files fails once, with every error |
-//! | `stage` | a server, a home, sessions, and what is asked of them |
+//! | [`lasting`] | every call on some of them fails for a while |
+//! | [`brim`] | a disk with no room, or no file, left |
+//! | [`folder`] | the state folder's files are taken away, or the right to write to them |
+//! | [`limits`] | files may not grow, and clients hoard connections |
+//! | [`clock`] | the daemon is held still, and started on another day |
+//! | `stage`, `tally` | a server, a home, sessions, and what is asked of them; what came of it |
 //! | `strace` | the calls of a daemon, counted and made to fail |
+//! | `mount` | a small file system in the place of the state folder |
 
+pub mod brim;
+pub mod clock;
+pub mod folder;
 pub mod inject;
+pub mod lasting;
+pub mod limits;
+mod mount;
 mod stage;
 mod strace;
+mod tally;
 
-use std::future::Future;
+use std::{
+    future::Future,
+    io::{self, Write as _},
+};
 
 use anyhow::Result;
+
+use super::Figure;
+use tally::Tally;
+
+/// A campaign that cannot be done here, and why: said aloud, since it looks like one that found nothing.
+fn skipped(why: &str) -> Figure {
+    // Whoever does not read standard error finds it among the figures.
+    let _ = writeln!(io::stderr(), "faults: SKIPPED: {why}");
+    Figure::told("skipped", why)
+}
 
 /// Runs a campaign to its end.
 fn block_on<T>(campaign: impl Future<Output = Result<T>>) -> Result<T> {

@@ -1,6 +1,6 @@
 //! A strict server and a home with the real daemon, and what a campaign asks of them.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fourinsight_ipc::message::{Durability, SessionStatus};
@@ -145,6 +145,38 @@ impl Stage {
         })
         .await?;
         Ok(began.elapsed())
+    }
+
+    /// Waits until everything has been moved from the database's log into the database.
+    pub(super) async fn settled(&self) -> Result<()> {
+        let log = self.home.state_dir().join("broker.db-wal");
+        wait::until("an empty log", HEALING, async || Ok((fs::metadata(&log)?.len() == 0).then_some(())))
+            .await
+    }
+
+    /// Waits until all of these are on the disk and well; how long that took.
+    pub(super) async fn all_healed(&self, sessions: &[&str], limit: Duration) -> Result<Duration> {
+        let mut slowest = Duration::ZERO;
+        let began = Instant::now();
+        for session in sessions {
+            self.healed(session, limit.saturating_sub(began.elapsed())).await?;
+            slowest = began.elapsed();
+        }
+        Ok(slowest)
+    }
+
+    /// For so long, each of these sessions has a living token at every moment: this one, where one is given.
+    pub(super) async fn serves(&self, sessions: &[(&str, Option<&str>)], lasts: Duration) -> Result<()> {
+        let began = Instant::now();
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        while began.elapsed() < lasts {
+            ticks.tick().await;
+            for (session, expected) in sessions {
+                let token = self.living_token(session).await?;
+                ensure!(expected.is_none_or(|expected| expected == token), "{session} has another token");
+            }
+        }
+        Ok(())
     }
 
     /// Revokes a session.

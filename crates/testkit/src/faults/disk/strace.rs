@@ -7,13 +7,19 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use ring::digest;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
 
 use super::stage::Stage;
+use crate::process::{Daemon, TIME_LIMIT, signal};
 
 /// The calls by which files are opened, written, synced, renamed, resized, linked and removed.
 pub(super) const CALLS: [&str; 14] = [
@@ -104,4 +110,42 @@ pub(super) fn most_calls(log: &Path) -> Result<BTreeMap<&'static str, usize>> {
 /// How many calls were made to fail, by what strace has written.
 pub(super) fn injected(log: &Path) -> usize {
     fs::read_to_string(log).unwrap_or_default().matches("(INJECTED)").count()
+}
+
+/// A running daemon whose calls on some files all fail, until [`Refusal::end`].
+pub(super) struct Refusal {
+    strace: Child,
+}
+
+impl Refusal {
+    /// From now on every call on these files fails with this error.
+    pub(super) async fn begin(
+        stage: &Stage,
+        daemon: &Daemon,
+        files: &[PathBuf],
+        error: &str,
+    ) -> Result<Self> {
+        let calls = CALLS.map(|call| format!("?{call}")).join(",");
+        let mut command = stage.home.command("strace");
+        command.args(["-f", "--signal=none", "-o"]).arg(stage.home.logs().join("refusal"));
+        for file in files {
+            command.arg("-P").arg(file);
+        }
+        command.arg(format!("--trace={calls}")).arg(format!("--inject={calls}:error={error}"));
+        command.args(["-p", &daemon.id()?.to_string()]).stderr(Stdio::piped());
+        let mut strace = command.spawn().context("strace cannot be started")?;
+        let mut said = BufReader::new(strace.stderr.take().context("strace says nothing")?).lines();
+        let attached = timeout(TIME_LIMIT, said.next_line()).await.context("strace does not attach")??;
+        ensure!(attached.as_deref().is_some_and(|line| line.contains("attached")), "strace: {attached:?}");
+        // It goes on speaking, and must find somebody who listens.
+        tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
+        Ok(Self { strace })
+    }
+
+    /// The calls work again.
+    pub(super) async fn end(mut self) -> Result<()> {
+        signal(self.strace.id().context("strace has ended")?, "INT")?;
+        timeout(TIME_LIMIT, self.strace.wait()).await.context("strace does not let go")??;
+        Ok(())
+    }
 }

@@ -20,6 +20,7 @@ mod dialects;
 mod entra;
 mod faults;
 mod grants;
+mod points;
 mod rotation;
 mod sockets;
 mod ways_in;

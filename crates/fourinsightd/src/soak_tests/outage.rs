@@ -1,0 +1,83 @@
+//! A day without a server: nothing is dropped, nothing dead is served, nobody is flooded, and all heals at once.
+
+use std::collections::BTreeMap;
+
+use testkit::practice::{Fault, Kind, Point, Weather};
+
+use super::*;
+
+/// Everything that an outage can look like when nothing is committed.
+fn outage() -> impl Iterator<Item = Fault> {
+    Fault::all().filter(|fault| fault.point == Point::AfterReading && !matches!(fault.kind, Kind::Delay(_)))
+}
+
+/// The most requests within any second.
+fn peak(moments: &mut [Duration]) -> usize {
+    moments.sort_unstable();
+    let within = |start: usize| moments[start..].partition_point(|at| *at < moments[start] + seconds(1));
+    (0..moments.len()).map(within).max().unwrap_or(0)
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+async fn a_day_without_a_server(rotation: Rotation) {
+    let fleet = Fleet::of(100, rotation, seconds(30), |_| {}).await;
+    let practice = &fleet.world.practice;
+    pass(HOUR / 2).await;
+    practice.forget_the_past();
+    practice.set_weather(Some(Weather::new(24, 1.0, outage())));
+    for minute in 0..DAY / 60 {
+        pass(60).await;
+        for session in &fleet.sessions {
+            if let Some(token) = session.at_once(None, None) {
+                assert!(fleet.left(&token).is_some(), "minute {minute}: {} serves a dead token", session.key);
+            }
+        }
+    }
+    fleet.assert_nothing_is_lost("after a day");
+
+    let mut attempts = BTreeMap::<String, usize>::new();
+    let mut moments = Vec::new();
+    practice.look(|ledger| {
+        for request in ledger.token_requests("refresh_token") {
+            *attempts.entry(request.form.get("refresh_token").unwrap().to_owned()).or_default() += 1;
+            moments.push(request.at);
+        }
+    });
+    assert_eq!(attempts.len(), fleet.sessions.len());
+    let (least, most) = (attempts.values().min().unwrap(), attempts.values().max().unwrap());
+    let during = peak(&mut moments);
+
+    practice.forget_the_past();
+    practice.set_weather(None);
+    let mut healed_after = 0;
+    while fleet.sessions.iter().any(|session| session.at_once(None, None).is_none()) {
+        pass(1).await;
+        healed_after += 1;
+        assert!(healed_after <= 330, "{rotation:?}: some session is not fresh 5 min 30 s after the outage");
+    }
+    let mut moments = practice.look(|ledger| {
+        ledger.token_requests("refresh_token").iter().map(|entry| entry.at).collect::<Vec<_>>()
+    });
+    let afterwards = peak(&mut moments);
+    println!(
+        "{rotation:?}: 24 h of outage, {} sessions: {least} to {most} attempts each, all fresh after {healed_after} s, \
+         at most {during} requests in a second during the outage and {afterwards} after it",
+        fleet.sessions.len()
+    );
+    fleet.assert_nothing_is_lost("after the outage");
+    assert!(*most <= 320, "{rotation:?}: {most} attempts");
+    assert!(afterwards <= 10, "{rotation:?}: {afterwards} requests within a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn soak_outage_of_a_server_that_may_rotate_in_any_way() {
+    a_day_without_a_server(Rotation::Unknown).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn soak_outage_of_a_server_that_never_revokes() {
+    a_day_without_a_server(Rotation::NeverRevoke).await;
+}

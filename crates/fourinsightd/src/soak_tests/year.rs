@@ -1,0 +1,154 @@
+//! A year of faults at each kind of server that forgives: nothing is lost, and the daemon weighs what it weighed.
+//!
+//! Each year runs in a process of its own, because it weighs the process.
+
+use std::{fs, process::Command};
+
+use testkit::practice::{self, Fault, Kind, Successor, Weather};
+
+use super::*;
+
+/// How long the access tokens live.
+const LIFE: Duration = Duration::from_hours(8);
+
+/// What the process weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Weight {
+    resident_kib: u64,
+    descriptors: usize,
+    tasks: usize,
+}
+
+impl Weight {
+    /// `None` where the system does not tell.
+    fn now() -> Option<Self> {
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        Some(Self {
+            resident_kib: resident.split_whitespace().next()?.parse().ok()?,
+            descriptors: fs::read_dir("/proc/self/fd").ok()?.count(),
+            tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
+        })
+    }
+}
+
+async fn a_year(server: practice::Rotation, profile: Rotation, weather: Weather) {
+    let fleet = Fleet::of(50, profile, Duration::from_mins(10), |settings| {
+        settings.access_token_life = LIFE;
+        settings.rotation = server;
+    })
+    .await;
+    let practice = &fleet.world.practice;
+    practice.set_weather(Some(weather));
+    let mut weights = Vec::new();
+    let (mut requests, mut failed) = (0, 0);
+    for quarter in 1..=4 {
+        for day in 1..=91 {
+            pass(DAY).await;
+            practice.look(|ledger| {
+                requests += ledger.entries().len();
+                failed += ledger.entries().iter().filter(|entry| entry.status != Some(200)).count();
+            });
+            practice.forget_the_past();
+            fleet.assert_nothing_is_lost(&format!("{server:?}, quarter {quarter}, day {day}"));
+        }
+        weights.extend(Weight::now());
+    }
+    practice.set_weather(None);
+    for session in &fleet.sessions {
+        let token = token(session).await.unwrap();
+        assert!(fleet.left(&token).is_some(), "{} serves a dead token", session.key);
+    }
+    let refreshes = fleet.refreshes();
+    println!(
+        "{server:?}: a year of {} sessions, {refreshes} refreshes, {requests} requests seen, {failed} of them failed or \
+         lost: 0 lost; at each quarter {weights:?}",
+        fleet.sessions.len()
+    );
+    assert!(refreshes >= 50 * 364 * 24 * 3600 / LIFE.as_secs(), "{refreshes} refreshes");
+    assert!(failed > 1000, "{failed} faults");
+    if let [first, _, _, last] = weights[..] {
+        assert_eq!((first.descriptors, first.tasks), (last.descriptors, last.tasks), "{weights:?}");
+        let allowed = 1024 * refreshes.div_ceil(100_000) + 2048;
+        assert!(last.resident_kib <= first.resident_kib + allowed, "{weights:?}");
+    }
+}
+
+/// Everything, and a retry may fare no better.
+fn foul() -> Weather {
+    Weather::new(365, 0.1, Fault::all())
+}
+
+/// Each refresh token meets one fault at most, none of which outlasts half a minute once the server has committed.
+fn within_reason() -> Weather {
+    let soon = |fault: &Fault| fault.kind != Kind::Hang;
+    Weather::new(365, 0.1, Fault::all().filter(soon)).sparing(1)
+}
+
+/// Runs one ignored test in a process of its own.
+fn alone(name: &str) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([&format!("soak_tests::year::{name}"), "--exact", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    println!("{said}");
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn soak_year_without_rotation() {
+    alone("without_rotation");
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "runs in a process of its own, started by the test of nearly the same name"]
+async fn without_rotation() {
+    a_year(practice::Rotation::None, Rotation::None, foul()).await;
+}
+
+#[test]
+fn soak_year_where_nothing_is_revoked() {
+    alone("where_nothing_is_revoked");
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "runs in a process of its own, started by the test of nearly the same name"]
+async fn where_nothing_is_revoked() {
+    a_year(practice::Rotation::NeverRevoke, Rotation::NeverRevoke, foul()).await;
+}
+
+#[test]
+fn soak_year_with_a_grace() {
+    alone("with_a_grace");
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "runs in a process of its own, started by the test of nearly the same name"]
+async fn with_a_grace() {
+    let server = practice::Rotation::Grace { window: Duration::from_secs(30), successor: Successor::New };
+    a_year(server, Rotation::Grace(30), within_reason()).await;
+}
+
+#[test]
+fn soak_year_until_the_new_one_is_used() {
+    alone("until_the_new_one_is_used");
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "runs in a process of its own, started by the test of nearly the same name"]
+async fn until_the_new_one_is_used() {
+    a_year(practice::Rotation::UntilNewUsed, Rotation::Unknown, foul()).await;
+}
+
+#[test]
+fn soak_year_with_one_reuse_allowed() {
+    alone("with_one_reuse_allowed");
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "runs in a process of its own, started by the test of nearly the same name"]
+async fn with_one_reuse_allowed() {
+    a_year(practice::Rotation::MaxReuse(1), Rotation::Unknown, within_reason()).await;
+}

@@ -1,0 +1,169 @@
+//! A new key for the whole store, while it serves.
+//!
+//! In order: the new key is kept beside the old one (`broker.key.next`); from then on everything is sealed under it
+//! and opens under either; all rows move in one transaction; then each slot, whole; then the new key takes the old
+//! one's name, and the old one's bytes are overwritten. As long as `broker.key.next` is there a start has both keys
+//! and goes on where the last run ended: each step may be taken twice.
+//!
+//! The store's locks are held for one step at a time, so that an answer never waits for more than one slot.
+
+use std::{
+    fs,
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use fourinsight_ipc::platform::{private_file, sync_folder};
+
+use super::{
+    Parts, Store, StoreError, blocking,
+    database::Database,
+    error::file,
+    journal::{Journal, slot_names},
+    key,
+    seal::Sealer,
+};
+
+/// What has just been done; between any two a process may die.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The new key is on the disk.
+    Kept,
+    /// All rows are sealed under it.
+    Rows,
+    /// One more slot is.
+    Slot,
+    /// The old key has a second name.
+    Linked,
+    /// The new key has the name that counts.
+    Switched,
+    /// The old key is gone.
+    Wiped,
+}
+
+impl Store {
+    /// Seals everything under a new key. Returns how many records that are. After an error the old key still opens
+    /// what is not sealed under the new one; the next change, or the next start, takes up where this one ended.
+    pub async fn rekey(&self) -> Result<u64, StoreError> {
+        let turn = Arc::clone(&self.parts.rekeying).lock_owned().await;
+        let parts = Arc::clone(&self.parts);
+        blocking(move || {
+            let _turn = turn;
+            change(&parts, &mut |_| {})
+        })
+        .await
+    }
+}
+
+/// Gives a store that is being opened the key that an earlier run was changing to; false when there is none.
+pub(super) fn begun(sealer: &Sealer, key_path: &Path) -> Result<bool, StoreError> {
+    let names = Names::beside(key_path);
+    if let Some(next) = key::read(&names.next)? {
+        sealer.change(&next);
+        return Ok(true);
+    }
+    names.wipe_old()?;
+    Ok(false)
+}
+
+/// Ends what an earlier run began, before anything else uses the store.
+pub(super) fn finish(
+    database: &mut Database,
+    journal: &Journal,
+    sealer: &Sealer,
+    key_path: &Path,
+) -> Result<(), StoreError> {
+    database.reseal(sealer)?;
+    for name in slot_names(journal.folder())? {
+        journal.reseal_named(&name)?;
+    }
+    Names::beside(key_path).switch(&mut |_| {})?;
+    sealer.forget_former();
+    Ok(())
+}
+
+/// Whether a change of the key has begun and not ended.
+pub(super) fn is_unfinished(key_path: &Path) -> bool {
+    Names::beside(key_path).next.exists()
+}
+
+pub(super) fn change(parts: &Parts, done: &mut dyn FnMut(Step)) -> Result<u64, StoreError> {
+    let names = Names::beside(&parts.key_path);
+    // One that could not be finished before is finished now.
+    let next = match key::read(&names.next)? {
+        Some(next) => next,
+        None => key::create(&names.next)?,
+    };
+    done(Step::Kept);
+    if !parts.sealer.seals_under(&next)? {
+        parts.sealer.change(&next);
+    }
+    let records = parts.rows.blocking_lock().database.reseal(&parts.sealer)?;
+    done(Step::Rows);
+    let slots = {
+        let (_rows, _salvage) = (parts.rows.blocking_lock(), parts.salvage.blocking_lock());
+        slot_names(parts.journal.folder())?
+    };
+    for slot in slots {
+        {
+            let (_rows, _salvage) = (parts.rows.blocking_lock(), parts.salvage.blocking_lock());
+            parts.journal.reseal_named(&slot)?;
+        }
+        done(Step::Slot);
+    }
+    names.switch(done)?;
+    parts.sealer.forget_former();
+    tracing::info!(records, "the store is sealed under a new key");
+    Ok(records)
+}
+
+/// What the files of the keys are called.
+struct Names {
+    key: PathBuf,
+    next: PathBuf,
+    old: PathBuf,
+}
+
+impl Names {
+    fn beside(key_path: &Path) -> Self {
+        let named = |ending: &str| key_path.with_extension(format!("key.{ending}"));
+        Self { key: key_path.to_owned(), next: named("next"), old: named("old") }
+    }
+
+    /// The name that counts stands for one key or the other at every moment.
+    fn switch(&self, done: &mut dyn FnMut(Step)) -> Result<(), StoreError> {
+        self.wipe_old()?;
+        fs::hard_link(&self.key, &self.old).map_err(file("create", &self.old))?;
+        self.sync()?;
+        done(Step::Linked);
+        fs::rename(&self.next, &self.key).map_err(file("replace", &self.key))?;
+        self.sync()?;
+        done(Step::Switched);
+        self.wipe_old()?;
+        done(Step::Wiped);
+        Ok(())
+    }
+
+    /// Overwrites the key before, unless its file is the one in use under a second name.
+    fn wipe_old(&self) -> Result<(), StoreError> {
+        let old = match fs::read(&self.old) {
+            Ok(old) => zeroize::Zeroizing::new(old),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(file("read", &self.old)(error)),
+        };
+        let in_use = fs::read(&self.key).map(zeroize::Zeroizing::new).map_err(file("read", &self.key))?;
+        if *old != *in_use {
+            private_file(&self.old)
+                .and_then(|mut bytes| bytes.write_all(&vec![0; old.len()]).and_then(|()| bytes.sync_all()))
+                .map_err(file("overwrite", &self.old))?;
+        }
+        fs::remove_file(&self.old).map_err(file("remove", &self.old))?;
+        self.sync()
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        let folder = self.key.parent().unwrap_or(&self.key);
+        sync_folder(folder).map_err(file("sync", folder))
+    }
+}

@@ -1,0 +1,130 @@
+//! Every byte of what is stored, flipped, and every length that it can be cut to: what is found is the newest there
+//! is, or what is wrong is named.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use super::*;
+
+/// What a sound store holds: by session, the newest record or, in the middle of a rotation, the answer.
+type Newest = BTreeMap<&'static str, &'static [u8]>;
+
+const NEWEST: [(&str, &[u8]); 3] =
+    [("long", &[b'l'; 4_500]), ("rotating", b"the newest answer"), ("settled", b"the newest record")];
+
+/// A store with a settled session, one with overflow pages, and one in the middle of a rotation.
+async fn store() -> (Folder, Store) {
+    let folder = Folder::fast();
+    let store = folder.open().await.store;
+    for (name, bytes) in NEWEST {
+        let first = if name == "rotating" { b"spent" } else { bytes };
+        store.compare_and_put(&key(name), None, 3, Zeroizing::new(first.to_vec())).await.unwrap();
+        store.settle(&key(name), 3).await.unwrap();
+    }
+    store.intend(&key("rotating"), 4, b"asked".to_vec()).await.unwrap();
+    store.answer(&key("rotating"), 4, Zeroizing::new(NEWEST[1].1.to_vec())).await.unwrap();
+    (folder, store)
+}
+
+/// What must hold of a store after any damage.
+fn judge(opened: Result<Opened, StoreError>, newest: &Newest, case: &str) {
+    let opened = match opened {
+        Ok(opened) => opened,
+        // A flipped version is refused by name, for it may be true.
+        Err(StoreError::Newer { .. }) => return,
+        Err(error) => panic!("{case}: {error}"),
+    };
+    for (name, newest) in newest {
+        let session = opened.sessions.iter().find(|it| it.key.as_str() == *name);
+        let is_newest = session.is_some_and(|session| match &session.slot {
+            Slot::Settled => **session.record == **newest,
+            Slot::Answer { raw, .. } => **raw == **newest,
+            Slot::Intent { .. } | Slot::Ahead { .. } => false,
+        });
+        let named = format!("session \"{name}\"");
+        let is_named = opened.problems.iter().any(|problem| problem.starts_with(&named));
+        let is_listed = session.is_some() || opened.damaged.iter().any(|it| it.key.as_str() == *name);
+        assert!(is_newest || is_named, "{case}: {named} is lost or rolled back in silence: {opened:?}");
+        assert!(is_listed, "{case}: {named} is not listed: {opened:?}");
+    }
+}
+
+/// Opens the store once for every flipped byte of one of its files, and once for every length that it is cut to.
+fn damage_every_byte(folder: &Folder, file: &str, newest: &Newest) -> usize {
+    let files: Vec<_> = folder
+        .files()
+        .into_iter()
+        .map(|(path, bytes)| (path.strip_prefix(folder.path()).unwrap().to_owned(), bytes))
+        .collect();
+    let sound = fs::read(folder.path().join(file)).unwrap();
+    let (next, cases) = (AtomicUsize::new(0), 2 * sound.len());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                let here = Folder::fast();
+                loop {
+                    let case = next.fetch_add(1, Ordering::Relaxed);
+                    if case >= cases {
+                        break;
+                    }
+                    let mut damaged = sound.clone();
+                    let at = case / 2;
+                    if case % 2 == 0 {
+                        damaged[at] ^= 1 << (at % 8);
+                    } else {
+                        damaged.truncate(at);
+                    }
+                    here.lay_out(&files);
+                    fs::write(here.path().join(file), damaged).unwrap();
+                    let what = if case % 2 == 0 { "flipped at" } else { "cut to" };
+                    judge(load::load(here.path()), newest, &format!("{file} {what} {at}"));
+                }
+            });
+        }
+    });
+    cases
+}
+
+impl Folder {
+    /// Makes the folder hold just these files.
+    fn lay_out(&self, files: &[(PathBuf, Vec<u8>)]) {
+        for (path, _) in self.files() {
+            let path = path.strip_prefix(self.path()).unwrap();
+            if !files.iter().any(|(other, _)| other == path) {
+                fs::remove_file(self.path().join(path)).unwrap();
+            }
+        }
+        fs::create_dir_all(self.path().join("journal")).unwrap();
+        for (path, bytes) in files {
+            fs::write(self.path().join(path), bytes).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_damage_to_the_database_goes_unnoticed() {
+    let (folder, store) = store().await;
+    drop(store);
+    assert!(damage_every_byte(&folder, "broker.db", &NEWEST.into()) > 40_000);
+}
+
+#[tokio::test]
+async fn no_damage_to_the_log_goes_unnoticed() {
+    let (folder, store) = store().await;
+    folder.put_in_log(&store, &key("rotating"), 4, "the newest answer").await;
+    let killed = folder.copy();
+    drop(store);
+    // The record that the answer makes is as new as the answer.
+    damage_every_byte(&killed, "broker.db-wal", &NEWEST.into());
+}
+
+#[tokio::test]
+async fn no_damage_to_a_slot_goes_unnoticed() {
+    let (folder, store) = store().await;
+    drop(store);
+    let slot = format!("journal/{}", journal::slot_name(&key("rotating")));
+    damage_every_byte(&folder, &slot, &NEWEST.into());
+}

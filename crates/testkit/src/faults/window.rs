@@ -1,0 +1,212 @@
+//! Our part of the window in which a death loses a login at a strict server: from the last byte of its answer read
+//! until the raw answer is written. On a disk, for there a write may have to wait for others.
+//!
+//! It is measured twice: by a build with points, which takes the time itself, and by `strace` on the shipped build,
+//! where every system call in between costs extra, which counts against us.
+
+use std::{collections::VecDeque, fs, path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::process::Command;
+
+use super::{
+    Figure, Options,
+    client::Client,
+    mode::STRICT,
+    stage::{self, Stage},
+};
+use crate::{
+    practice::Settings,
+    process::{Daemon, Start},
+};
+
+/// What is promised for ninety-nine of a hundred.
+const PROMISE: Duration = Duration::from_millis(1);
+
+/// How many sessions refresh at once where they do.
+const MANY: usize = 20;
+
+pub(super) fn run(options: &Options) -> Result<Vec<Figure>> {
+    let program = options.daemon_with_points.as_deref();
+    let program =
+        program.context("FOURINSIGHTD_WITH_POINTS_BIN names no daemon with the feature fault-points")?;
+    let refreshes = options.count(1000, 5000);
+    stage::runtime()?.block_on(async {
+        Ok(vec![
+            figure("one at a time, by the build with points", &by_points(program, 1, refreshes).await?),
+            figure("twenty at once, by the build with points", &by_points(program, MANY, refreshes).await?),
+            figure("one at a time, by strace on the shipped build", &by_strace(refreshes).await?),
+        ])
+    })
+}
+
+fn figure(how: &str, windows: &[Duration]) -> Figure {
+    let mut sorted = windows.to_vec();
+    sorted.sort_unstable();
+    let at =
+        |share: usize| sorted.get(sorted.len().saturating_sub(1) * share / 100).copied().unwrap_or_default();
+    let shown = |time: Duration| format!("{:.3} ms", time.as_secs_f64() * 1e3);
+    let kept = !sorted.is_empty() && at(99) <= PROMISE;
+    let name = format!("from the answer's last byte read to its write's end, p99, {how}");
+    let rest = format!("{} refreshes, median {}, longest {}", sorted.len(), shown(at(50)), shown(at(100)));
+    Figure::new(name, shown(at(99)), "at most 1 ms", kept).with(rest)
+}
+
+async fn stage(sessions: usize) -> Result<Arc<Stage>> {
+    let settings = Settings { id_tokens: false, ..Settings::default() };
+    Ok(Arc::new(Stage::signed_in(&std::env::temp_dir(), &STRICT, sessions, settings).await?))
+}
+
+/// Has every session refreshed, until the server has committed so many rotations.
+async fn refresh(stage: &Arc<Stage>, rotations: usize) -> Result<()> {
+    let clients = stage.sessions.iter().map(|session| {
+        let (stage, session) = (Arc::clone(stage), session.clone());
+        tokio::spawn(async move {
+            let mut client = Client::new(Arc::clone(&stage), session);
+            while stage.rotations() < rotations {
+                client.refresh().await?;
+            }
+            anyhow::Ok(())
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await??;
+    }
+    Ok(())
+}
+
+async fn by_points(program: &Path, sessions: usize, refreshes: usize) -> Result<Vec<Duration>> {
+    let stage = stage(sessions).await?;
+    let file = stage.home.path().join("points");
+    let order = format!("record@{}", file.display());
+    let daemon = stage.start_with_points(program, &order).await?.context("the daemon does not start")?;
+    refresh(&stage, stage.rotations() + refreshes).await?;
+    stop(daemon).await?;
+    let windows = between(&fs::read_to_string(&file)?)?;
+    ensure!(windows.len() >= refreshes, "only {} of {refreshes} refreshes were seen", windows.len());
+    Ok(windows)
+}
+
+/// Answers are written in the order in which they were read: the first that is read is the first that is written.
+fn between(record: &str) -> Result<Vec<Duration>> {
+    let (mut read, mut windows) = (VecDeque::new(), Vec::new());
+    for line in record.lines() {
+        let (name, nanoseconds) = line.split_once(' ').context("a point without a time")?;
+        let at = Duration::from_nanos(nanoseconds.parse()?);
+        match name {
+            "answer_read" => read.push_back(at),
+            "raw_written" => {
+                let start = read.pop_front().context("an answer was written that was not read")?;
+                windows.push(at.saturating_sub(start));
+            }
+            _ => {}
+        }
+    }
+    Ok(windows)
+}
+
+async fn by_strace(refreshes: usize) -> Result<Vec<Duration>> {
+    let stage = stage(1).await?;
+    let file = stage.home.path().join("calls");
+    let home = stage.home.command("strace");
+    let mut command: Command = home;
+    // As a process beside the daemon, so that the child of this one is the daemon itself.
+    command
+        .args(["-D", "-f", "-ttt", "-T", "-yy", "-s", "0", "-o"])
+        .arg(&file)
+        .args(["-e", "trace=read,readv,recvfrom,recvmsg,lseek,write,pwrite64"])
+        .arg(&stage.home.programs().fourinsightd);
+    let daemon = match Daemon::launch_as(&stage.home, command).await? {
+        Start::Ready(daemon) => daemon,
+        Start::Exited(code, log) => anyhow::bail!("the daemon under strace ended with {code:?}:\n{log}"),
+    };
+    refresh(&stage, stage.rotations() + refreshes).await?;
+    stop(daemon).await?;
+    let windows = in_calls(&fs::read_to_string(&file)?);
+    ensure!(windows.len() >= refreshes, "only {} of {refreshes} refreshes were seen", windows.len());
+    Ok(windows)
+}
+
+/// From each end of a read of the server's answer to the end of the write into the answer's place of a slot.
+fn in_calls(trace: &str) -> Vec<Duration> {
+    let (mut read, mut windows) = (None, Vec::new());
+    // Threads that stand at the answer's place of a slot, and those whose write has begun there.
+    let mut there: Vec<&str> = Vec::new();
+    for line in trace.lines() {
+        let Some((thread, rest)) = line.split_once(' ') else { continue };
+        let Some((start, call)) = rest.trim_start().split_once(' ') else { continue };
+        let Ok(start) = start.parse::<f64>() else { continue };
+        let took = call.rsplit_once('<').and_then(|(_, took)| took.strip_suffix('>')?.parse::<f64>().ok());
+        let resumed = call.starts_with("<...");
+        let end = if resumed { start } else { start + took.unwrap_or_default() };
+        let is_unfinished = call.ends_with("<unfinished ...>");
+        let result =
+            call.rsplit_once(" = ").and_then(|(_, result)| result.split(' ').next()?.parse::<i64>().ok());
+        if call.contains("<TCP:[127.0.0.1:")
+            && result.is_some_and(|length| length > 0)
+            && call.starts_with("re")
+        {
+            read = Some(end);
+        } else if call.starts_with("lseek(") && call.contains("/journal/") {
+            there.retain(|other| *other != thread);
+            if result == Some(ANSWER_AT) {
+                there.push(thread);
+            }
+        } else if (call.starts_with("write(") && call.contains("/journal/") || call.starts_with("<... write"))
+            && !is_unfinished
+            && there.contains(&thread)
+        {
+            there.retain(|other| *other != thread);
+            // Room for an answer is cleared before anything is read.
+            windows.extend(read.take().map(|read| Duration::from_secs_f64((end - read).max(0.0))));
+        }
+    }
+    windows
+}
+
+/// Where an answer stands in its slot.
+const ANSWER_AT: i64 = 8192;
+
+async fn stop(daemon: Daemon) -> Result<()> {
+    let status = daemon.stop().await?;
+    ensure!(status.success(), "the daemon ended with {status}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_paired_in_their_order() {
+        let record = "answer_begun 5\nanswer_read 10\nanswer_read 12\nraw_written 30\nraw_written 35\n";
+        assert_eq!(between(record).unwrap(), [Duration::from_nanos(20), Duration::from_nanos(23)]);
+        assert!(between("raw_written 3\n").is_err());
+    }
+
+    #[test]
+    fn calls_are_followed_from_the_read_to_the_write() {
+        let trace = "\
+7 100.000000 lseek(9</h/journal/ab>, 8192, SEEK_SET) = 8192 <0.000010>
+7 100.000100 write(9</h/journal/ab>, \"\"..., 4096) = 4096 <0.000010>
+6 100.001000 recvfrom(8<TCP:[127.0.0.1:4->127.0.0.1:8]>, \"\"..., 8192, 0, NULL, NULL) = 700 <0.000100>
+6 100.001200 recvfrom(8<TCP:[127.0.0.1:4->127.0.0.1:8]>, 0x7f, 8192, 0, NULL, NULL) = -1 EAGAIN (x) <0.000010>
+7 100.001300 lseek(9</h/journal/ab>, 8192, SEEK_SET) = 8192 <0.000010>
+7 100.001400 write(9</h/journal/ab>, \"\"..., 900 <unfinished ...>
+6 100.001450 write(5<UNIX-STREAM:[1]>, \"\"..., 9) = 9 <0.000010>
+7 100.001600 <... write resumed>) = 900 <0.000200>
+";
+        let windows = in_calls(trace);
+        assert_eq!(windows.len(), 1);
+        assert!((windows[0].as_secs_f64() - 0.0005).abs() < 1e-6, "{windows:?}");
+    }
+
+    #[test]
+    fn the_ninety_ninth_of_a_hundred_is_held_to_the_promise() {
+        let mut windows = vec![Duration::from_micros(100); 99];
+        windows.push(Duration::from_millis(50));
+        assert!(figure("x", &windows).kept);
+        windows.extend([Duration::from_millis(50); 2]);
+        assert!(!figure("x", &windows).kept && !figure("x", &[]).kept);
+    }
+}
