@@ -68,11 +68,6 @@ impl Task {
         }
     }
 
-    /// Whether the newest refresh token would be lost with the process.
-    pub(super) fn in_memory_alone(&self) -> bool {
-        self.state.refresh_token().is_some() && self.kept_by() == KeptBy::Memory
-    }
-
     /// Keeps a copy of the record whose refresh token the server no longer takes after an interrupted renewal: should
     /// the server's people be able to say what became of it, nothing is missing.
     async fn set_interrupted_aside(&mut self) {
