@@ -31,6 +31,8 @@ impl State {
             Phase::SignedIn(_) => Err(NotRestored::SignedIn),
             Phase::Opening(_) => Err(NotRestored::Opening),
             Phase::Revoking(_) => Err(NotRestored::Revoking),
+            // Nothing of a damaged record can be used, however late it is.
+            Phase::LoginRequired { failure, .. } if failure.error == "record_damaged" => Ok(()),
             Phase::LoginRequired { .. } if self.generation > generation => Err(NotRestored::Later),
             Phase::LoginRequired { .. } | Phase::SignedOut => Ok(()),
         }
@@ -57,7 +59,11 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
     fn ended() -> Phase {
-        Phase::LoginRequired { failure: Failure::ours("x", "y"), since: NOW }
+        ended_by("x")
+    }
+
+    fn ended_by(error: &'static str) -> Phase {
+        Phase::LoginRequired { failure: Failure::ours(error, "y"), since: NOW }
     }
 
     #[test]
@@ -66,6 +72,7 @@ mod tests {
         for (here, there, verdict) in [(4, 5, Ok(())), (5, 5, Ok(())), (6, 5, Err(NotRestored::Later))] {
             assert_eq!(State::restored(here, ended()).may_restore(there), verdict, "{here} {there}");
         }
+        assert_eq!(State::restored(6, ended_by("record_damaged")).may_restore(5), Ok(()));
     }
 
     #[test]

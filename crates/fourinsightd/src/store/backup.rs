@@ -117,14 +117,16 @@ impl Store {
         passphrase: Option<SecretString>,
     ) -> Result<Vec<u8>, StoreError> {
         let parts = Arc::clone(&self.parts);
-        blocking(move || match passphrase {
-            None => seal(&sessions, &parts.sealer, Under::StoreKey, 0, [0; 16]),
-            Some(passphrase) => {
-                let mut salt = [0; 16];
-                SystemRandom::new().fill(&mut salt).map_err(|_| StoreError::Sealing)?;
-                let sealer = derived(&passphrase, ITERATIONS, &salt);
-                seal(&sessions, &sealer, Under::Passphrase, ITERATIONS, salt)
-            }
+        blocking(move || {
+            parts.lock.ready().and_then(|()| match passphrase {
+                None => seal(&sessions, &parts.sealer, Under::StoreKey, 0, [0; 16]),
+                Some(passphrase) => {
+                    let mut salt = [0; 16];
+                    SystemRandom::new().fill(&mut salt).map_err(|_| StoreError::Sealing)?;
+                    let sealer = derived(&passphrase, ITERATIONS, &salt);
+                    seal(&sessions, &sealer, Under::Passphrase, ITERATIONS, salt)
+                }
+            })
         })
         .await
     }
@@ -136,7 +138,11 @@ impl Store {
         passphrase: Option<SecretString>,
     ) -> Result<Vec<BackedUp>, BackupError> {
         let parts = Arc::clone(&self.parts);
-        blocking(move || Ok(open(&backup, &parts.sealer, passphrase.as_ref()))).await?
+        blocking(move || {
+            parts.lock.ready()?;
+            Ok(open(&backup, &parts.sealer, passphrase.as_ref()))
+        })
+        .await?
     }
 }
 
@@ -156,8 +162,8 @@ fn seal(
     backup.extend(iterations.to_be_bytes());
     backup.extend(salt);
     backup.extend((rest as u64).to_be_bytes());
-    let sealed = sealer.seal_for(&backup, &plain)?;
-    backup.extend(sealed);
+    let text = sealer.seal_for(&backup, &plain)?;
+    backup.extend(text);
     let whole = digest::digest(&digest::SHA256, &backup);
     backup.extend(whole.as_ref());
     Ok(backup)
@@ -181,7 +187,7 @@ fn open(
     if (rest.len() as u64) < announced {
         return Err(BackupError::CutShort);
     }
-    let Some((sealed, whole)) = rest.split_last_chunk::<DIGEST>() else { return Err(BackupError::Damaged) };
+    let Some((text, whole)) = rest.split_last_chunk::<DIGEST>() else { return Err(BackupError::Damaged) };
     let found = digest::digest(&digest::SHA256, &backup[..backup.len() - DIGEST]);
     if rest.len() as u64 != announced || found.as_ref() != whole {
         return Err(BackupError::Damaged);
@@ -189,11 +195,11 @@ fn open(
     let [_, _, _, _, _, _, _, _, _, _, under, zero, i0, i1, i2, i3, salt @ ..] = head;
     let iterations = u32::from_be_bytes([*i0, *i1, *i2, *i3]);
     let plain = match (*under, *zero, passphrase) {
-        (0, 0, _) if iterations == 0 => store.open_for(head, sealed).ok_or(BackupError::OtherKey)?,
+        (0, 0, _) if iterations == 0 => store.open_for(head, text).ok_or(BackupError::OtherKey)?,
         (1, 0, None) => return Err(BackupError::PassphraseNeeded),
         (1, 0, Some(passphrase)) if (ITERATIONS..=MOST_ITERATIONS).contains(&iterations) => {
             let sealer = derived(passphrase, iterations, &salt[..16]);
-            sealer.open_for(head, sealed).ok_or(BackupError::WrongPassphrase)?
+            sealer.open_for(head, text).ok_or(BackupError::WrongPassphrase)?
         }
         _ => return Err(BackupError::Damaged),
     };

@@ -2,8 +2,8 @@
 //!
 //! Records are rows in SQLite (`database.rs`); a rotation under way has a slot in the journal (`journal.rs`),
 //! preallocated so that no step of it needs room on the disk; `slot.rs` weighs the one against the other when
-//! `load.rs` opens the store. Everything is sealed (`seal.rs`) under one key (`key.rs`). The store does not know
-//! what a record says.
+//! `load.rs` opens the store. Everything is sealed (`seal.rs`) under one key (`key.rs`); while that is out of reach
+//! the store is shut (`lock.rs`). The store does not know what a record says.
 //!
 //! The disk may lie. A record that does not open is copied aside (`quarantine.rs`); a database that SQLite cannot
 //! follow any more is kept, and its rows are dug out (`carve.rs`) into a new one (`salvage.rs`). Whatever is lost with
@@ -22,8 +22,8 @@ use std::{
 
 use fourinsight_ipc::SessionKey;
 use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
-    task::spawn_blocking,
+    sync::Mutex,
+    task::{JoinError, spawn_blocking},
 };
 use zeroize::Zeroizing;
 
@@ -33,11 +33,13 @@ mod check;
 mod database;
 mod error;
 mod journal;
-mod key;
+pub(crate) mod key;
 mod load;
+mod lock;
 mod quarantine;
 mod rekey;
 mod reload;
+mod roots;
 mod salvage;
 mod schema;
 mod seal;
@@ -46,12 +48,16 @@ mod slot;
 pub use backup::{BackedUp, BackupError};
 pub use check::Checked;
 pub use error::StoreError;
+pub use key::KeyHomes;
+pub use lock::KeyStatus;
 pub use slot::Slot;
 
 use crate::fault;
 use database::Database;
 use journal::{Journal, Salvaged};
+use lock::Lock;
 use quarantine::Quarantine;
+use roots::Roots;
 use seal::{Kind, Place, Sealer};
 
 /// The open store. Cheap to clone; calls run one after the other, off the runtime's thread.
@@ -95,12 +101,19 @@ pub struct Loaded {
 }
 
 impl Store {
-    /// Opens the store in a state folder, creating what is missing, and loads everything.
+    /// Opens the store in a state folder whose key is in a file: [`open_with`](Self::open_with) no other home.
+    pub async fn open(state_dir: &Path) -> Result<Opened, StoreError> {
+        Self::open_with(state_dir, KeyHomes::file_only()).await
+    }
+
+    /// Opens the store in a state folder, creating what is missing, and loads everything. Where the key is out of
+    /// reach for now, the store stays shut, which [`key`](Self::key) tells, and nothing is loaded before
+    /// [`unlock`](Self::unlock).
     ///
     /// Only one process may have a store open; see to it before.
-    pub async fn open(state_dir: &Path) -> Result<Opened, StoreError> {
+    pub async fn open_with(state_dir: &Path, homes: KeyHomes) -> Result<Opened, StoreError> {
         let state_dir = state_dir.to_owned();
-        blocking(move || load::load(&state_dir)).await
+        blocking(move || load::load(&state_dir, homes)).await
     }
 
     /// Writes a session's record if the row is the one that the caller knows: none, or of the expected generation.
@@ -133,6 +146,9 @@ impl Store {
 
     /// Forgets a session: its record, its answers, its slot. No error if there is none.
     pub async fn delete(&self, key: &SessionKey) -> Result<(), StoreError> {
+        if self.parts.lock.is_empty() {
+            return Ok(());
+        }
         let key = key.clone();
         self.run(move |parts, rows| {
             // The row goes last: until then a start finds the session and what it was doing.
@@ -168,10 +184,9 @@ impl Store {
         raw: Zeroizing<Vec<u8>>,
     ) -> Result<(), StoreError> {
         // Until the write, this answer exists in memory only: it does not queue behind other sessions' syncs.
-        let turn = Arc::clone(&self.parts.salvage).lock_owned().await;
         let (parts, session) = (Arc::clone(&self.parts), key.clone());
         let (salvaged, raw) = blocking(move || {
-            let _turn: OwnedMutexGuard<()> = turn;
+            let _turn = parts.salvage.blocking_lock();
             let salvaged = parts.journal.salvage(&session, generation, &raw)?;
             if let Salvaged::Written(_) = salvaged {
                 fault::point("raw_written");
@@ -187,11 +202,11 @@ impl Store {
             }
             // Sealed in the same turn as it is written: the key may have changed since it was salvaged.
             Salvaged::Oversized => {
-                self.run(move |parts, rows| {
+                let kept = move |parts: &Parts, rows: &mut Rows| {
                     let sealed = parts.journal.seal_answer(&key, generation, &raw)?;
                     rows.database.keep_answer(&key, generation, &sealed)
-                })
-                .await?;
+                };
+                self.run(kept).await?;
                 fault::point("oversized_kept");
             }
         }
@@ -219,13 +234,7 @@ impl Store {
         &self.parts.path
     }
 
-    /// Where the sealing key lives, for people.
-    pub fn key_home(&self) -> &str {
-        &self.parts.key_home
-    }
-
-    /// Waits for its turn and does the work on a thread that may block. Once begun it is done, whether or not the
-    /// caller is still there.
+    /// Does work that needs the database, which is mended first where that is needed.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Parts, &mut Rows) -> Result<T, StoreError> + Send + 'static,
@@ -236,20 +245,41 @@ impl Store {
                 let source = std::io::ErrorKind::StorageFull.into();
                 return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
             }
+            parts.lock.ready()?;
+            parts.roots.replant(&parts.path, rows)?;
             salvage::mend(parts, rows)?;
             work(parts, rows)
         })
         .await
     }
 
-    /// The same without a look at the database, for what the journal must take whatever state that is in.
+    /// Waits for its turn and does the work on a thread that may block. Once begun it is done, whether or not the
+    /// caller is still there, or listens: a session's task writes its record while its own renewal, which it does not
+    /// drive meanwhile, may be the one whose turn it is. Nobody else's would ever come.
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Parts, &mut Rows) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let mut rows = Arc::clone(&self.parts.rows).lock_owned().await;
         let parts = Arc::clone(&self.parts);
-        blocking(move || work(&parts, &mut rows)).await
+        let turn = async move {
+            let mut rows = Arc::clone(&parts.rows).lock_owned().await;
+            blocking(move || work(&parts, &mut rows)).await
+        };
+        outcome(tokio::spawn(turn).await)
+    }
+
+    /// Sees to it that the database is still there: without a renewal nothing else would notice.
+    pub(crate) async fn look(&self) {
+        if self.parts.roots.are_gone(&self.parts.path)
+            && let Err(error) = self.run(|_, _| Ok(())).await
+        {
+            tracing::error!(%error, "the store is not where it was and cannot be written anew");
+        }
+    }
+
+    /// What has become of the database's file since the store was opened, for people.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.parts.roots.told()
     }
 
     /// Makes the disk full, or gives it room again. What is already reserved in a slot can still be written.
@@ -278,10 +308,11 @@ impl fmt::Debug for Loaded {
 
 struct Parts {
     path: PathBuf,
-    key_home: String,
+    lock: Lock,
     sealer: Arc<Sealer>,
     journal: Journal,
     quarantine: Quarantine,
+    roots: Roots,
     rows: Arc<Mutex<Rows>>,
     salvage: Arc<Mutex<()>>,
     key_path: PathBuf,
@@ -314,6 +345,10 @@ impl Rows {
         if !self.unreadable.contains(key) {
             return self.database.insert(key, generation, sealed);
         }
+        // In case there was no room for the copy at the start.
+        if let Some(row) = self.database.record(key.as_str())? {
+            parts.quarantine.keep(&row, load::DOES_NOT_OPEN)?;
+        }
         self.database.replace(key, generation, sealed)?;
         self.unreadable.remove(key);
         Ok(true)
@@ -332,7 +367,12 @@ impl Rows {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    match spawn_blocking(work).await {
+    outcome(spawn_blocking(work).await)
+}
+
+/// What came of work done elsewhere; its panic is the caller's.
+fn outcome<T>(ended: Result<Result<T, StoreError>, JoinError>) -> Result<T, StoreError> {
+    match ended {
         Ok(outcome) => outcome,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

@@ -31,7 +31,8 @@ pub fn tighten_file(file: &File) -> io::Result<()> {
 /// Whether a file or folder is this user's, and closed to everyone else; a symbolic link is neither.
 pub fn is_only_ours(path: &Path) -> io::Result<bool> {
     let metadata = path.symlink_metadata()?;
-    Ok(!metadata.is_symlink() && metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o077 == 0)
+    let is_closed_to_others = metadata.mode().trailing_zeros() >= 6;
+    Ok(!metadata.is_symlink() && metadata.uid() == geteuid().as_raw() && is_closed_to_others)
 }
 
 #[cfg(test)]

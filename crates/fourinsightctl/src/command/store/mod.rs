@@ -119,14 +119,15 @@ fn restore(context: &Context, options: &StoreRestore) -> Result<Exit, Failure> {
 
 fn restored(answer: &RestoreResponse, dry_run: bool) -> String {
     let done = if dry_run { "would be restored" } else { "restored" };
-    let mut text: String = answer.restored.iter().map(|key| format!("{key}: {done}\n")).collect();
-    for kept in &answer.kept {
-        text += &format!("{}: left as it is, because {}\n", kept.session, clean(&kept.reason));
+    if answer.restored.is_empty() && answer.kept.is_empty() {
+        return "The backup holds no session.\n".to_owned();
     }
-    if text.is_empty() {
-        text = "The backup holds no session.\n".to_owned();
-    }
-    text
+    let restored = answer.restored.iter().map(|key| [key.as_str(), ": ", done, "\n"].concat());
+    let kept = answer.kept.iter().map(|kept| {
+        let reason = clean(&kept.reason);
+        [kept.session.as_str(), ": left as it is, because ", &reason, "\n"].concat()
+    });
+    restored.chain(kept).collect()
 }
 
 fn sessions(count: u64) -> String {

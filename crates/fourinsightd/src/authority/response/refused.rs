@@ -11,9 +11,9 @@ const LONGEST_PAUSE: u64 = 86_400;
 pub(super) fn judge(answer: &RawAnswer, server_now: i64) -> Outcome {
     let error = ErrorAnswer::read(&answer.body);
     let failure = ErrorAnswer::failure(error.as_ref(), answer.status);
+    let refused = refuses(answer.status) && !error.as_ref().is_some_and(|it| is_of_the_moment(&it.error));
     // A proxy's own words say nothing of what its server has done.
     let turned_away = error.is_some() || answer.retry_after.is_some();
-    let refused = refuses(answer.status) && !error.as_ref().is_some_and(|it| is_of_the_moment(&it.error));
     match error.and_then(|error| verdict(answer.status, &error)) {
         Some(verdict) => Outcome::Refused(Refusal { verdict, failure }),
         None => Outcome::Retry(Retry {

@@ -5,12 +5,7 @@ use fourinsight_ipc::message::{KeptBy, Lifetime};
 use super::{Environment, Task};
 use crate::{
     fault,
-    session::{
-        event::Event,
-        record::{self, Unreadable},
-        rotation::INTERRUPTED,
-        state::Phase,
-    },
+    session::{event::Event, record, rotation::INTERRUPTED, state::Phase},
     store::StoreError,
 };
 
@@ -78,13 +73,6 @@ impl Task {
         let copied = self.environment.store.set_aside(&self.key, failure.description.clone()).await;
         if let Err(error) = copied {
             tracing::warn!(session = %self.named(), %error, "the record before the interruption is not copied");
-        }
-    }
-
-    /// Keeps a copy of a record that says nothing to this version, before a new login takes its place.
-    pub(super) async fn set_aside(&mut self, why: Unreadable) {
-        if let Err(error) = self.environment.store.set_aside(&self.key, why.to_string()).await {
-            tracing::error!(session = %self.named(), %error, "the record that cannot be read is not copied");
         }
     }
 

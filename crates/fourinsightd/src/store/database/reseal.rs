@@ -39,8 +39,8 @@ fn moved(rows: &[Row], kind: Kind, sealer: &Sealer) -> Result<Vec<Row>, StoreErr
         let Ok(key) = SessionKey::new(session) else { continue };
         let place = Place { kind, session: &key, generation: *generation };
         let Some(plain) = sealer.open(place, sealed) else { continue };
-        let sealed = sealer.seal(place, &plain)?;
-        moved.push(Row { session: session.clone(), generation: *generation, sealed });
+        let anew = sealer.seal(place, &plain)?;
+        moved.push(Row { session: session.clone(), generation: *generation, sealed: anew });
     }
     Ok(moved)
 }

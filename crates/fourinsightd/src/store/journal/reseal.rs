@@ -70,14 +70,14 @@ mod tests {
         let session = SessionKey::default();
         journal.settle(&session, 4).unwrap();
         journal.intend(&session, 5, b"intent").unwrap();
-        assert!(matches!(journal.salvage(&session, 5, &[9; 20_000]).unwrap(), Salvaged::Written(_)));
+        assert!(matches!(journal.salvage(&session, 5, &vec![9; 20_000]).unwrap(), Salvaged::Written(_)));
         sealer.change(&[8; 32]);
         journal.reseal(&session).unwrap();
         let moved = read(folder.path(), 8, &session);
         assert!(matches!(&moved.settled, Entry::Sound { generation: 4, .. }));
         assert!(matches!(&moved.intent, Entry::Sound { body, .. } if **body == *b"intent"));
         let (slot, told) = moved.weigh(4);
-        assert!(matches!(slot, Slot::Answer { generation: 5, raw } if *raw == [9; 20_000]));
+        assert!(matches!(slot, Slot::Answer { generation: 5, raw } if *raw == vec![9; 20_000]));
         assert!(told.is_none());
         assert!(read(folder.path(), 7, &session).answer == Entry::Damaged);
     }
