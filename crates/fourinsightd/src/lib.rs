@@ -215,6 +215,7 @@ async fn run(options: Options, most_connections: usize) -> Result<(), RunError> 
             tracing::error!(%error, "the server failed");
         }
         tokio::join!(daemon.broker.finished(), daemon.api.until_logout.finished());
+        daemon.api.store.look().await;
     };
     tokio::select! {
         ended = tokio::time::timeout(STOP_TIME, finished) => if ended.is_err() {
@@ -288,6 +289,7 @@ impl Daemon {
             Arc::<Broker>::clone(&broker) as _,
             Arc::clone(&config),
         );
+        let watched = store.clone();
         let api = Arc::new(Api {
             broker: Arc::clone(&broker),
             logins,
@@ -308,6 +310,9 @@ impl Daemon {
                     break;
                 }
                 telemetry::keep_short(&log_file);
+                // Apart, for a disk that hangs must not hold up the ticks.
+                let watched = watched.clone();
+                tokio::spawn(async move { watched.look().await });
                 if ticker.send(()).is_err() {
                     break;
                 }

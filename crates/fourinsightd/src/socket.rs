@@ -10,7 +10,7 @@ use fourinsight_ipc::{
     platform::{self, Listener},
 };
 
-use crate::sys::{self, SocketIdentity};
+use crate::sys::{self, FileIdentity};
 
 /// The daemon's listening socket.
 pub(crate) struct Socket {
@@ -21,7 +21,7 @@ pub(crate) struct Socket {
 
 struct Bound {
     endpoint: Endpoint,
-    identity: Option<SocketIdentity>,
+    identity: Option<FileIdentity>,
 }
 
 /// Why the socket cannot be bound.
@@ -51,7 +51,7 @@ impl Socket {
         }
         sys::remove_socket(endpoint.as_path()).map_err(failed)?;
         let listener = platform::listen(endpoint).map_err(failed)?;
-        let identity = sys::socket_identity(endpoint.as_path());
+        let identity = sys::file_identity(endpoint.as_path());
         Ok(Self { listener, bound: Some(Bound { endpoint: endpoint.clone(), identity }) })
     }
 
@@ -70,7 +70,7 @@ impl Socket {
     /// off. Connections that are open stay open.
     pub(crate) fn bind_again_if_gone(&mut self) {
         let Some(bound) = &self.bound else { return };
-        if bound.identity.is_none() || sys::socket_identity(bound.endpoint.as_path()) == bound.identity {
+        if bound.identity.is_none() || sys::file_identity(bound.endpoint.as_path()) == bound.identity {
             return;
         }
         match Self::bind(&bound.endpoint) {
@@ -85,7 +85,7 @@ impl Socket {
     /// Stops listening and removes the socket, if it is still ours.
     pub(crate) fn close(self) {
         let Some(Bound { endpoint, identity }) = self.bound else { return };
-        if identity.is_some() && sys::socket_identity(endpoint.as_path()) == identity {
+        if identity.is_some() && sys::file_identity(endpoint.as_path()) == identity {
             remove(endpoint.as_path());
         }
     }

@@ -63,7 +63,7 @@ mod tests {
     fn there_is_a_page_for_the_program_and_for_each_command() {
         let roff = String::from_utf8(roff()).unwrap();
         let titles: Vec<&str> = roff.lines().filter(|line| line.starts_with(".TH ")).collect();
-        assert_eq!(titles.len(), 14, "{titles:?}");
+        assert_eq!(titles.len(), 19, "{titles:?}");
         assert!(titles[0].starts_with(".TH fourinsightctl 1"), "{titles:?}");
         assert!(titles[1].starts_with(".TH fourinsightctl-login 1"), "{titles:?}");
         assert!(
@@ -83,7 +83,7 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names[0], "fourinsightctl-completions.1");
-        assert_eq!(names.len(), 14);
+        assert_eq!(names.len(), 19);
         let error = write(&folder.path().join("missing")).unwrap_err();
         assert!(error.to_string().contains("--dir"), "{error}");
     }

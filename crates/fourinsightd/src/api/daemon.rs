@@ -21,7 +21,8 @@ pub(super) async fn version(uri: Uri) -> Result<Json<Version>, ApiError> {
 #[utoipa::path(get, path = "/v1/health", responses((status = 200, body = Health)))]
 pub(super) async fn health(State(api): State<Arc<Api>>, uri: Uri) -> Result<Json<Health>, ApiError> {
     Query::read(uri.query(), &[])?;
-    let problems: Vec<_> = api.problems.iter().cloned().chain(api.config.problem()).collect();
+    let problems: Vec<_> =
+        api.problems.iter().cloned().chain(api.store.trouble()).chain(api.config.problem()).collect();
     Ok(Json(Health {
         status: if problems.is_empty() { "ok" } else { "degraded" }.into(),
         version: env!("CARGO_PKG_VERSION").into(),

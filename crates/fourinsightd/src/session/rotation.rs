@@ -290,12 +290,11 @@ impl State {
         matches!(&self.phase, Phase::SignedIn(session) if session.rotating.interrupted.is_some())
     }
 
-    /// What is wrong with a session that is signed in.
-    pub(crate) fn problem(&self) -> Option<Failure> {
-        match &self.phase {
-            Phase::SignedIn(session) => session.problem().map(|(failure, _)| failure),
-            _ => None,
-        }
+    /// What happened to it, and what follows.
+    pub(crate) fn interruption(&self) -> Option<Failure> {
+        let Phase::SignedIn(session) = &self.phase else { return None };
+        let (_, description) = session.interruption()?;
+        Some(Failure::ours(INTERRUPTED, description))
     }
 }
 

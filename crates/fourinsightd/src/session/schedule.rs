@@ -99,10 +99,11 @@ pub fn is_fixed(before: (Timestamp, Timestamp), after: (Timestamp, Timestamp)) -
 }
 
 /// How long to pause after so many failures in a row: full jitter between one second and a bound that doubles up
-/// to five minutes, and at least what the server asked for.
+/// to five minutes, and at least what the server asked for. Once the bound is reached the pause is nearly all of it:
+/// no day of an outage costs a session more than 320 attempts.
 pub fn backoff(failures: u32, retry_after: Option<Duration>, chance: Chance) -> Duration {
-    let floor = Duration::from_secs(1);
     let bound = Duration::from_secs(1u64 << failures.clamp(1, 9)).min(LONGEST_BACKOFF);
+    let floor = if bound < LONGEST_BACKOFF { Duration::from_secs(1) } else { LONGEST_BACKOFF / 10 * 9 };
     let drawn = floor + chance.of(bound.saturating_sub(floor));
     drawn.max(retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER))
 }
@@ -248,6 +249,8 @@ mod tests {
         assert!(backoff(1, None, ALWAYS) <= seconds(2));
         assert!(backoff(30, None, ALWAYS) <= seconds(300));
         assert!(backoff(30, None, ALWAYS) > seconds(299));
+        assert_eq!(backoff(8, None, NEVER), seconds(1));
+        assert_eq!(backoff(9, None, NEVER), seconds(270));
         assert_eq!(backoff(1, Some(seconds(120)), ALWAYS), seconds(120));
         assert_eq!(backoff(1, Some(seconds(86_400)), NEVER), seconds(3600));
     }

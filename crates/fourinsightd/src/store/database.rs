@@ -12,7 +12,7 @@ use fourinsight_ipc::{
     SessionKey,
     platform::{private_file, sync_folder},
 };
-use rusqlite::{Connection, ErrorCode, OpenFlags, Params, config::DbConfig, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Params, config::DbConfig, ffi, params};
 
 use super::{
     error::{StoreError, file},
@@ -132,12 +132,12 @@ impl Database {
 
     /// All records.
     pub(super) fn records(&self) -> Result<Vec<Row>, StoreError> {
-        self.rows("SELECT session_key, generation, record FROM session ORDER BY session_key", [])
+        self.rows("SELECT session_key, generation, record FROM session ORDER BY session_key")
     }
 
     /// All answers too long for their slots.
     pub(super) fn answers(&self) -> Result<Vec<Row>, StoreError> {
-        self.rows("SELECT session_key, generation, answer FROM oversized_answer", [])
+        self.rows("SELECT session_key, generation, answer FROM oversized_answer")
     }
 
     /// Writes the first record of a session; false when there is one already.
@@ -233,7 +233,8 @@ impl Database {
         if busy { Err(StoreError::InUse { path: self.path.clone() }) } else { Ok(()) }
     }
 
-    fn keep_log_on_close(&self, keep: bool) -> Result<(), StoreError> {
+    /// Whether closing leaves the log as it is.
+    pub(super) fn keep_log_on_close(&self, keep: bool) -> Result<(), StoreError> {
         self.connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep)
             .map(drop)
@@ -276,10 +277,10 @@ impl Database {
         set().map_err(|error| self.failure(error))
     }
 
-    fn rows(&self, sql: &str, params: impl Params) -> Result<Vec<Row>, StoreError> {
+    fn rows(&self, sql: &str) -> Result<Vec<Row>, StoreError> {
         let read = || {
             let mut statement = self.connection.prepare(sql)?;
-            let rows = statement.query_map(params, |row| {
+            let rows = statement.query_map([], |row| {
                 let generation = row.get::<_, i64>(1)?.cast_unsigned();
                 Ok(Row { session: row.get(0)?, generation, sealed: row.get(2)? })
             })?;
@@ -341,7 +342,12 @@ fn failure(path: &Path, error: rusqlite::Error) -> StoreError {
 
 /// The same, where a sound database gives no error that is not the disk's.
 fn unexpected(path: &Path, error: rusqlite::Error) -> StoreError {
+    let extended = error.sqlite_error().map(|error| error.extended_code);
     match error.sqlite_error_code() {
+        // The file ends in the middle of a page that it needs.
+        Some(ErrorCode::SystemIoFailure) if extended == Some(ffi::SQLITE_IOERR_SHORT_READ) => {
+            damaged(path, error.to_string())
+        }
         None | Some(ErrorCode::Unknown | ErrorCode::SchemaChanged | ErrorCode::TypeMismatch) => {
             damaged(path, error.to_string())
         }

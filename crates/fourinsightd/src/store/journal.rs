@@ -17,7 +17,10 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use fourinsight_ipc::{
@@ -53,6 +56,8 @@ const ANSWER_LIMIT: usize = SLOT - ANSWER_AT - ENTRY_HEAD;
 pub(super) struct Journal {
     folder: PathBuf,
     sealer: Arc<Sealer>,
+    /// A slot was made or removed, and the disk did not confirm it.
+    unsynced: AtomicBool,
 }
 
 /// An answer on its way to the disk.
@@ -107,7 +112,7 @@ pub(super) fn digits(bytes: &[u8]) -> String {
 impl Journal {
     /// The folder must exist: [`slot_names`] sees to it.
     pub(super) fn new(folder: PathBuf, sealer: Arc<Sealer>) -> Self {
-        Self { folder, sealer }
+        Self { folder, sealer, unsynced: AtomicBool::new(false) }
     }
 
     /// Where the slots are.
@@ -211,10 +216,20 @@ impl Journal {
     pub(super) fn delete(&self, session: &SessionKey) -> Result<(), StoreError> {
         let path = self.path(session);
         match fs::remove_file(&path) {
-            Ok(()) => sync_folder(&self.folder).map_err(file("sync", &self.folder)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(file("remove", &path)(error)),
+            Ok(()) => self.unsynced.store(true, Ordering::Relaxed),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(file("remove", &path)(error)),
         }
+        self.sync_folder()
+    }
+
+    /// Makes slots that were made and removed outlast a power cut. What an earlier call could not do, this one does.
+    fn sync_folder(&self) -> Result<(), StoreError> {
+        if self.unsynced.load(Ordering::Relaxed) {
+            sync_folder(&self.folder).map_err(file("sync", &self.folder))?;
+            self.unsynced.store(false, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn path(&self, session: &SessionKey) -> PathBuf {
@@ -259,6 +274,7 @@ impl Journal {
             Some(slot) => slot,
             None => self.reserve(session, &path)?,
         };
+        self.sync_folder()?;
         entries(&mut slot).map_err(file("write", &path))?;
         Ok(slot)
     }
@@ -281,7 +297,7 @@ impl Journal {
             slot.write_all(image)?;
             slot.sync_all()?;
             fs::rename(&aside, path)?;
-            sync_folder(&self.folder)?;
+            self.unsynced.store(true, Ordering::Relaxed);
             Ok(slot)
         };
         fill().map_err(|error| {

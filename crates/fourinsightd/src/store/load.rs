@@ -16,7 +16,9 @@ use super::{
     journal::{Journal, slot_name, slot_names},
     key,
     quarantine::Quarantine,
-    rekey, salvage,
+    rekey,
+    roots::Roots,
+    salvage,
     seal::{Kind, Place, Sealer},
     slot::{Contents, Entry},
 };
@@ -38,6 +40,7 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
     let anything_sealed = !(records.is_empty() && answers.is_empty() && slots.is_empty());
     let sealer = Arc::new(Sealer::new(&*key::load_or_create(&key_path, anything_sealed)?));
     let journal = Journal::new(journal, Arc::clone(&sealer));
+    let quarantine = Quarantine::new(state_dir.join(QUARANTINE));
     match rekey::begun(&sealer, &key_path) {
         Ok(false) => {}
         Ok(true) => {
@@ -48,7 +51,6 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
         }
         Err(error) => problems.push(unfinished(error)),
     }
-    let quarantine = Quarantine::new(state_dir.join(QUARANTINE));
 
     let mut reading = Reading {
         answers: answers.into_iter().map(|row| (row.session.clone(), row)).collect(),
@@ -71,6 +73,7 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
 
     let parts = Parts {
         path: database.path().to_owned(),
+        roots: Roots::of(database.path()),
         key_home: format!("file {}", key_path.display()),
         sealer,
         journal,
@@ -83,11 +86,6 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
         full: false.into(),
     };
     Ok(Opened { store: Store { parts: Arc::new(parts) }, sessions, damaged, problems })
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it ends here")]
-fn unfinished(error: StoreError) -> String {
-    format!("a change of the sealing key is not finished, and is taken up at the next start: {error}")
 }
 
 /// Opens the database. A damaged one is kept aside, and a new one made of what can be read of it.
@@ -110,6 +108,8 @@ fn open(
         Err(StoreError::Damaged { what, .. }) => {
             let slots = slot_names(journal)?;
             let sealer = Sealer::new(&*key::load_or_create(key_path, true)?);
+            // In the middle of a change of the key, either opens what is sealed.
+            rekey::begun(&sealer, key_path)?;
             let has_slot = |session: &SessionKey| slots.contains(&slot_name(session));
             let rebuilt = salvage::rebuild(path, &sealer, has_slot)?;
             let and = format!("{} sessions were read from it and taken over", rebuilt.records);
@@ -120,8 +120,13 @@ fn open(
     }
 }
 
-const DOES_NOT_OPEN: &str = "its record does not open: it is damaged, or sealed under another key; a copy is kept, and \
+pub(super) const DOES_NOT_OPEN: &str = "its record does not open: it is damaged, or sealed under another key; a copy is kept, and \
                              the record itself stays as it is until a new login replaces it";
+
+#[expect(clippy::needless_pass_by_value, reason = "it ends here")]
+fn unfinished(error: StoreError) -> String {
+    format!("a change of the sealing key is not finished, and is taken up at the next start: {error}")
+}
 
 struct Reading<'a> {
     sealer: &'a Sealer,

@@ -22,8 +22,8 @@ use std::{
 
 use fourinsight_ipc::SessionKey;
 use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
-    task::spawn_blocking,
+    sync::Mutex,
+    task::{JoinError, spawn_blocking},
 };
 use zeroize::Zeroizing;
 
@@ -38,6 +38,7 @@ mod load;
 mod quarantine;
 mod rekey;
 mod reload;
+mod roots;
 mod salvage;
 mod schema;
 mod seal;
@@ -52,6 +53,7 @@ use crate::fault;
 use database::Database;
 use journal::{Journal, Salvaged};
 use quarantine::Quarantine;
+use roots::Roots;
 use seal::{Kind, Place, Sealer};
 
 /// The open store. Cheap to clone; calls run one after the other, off the runtime's thread.
@@ -168,10 +170,9 @@ impl Store {
         raw: Zeroizing<Vec<u8>>,
     ) -> Result<(), StoreError> {
         // Until the write, this answer exists in memory only: it does not queue behind other sessions' syncs.
-        let turn = Arc::clone(&self.parts.salvage).lock_owned().await;
         let (parts, session) = (Arc::clone(&self.parts), key.clone());
         let (salvaged, raw) = blocking(move || {
-            let _turn: OwnedMutexGuard<()> = turn;
+            let _turn = parts.salvage.blocking_lock();
             let salvaged = parts.journal.salvage(&session, generation, &raw)?;
             if let Salvaged::Written(_) = salvaged {
                 fault::point("raw_written");
@@ -180,21 +181,22 @@ impl Store {
         })
         .await?;
         let key = key.clone();
-        self.run(move |parts, rows| match salvaged {
+        match salvaged {
             Salvaged::Written(slot) => {
-                parts.journal.sync(&slot, &key)?;
+                self.in_turn(move |parts, _| parts.journal.sync(&slot, &key)).await?;
                 fault::point("raw_synced");
-                Ok(())
             }
             // Sealed in the same turn as it is written: the key may have changed since it was salvaged.
             Salvaged::Oversized => {
-                let sealed = parts.journal.seal_answer(&key, generation, &raw)?;
-                rows.database.keep_answer(&key, generation, &sealed)?;
+                let kept = move |parts: &Parts, rows: &mut Rows| {
+                    let sealed = parts.journal.seal_answer(&key, generation, &raw)?;
+                    rows.database.keep_answer(&key, generation, &sealed)
+                };
+                self.run(kept).await?;
                 fault::point("oversized_kept");
-                Ok(())
             }
-        })
-        .await
+        }
+        Ok(())
     }
 
     /// Closes a rotation after its record was put, or gives an intent up with the generation of the row: the slot is
@@ -223,24 +225,51 @@ impl Store {
         &self.parts.key_home
     }
 
-    /// Waits for its turn and does the work on a thread that may block. Once begun it is done, whether or not the
-    /// caller is still there.
+    /// Does work that needs the database, which is mended first where that is needed.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Parts, &mut Rows) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let mut rows = Arc::clone(&self.parts.rows).lock_owned().await;
-        let parts = Arc::clone(&self.parts);
-        #[cfg(test)]
-        if parts.full.load(std::sync::atomic::Ordering::Relaxed) {
-            let source = std::io::ErrorKind::StorageFull.into();
-            return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
-        }
-        blocking(move || {
-            salvage::mend(&parts, &mut rows)?;
-            work(&parts, &mut rows)
+        self.in_turn(|parts, rows| {
+            #[cfg(test)]
+            if parts.full.load(std::sync::atomic::Ordering::Relaxed) {
+                let source = std::io::ErrorKind::StorageFull.into();
+                return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
+            }
+            parts.roots.replant(&parts.path, rows)?;
+            salvage::mend(parts, rows)?;
+            work(parts, rows)
         })
         .await
+    }
+
+    /// Waits for its turn and does the work on a thread that may block. Once begun it is done, whether or not the
+    /// caller is still there, or listens: a session's task writes its record while its own renewal, which it does not
+    /// drive meanwhile, may be the one whose turn it is. Nobody else's would ever come.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Parts, &mut Rows) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let parts = Arc::clone(&self.parts);
+        let turn = async move {
+            let mut rows = Arc::clone(&parts.rows).lock_owned().await;
+            blocking(move || work(&parts, &mut rows)).await
+        };
+        outcome(tokio::spawn(turn).await)
+    }
+
+    /// Sees to it that the database is still there: without a renewal nothing else would notice.
+    pub(crate) async fn look(&self) {
+        if self.parts.roots.are_gone(&self.parts.path)
+            && let Err(error) = self.run(|_, _| Ok(())).await
+        {
+            tracing::error!(%error, "the store is not where it was and cannot be written anew");
+        }
+    }
+
+    /// What has become of the database's file since the store was opened, for people.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.parts.roots.told()
     }
 
     /// Makes the disk full, or gives it room again. What is already reserved in a slot can still be written.
@@ -273,6 +302,7 @@ struct Parts {
     sealer: Arc<Sealer>,
     journal: Journal,
     quarantine: Quarantine,
+    roots: Roots,
     rows: Arc<Mutex<Rows>>,
     salvage: Arc<Mutex<()>>,
     key_path: PathBuf,
@@ -305,6 +335,10 @@ impl Rows {
         if !self.unreadable.contains(key) {
             return self.database.insert(key, generation, sealed);
         }
+        // In case there was no room for the copy at the start.
+        if let Some(row) = self.database.record(key.as_str())? {
+            parts.quarantine.keep(&row, load::DOES_NOT_OPEN)?;
+        }
         self.database.replace(key, generation, sealed)?;
         self.unreadable.remove(key);
         Ok(true)
@@ -323,7 +357,12 @@ impl Rows {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    match spawn_blocking(work).await {
+    outcome(spawn_blocking(work).await)
+}
+
+/// What came of work done elsewhere; its panic is the caller's.
+fn outcome<T>(ended: Result<Result<T, StoreError>, JoinError>) -> Result<T, StoreError> {
+    match ended {
         Ok(outcome) => outcome,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

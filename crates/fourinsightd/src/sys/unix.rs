@@ -175,16 +175,16 @@ pub(crate) fn socket_folder(endpoint: &Endpoint) -> Option<PathBuf> {
     Some(endpoint.as_path().parent().unwrap_or(Path::new("/")).to_owned())
 }
 
-/// Which socket a path leads to.
+/// Which file, socket or folder a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SocketIdentity {
+pub(crate) struct FileIdentity {
     device: u64,
     inode: u64,
 }
 
-pub(crate) fn socket_identity(path: &Path) -> Option<SocketIdentity> {
+pub(crate) fn file_identity(path: &Path) -> Option<FileIdentity> {
     let metadata = fs::symlink_metadata(path).ok()?;
-    Some(SocketIdentity { device: metadata.dev(), inode: metadata.ino() })
+    Some(FileIdentity { device: metadata.dev(), inode: metadata.ino() })
 }
 
 /// Whether something that is no socket is at a path.

@@ -161,9 +161,9 @@ pub(crate) fn socket_folder(_endpoint: &Endpoint) -> Option<PathBuf> {
 
 /// Which socket a path leads to: a pipe has no such thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SocketIdentity;
+pub(crate) struct FileIdentity;
 
-pub(crate) fn socket_identity(_path: &Path) -> Option<SocketIdentity> {
+pub(crate) fn file_identity(_path: &Path) -> Option<FileIdentity> {
     None
 }
 

@@ -18,7 +18,7 @@ use crate::practice::Verdict;
 const NEWEST: &str = "min_validity=86400&wait=20";
 
 /// How long a session may take to recover before it counts as stuck.
-const LONGEST_RECOVERY: Duration = Duration::from_secs(60);
+const LONGEST_RECOVERY: Duration = Duration::from_secs(30);
 
 /// What became of a session after a death of its daemon.
 #[derive(Clone, Debug)]

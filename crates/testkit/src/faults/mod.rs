@@ -10,6 +10,7 @@
 //! | `points` | a build that ends itself at each step in turn |
 //! | `window` | how long an answer is in memory only |
 //! | `hang_up` | clients that go, and daemons that are asked to stop, in the middle of a refresh |
+//! | `provider` | the same at npm's `oidc-provider` |
 //! | `one_daemon` | many started at once |
 //! | [`mode`] | what servers do with refresh tokens that were used |
 //! | `stage`, `client` | a server, a home and its daemons; who asks them for tokens |
@@ -36,6 +37,7 @@ mod kill;
 pub mod mode;
 mod one_daemon;
 mod points;
+mod provider;
 mod report;
 mod slot;
 mod stage;
@@ -78,9 +80,40 @@ pub const CAMPAIGNS: &[Campaign] = &[
     },
     Campaign { name: "stop", about: "SIGTERM in the middle of refreshes, strict server", run: hang_up::stop },
     Campaign {
+        name: "provider",
+        about: "hanging up and SIGTERM in the middle of refreshes at npm's oidc-provider",
+        run: provider::run,
+    },
+    Campaign {
         name: "one_daemon",
         about: "eight daemons started at once; sockets left behind by killed ones",
         run: one_daemon::run,
+    },
+    Campaign {
+        name: "disk_calls",
+        about: "each call of the daemon on its files fails once, with each error of a disk",
+        run: disk::inject::run,
+    },
+    Campaign {
+        name: "disk_refuses",
+        about: "calls on some or all of the daemon's files fail for a while",
+        run: disk::lasting::run,
+    },
+    Campaign { name: "disk_full", about: "no room, or no file, is left on the disk", run: disk::brim::run },
+    Campaign {
+        name: "limits",
+        about: "files may not grow, and clients hoard connections",
+        run: disk::limits::run,
+    },
+    Campaign {
+        name: "state_folder",
+        about: "files are taken away from a running daemon, or the right to write to them",
+        run: disk::folder::run,
+    },
+    Campaign {
+        name: "clocks",
+        about: "the daemon is held still, and started on another day",
+        run: disk::clock::run,
     },
 ];
 

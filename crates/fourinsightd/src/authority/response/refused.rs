@@ -12,11 +12,13 @@ pub(super) fn judge(answer: &RawAnswer, server_now: i64) -> Outcome {
     let error = ErrorAnswer::read(&answer.body);
     let failure = ErrorAnswer::failure(error.as_ref(), answer.status);
     let refused = refuses(answer.status) && !error.as_ref().is_some_and(|it| is_of_the_moment(&it.error));
+    // A proxy's own words say nothing of what its server has done.
+    let turned_away = error.is_some() || answer.retry_after.is_some();
     match error.and_then(|error| verdict(answer.status, &error)) {
         Some(verdict) => Outcome::Refused(Refusal { verdict, failure }),
         None => Outcome::Retry(Retry {
             after: pause(answer, server_now),
-            ambiguous: may_have_acted(answer),
+            ambiguous: may_have_acted(answer.status, turned_away),
             refused,
             failure,
         }),
@@ -96,11 +98,10 @@ fn refuses(status: u16) -> bool {
     (400..500).contains(&status) && !matches!(status, 407 | 408 | 425 | 429)
 }
 
-/// Whether a server may have acted on a request and then failed to say so. Who says in so many words that it is too busy
-/// has not begun.
-fn may_have_acted(answer: &RawAnswer) -> bool {
-    let turned_away = answer.status == 503 && (!answer.body.is_empty() || answer.retry_after.is_some());
-    !turned_away && !matches!(answer.status, 300..=407 | 409..=499)
+/// Whether a server may have acted on a request and then failed to say so. One that is too busy, and says so in OAuth's
+/// words or says when to come back, has not begun.
+fn may_have_acted(status: u16, turned_away: bool) -> bool {
+    !(status == 503 && turned_away) && !matches!(status, 300..=407 | 409..=499)
 }
 
 /// An error that the server names (RFC 6749 section 5.2).

@@ -5,10 +5,7 @@ use fourinsight_ipc::message::{KeptBy, Lifetime};
 use super::{Environment, Task};
 use crate::{
     fault,
-    session::{
-        event::Event,
-        record::{self, Unreadable},
-    },
+    session::{event::Event, record},
     store::StoreError,
 };
 
@@ -68,13 +65,6 @@ impl Task {
     /// Whether the newest refresh token would be lost with the process.
     pub(super) fn in_memory_alone(&self) -> bool {
         self.state.refresh_token().is_some() && self.kept_by() == KeptBy::Memory
-    }
-
-    /// Keeps a copy of a record that says nothing to this version, before a new login takes its place.
-    pub(super) async fn set_aside(&mut self, why: Unreadable) {
-        if let Err(error) = self.environment.store.set_aside(&self.key, why.to_string()).await {
-            tracing::error!(session = %self.named(), %error, "the record that cannot be read is not copied");
-        }
     }
 
     /// Closes the journal slot of a redemption whose outcome is on the disk.

@@ -81,7 +81,7 @@ impl Task {
         self.handle(Event::Interrupted { found: found.map(Box::new), key }).await;
         if journalled && !self.state.is_interrupted() {
             self.settle().await;
-        } else if let Some(failure) = self.state.problem() {
+        } else if let Some(failure) = self.state.interruption() {
             self.remember(Action::Refresh, AttemptOutcome::Failed, Some(Why::Failure(failure)));
         }
     }

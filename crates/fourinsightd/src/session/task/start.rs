@@ -63,7 +63,7 @@ pub(super) struct Begun {
     pub(super) stored: Option<u64>,
     /// What opens the session without a person.
     pub(super) opener: Option<Opener>,
-    /// Why its record says nothing to this version, if that is so: a copy of it is kept.
+    /// Why the record that the store holds is not what the session is.
     pub(super) unreadable: Option<Unreadable>,
 }
 
@@ -72,8 +72,8 @@ impl Begun {
         Self { state, login, slot, stored, opener: None, unreadable: None }
     }
 
-    /// From a record that cannot be read.
-    pub(super) fn unreadable(generation: u64, slot: Slot, why: Unreadable, now: Timestamp) -> Self {
+    /// A record that says nothing to this version: a new login takes its place.
+    pub(super) fn unreadable(why: Unreadable, generation: u64, slot: Slot, now: Timestamp) -> Self {
         let phase = Phase::LoginRequired { failure: why.failure(), since: now };
         let begun = Self::new(State::restored(generation, phase), None, slot, Some(generation));
         Self { unreadable: Some(why), ..begun }
@@ -88,7 +88,7 @@ impl Begun {
                 let phase = Phase::LoginRequired { failure, since: now };
                 Self::new(State::restored(0, phase), None, Slot::Settled, None)
             }
-            Start::Unreadable { generation, slot, why } => Self::unreadable(generation, slot, why, now),
+            Start::Unreadable { generation, slot, why } => Self::unreadable(why, generation, slot, now),
             Start::Restored { phase, login, generation, slot, .. } => {
                 Self::new(State::restored(generation, phase), login.map(Arc::new), slot, Some(generation))
             }
@@ -129,7 +129,7 @@ impl Task {
         commands: OwnedMutexGuard<mpsc::Receiver<Command>>,
         begun: Begun,
     ) -> (Box<Self>, Slot) {
-        let Begun { state, login, slot, stored, opener, unreadable: _ } = begun;
+        let Begun { state, login, slot, stored, opener, .. } = begun;
         let task = Box::new(Self {
             key: line.key.clone(),
             state,

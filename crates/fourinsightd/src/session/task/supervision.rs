@@ -77,12 +77,13 @@ impl Line {
             Some(begun) => begun,
             None => self.begin_again().await?,
         };
-        let Ok(commands) = Arc::clone(&self.commands).try_lock_owned() else { return Ok(()) };
-        let unreadable = begun.unreadable;
-        let (mut task, slot) = Task::on(self, commands, begun);
-        if let Some(why) = unreadable {
-            Box::pin(task.set_aside(why)).await;
+        if let Some(why) = begun.unreadable
+            && let Err(error) = self.environment.store.set_aside(&self.key, why.to_string()).await
+        {
+            tracing::error!(session = %self.named(), %error, "the record that cannot be read is not copied");
         }
+        let Ok(commands) = Arc::clone(&self.commands).try_lock_owned() else { return Ok(()) };
+        let (task, slot) = Task::on(self, commands, begun);
         task.run(slot).await;
         Ok(())
     }
@@ -118,7 +119,7 @@ impl Line {
                 let state = State::restored(generation, phase);
                 Begun { opener, ..Begun::new(state, login, slot, Some(generation)) }
             }
-            Err(why) => Begun::unreadable(generation, slot, why, self.environment.clock.now()),
+            Err(why) => Begun::unreadable(why, generation, slot, self.environment.clock.now()),
         }
     }
 

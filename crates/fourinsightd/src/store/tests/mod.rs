@@ -10,6 +10,7 @@ mod damage;
 mod flips;
 mod golden;
 mod rekey;
+mod roots;
 mod steps;
 
 /// A state folder.

@@ -1,5 +1,7 @@
 //! What a start finds after each step, and what each step leaves on the disk.
 
+use std::{future::poll_fn, pin::Pin, task::Poll};
+
 use super::*;
 
 const CANARY: &str = "canary-7f3a91-refresh-token";
@@ -165,7 +167,7 @@ async fn a_call_whose_caller_went_away_is_still_done() {
     let a = key("a");
     let mut put = Box::pin(store.compare_and_put(&a, None, 1, record("first")));
     // Polled once, so that it has begun; a fast disk may even have ended it.
-    std::future::poll_fn(|context| std::task::Poll::Ready(put.as_mut().poll(context).is_ready())).await;
+    poll_fn(|context| Poll::Ready(put.as_mut().poll(context).is_ready())).await;
     drop(put);
     // The next call queues behind it.
     store.settle(&key("b"), 1).await.unwrap();
@@ -184,4 +186,25 @@ async fn a_store_in_use_is_refused() {
     store.compare_and_put(&key("a"), None, 1, record("first")).await.unwrap();
     drop(store);
     assert_eq!(folder.open().await.sessions.len(), 1);
+}
+
+#[tokio::test]
+async fn a_turn_that_its_own_caller_does_not_listen_to_holds_nobody_up() {
+    let folder = Folder::new();
+    let Opened { store, .. } = folder.open().await;
+    store.compare_and_put(&key("a"), None, 1, record("first")).await.unwrap();
+    // Another session writes; meanwhile this one is about to announce a refresh, and then has its record to write.
+    let others = Arc::clone(&store.parts.rows).lock_owned().await;
+    let session = key("a");
+    let mut intending = Box::pin(store.intend(&session, 2, b"intent".to_vec()));
+    assert!(is_pending(intending.as_mut()).await);
+    let writing = store.compare_and_put(&session, Some(1), 1, record("second"));
+    drop(others);
+    tokio::time::timeout(std::time::Duration::from_secs(20), writing).await.expect("its turn comes").unwrap();
+    intending.await.unwrap();
+}
+
+/// Whether it has to wait, once it was asked to begin.
+async fn is_pending<T>(mut future: Pin<&mut impl Future<Output = T>>) -> bool {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::{
-    Tally, block_on,
+    block_on,
     mount::{self, Mount},
     stage::{HEALING, LONG, Stage},
+    tally::{self, Case},
 };
 use crate::faults::{Figure, Options};
 
@@ -19,13 +20,13 @@ pub fn run(options: &Options) -> Result<Vec<Figure>> {
     if !mount::is_possible() {
         return Ok(vec![super::skipped("this process may not mount")]);
     }
-    block_on(async {
-        let (mut room, mut files) = (Tally::new("a disk without room"), Tally::new("a disk without files"));
-        for round in 0..options.count(1, 5) {
-            room.take(format!("round {round}"), without_room().await);
-            files.take(format!("round {round}"), without_files().await);
-        }
-        Ok([room.figures(), files.figures()].concat())
+    let rounds = options.count(1, 5);
+    block_on(async move {
+        let many =
+            |case: fn() -> Case| (0..rounds).map(move |round| (format!("round {round}"), case())).collect();
+        let mut figures = tally::all("a disk without room", many(|| Box::pin(without_room()))).await;
+        figures.extend(tally::all("a disk without files", many(|| Box::pin(without_files()))).await);
+        Ok(figures)
     })
 }
 

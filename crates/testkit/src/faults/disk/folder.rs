@@ -10,9 +10,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
-    Tally, block_on,
+    block_on,
     mount::{self, Mount},
     stage::{HEALING, LONG, Stage},
+    tally::{self, Case},
 };
 use crate::{
     faults::{Figure, Options},
@@ -26,22 +27,20 @@ const NOTICING: Duration = Duration::from_secs(40);
 /// The campaign.
 pub fn run(_: &Options) -> Result<Vec<Figure>> {
     block_on(async {
-        let mut taken = Tally::new("files taken away");
-        taken.take("the journal", without_journal().await);
-        taken.take("the database", without_database(Left::Nothing).await);
-        taken.take("the database, another in its place", without_database(Left::Another).await);
-        taken.take("everything but the folder", without_database(Left::EmptyFolder).await);
-        let mut figures = taken.figures();
-        let mut rights = Tally::new("no right to write");
-        rights.take("the journal, for a while", without_rights().await);
-        figures.extend(rights.figures());
-        figures.extend(if mount::is_possible() {
-            let mut readonly = Tally::new("a read-only file system");
-            readonly.take("from the start", read_only().await);
-            readonly.figures()
+        let mut taken: Vec<(String, Case)> = vec![("the journal".to_owned(), Box::pin(without_journal()))];
+        for left in [Left::Nothing, Left::Another, Left::NoJournal] {
+            taken.push((format!("the database: {left:?}"), Box::pin(without_database(left))));
+        }
+        let mut refused: Vec<(String, Case)> =
+            vec![("the journal, for a while".to_owned(), Box::pin(without_rights()))];
+        let mut figures = Vec::new();
+        if mount::is_possible() {
+            refused.push(("all of it, from the start".to_owned(), Box::pin(read_only())));
         } else {
-            vec![super::skipped("this process may not mount")]
-        });
+            figures.push(super::skipped("this process may not mount"));
+        }
+        figures.extend(tally::all("files taken away", taken).await);
+        figures.extend(tally::all("no right to write", refused).await);
         Ok(figures)
     })
 }
@@ -79,13 +78,13 @@ async fn without_journal() -> Result<(Duration, Duration)> {
 }
 
 /// What is left where the database was.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
     Nothing,
     /// A file that is no database.
     Another,
-    /// Not even the key.
-    EmptyFolder,
+    /// Not even the journal.
+    NoJournal,
 }
 
 /// A daemon tells that its database is gone, and a stop and a start find every session; so does a SIGKILL after it has
@@ -124,12 +123,10 @@ fn take_away(stage: &Stage, left: Left) -> Result<()> {
     for found in fs::read_dir(&state)? {
         let path = found?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() {
-            if left == Left::EmptyFolder {
-                fs::remove_dir_all(path)?;
-            }
-        } else if left == Left::EmptyFolder || name.starts_with("broker.db") {
+        if name.starts_with("broker.db") {
             fs::remove_file(path)?;
+        } else if name == "journal" && left == Left::NoJournal {
+            fs::remove_dir_all(path)?;
         }
     }
     if left == Left::Another {

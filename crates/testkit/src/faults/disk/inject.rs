@@ -15,6 +15,7 @@ use super::{
     block_on,
     stage::{LONG, Stage},
     strace::{self, ERRORS},
+    tally::AT_ONCE,
 };
 use crate::{
     faults::{Extent, Figure, Options},
@@ -26,9 +27,6 @@ const SESSIONS: [&str; 2] = ["kept", "gone"];
 
 /// How many cases of a quick run there are for each kind of call.
 const QUICK: usize = 6;
-
-/// How many daemons run at once; most of the time they wait for the disk.
-const AT_ONCE: usize = 4;
 
 /// How long a session may take to be well again though its thread meets the same fault more than once.
 const LIMIT: Duration = Duration::from_secs(10);

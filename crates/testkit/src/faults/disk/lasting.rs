@@ -7,9 +7,10 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
-    Tally, block_on,
+    block_on,
     stage::{HEALING, LONG, Stage},
     strace::{self, Refusal},
+    tally::{self, Case},
 };
 use crate::{
     faults::{Figure, Options},
@@ -66,24 +67,23 @@ pub fn run(options: &Options) -> Result<Vec<Figure>> {
     if !strace::is_usable() {
         return Ok(vec![super::skipped("strace is not there, or this is not root")]);
     }
-    let errors = &ERRORS[..options.count(2, ERRORS.len())];
+    let errors: &'static [&'static str] = &ERRORS[..options.count(2, ERRORS.len())];
+    let (mut lasting, mut stops): (Vec<(String, Case)>, Vec<(String, Case)>) = (Vec::new(), Vec::new());
+    for error in errors {
+        for place in Place::ALL {
+            lasting.push((format!("{error} on {place:?}"), Box::pin(case(error, place))));
+        }
+        stops.push(((*error).to_owned(), Box::pin(stop(error))));
+    }
     block_on(async {
-        let mut tally = Tally::new("the disk refuses for 3 s");
-        for error in errors {
-            for place in Place::ALL {
-                tally.take(format!("{error} on {place:?}"), case(error, place).await);
-            }
-        }
-        let mut stops = Tally::new("a stop while the disk refuses");
-        for error in errors {
-            stops.take((*error).to_owned(), stop(error).await);
-        }
-        Ok([tally.figures(), stops.figures()].concat())
+        let mut figures = tally::all("the disk refuses for 3 s", lasting).await;
+        figures.extend(tally::all("a stop while the disk refuses", stops).await);
+        Ok(figures)
     })
 }
 
 /// One place, one error. How long it took to tell, and to heal.
-async fn case(error: &str, place: Place) -> Result<(Duration, Duration)> {
+async fn case(error: &'static str, place: Place) -> Result<(Duration, Duration)> {
     let stage = Stage::new(LONG).await?;
     let daemon = stage.start().await?;
     stage.sign_in("before").await?;
@@ -121,7 +121,7 @@ async fn case(error: &str, place: Place) -> Result<(Duration, Duration)> {
 }
 
 /// A login that only memory holds, and a stop: it waits until the disk works again.
-async fn stop(error: &str) -> Result<(Duration, Duration)> {
+async fn stop(error: &'static str) -> Result<(Duration, Duration)> {
     let stage = Stage::new(LONG).await?;
     let daemon = stage.start().await?;
     let refusal = Refusal::begin(&stage, &daemon, &Place::Everything.files(&stage), error).await?;

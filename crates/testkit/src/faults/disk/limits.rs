@@ -11,8 +11,9 @@ use tokio::{
 };
 
 use super::{
-    Tally, block_on,
+    block_on,
     stage::{HEALING, LONG, Stage},
+    tally::{self, Case},
 };
 use crate::{
     faults::{Figure, Options},
@@ -31,13 +32,13 @@ const ANSWERED: Duration = Duration::from_secs(1);
 
 /// The campaign.
 pub fn run(options: &Options) -> Result<Vec<Figure>> {
-    block_on(async {
-        let (mut size, mut files) = (Tally::new("files may not grow"), Tally::new("connections are hoarded"));
-        for round in 0..options.count(1, 5) {
-            size.take(format!("round {round}"), size_limit().await);
-            files.take(format!("round {round}"), hoarders().await);
-        }
-        Ok([size.figures(), files.figures()].concat())
+    let rounds = options.count(1, 5);
+    block_on(async move {
+        let many =
+            |case: fn() -> Case| (0..rounds).map(move |round| (format!("round {round}"), case())).collect();
+        let mut figures = tally::all("files may not grow", many(|| Box::pin(size_limit()))).await;
+        figures.extend(tally::all("connections are hoarded", many(|| Box::pin(hoarders()))).await);
+        Ok(figures)
     })
 }
 

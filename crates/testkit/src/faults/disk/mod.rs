@@ -33,7 +33,6 @@ use std::{
 use anyhow::Result;
 
 use super::Figure;
-use tally::Tally;
 
 /// A campaign that cannot be done here, and why: said aloud, since it looks like one that found nothing.
 fn skipped(why: &str) -> Figure {

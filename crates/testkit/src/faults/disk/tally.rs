@@ -1,14 +1,39 @@
 //! What the cases of a campaign came to.
 
-use std::time::Duration;
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use anyhow::Result;
+use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::stage::{HEALING, TELLING};
 use crate::faults::Figure;
 
+/// What one case comes to: how long the daemon took to tell that the disk refuses, and to be well again.
+pub(super) type Case = Pin<Box<dyn Future<Output = Result<(Duration, Duration)>>>>;
+
+/// How many daemons run at once; most of the time they wait.
+pub(super) const AT_ONCE: usize = 4;
+
+/// Tries these cases, some at a time.
+pub(super) async fn all(name: &'static str, cases: Vec<(String, Case)>) -> Vec<Figure> {
+    let (places, mut running) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
+    for (case, work) in cases {
+        let places = Arc::clone(&places);
+        running.spawn_local(async move {
+            let _place = places.acquire_owned().await;
+            (case, work.await)
+        });
+    }
+    let mut tally =
+        Tally { name, tried: 0, broken: Vec::new(), telling: Duration::ZERO, healing: Duration::ZERO };
+    for (case, outcome) in running.join_all().await {
+        tally.take(case, outcome);
+    }
+    tally.figures()
+}
+
 /// The cases of one campaign: how many there were, what went wrong, and how long telling and healing took.
-pub(super) struct Tally {
+struct Tally {
     name: &'static str,
     tried: usize,
     broken: Vec<String>,
@@ -17,30 +42,29 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(name: &'static str) -> Self {
-        Self { name, tried: 0, broken: Vec::new(), telling: Duration::ZERO, healing: Duration::ZERO }
-    }
-
-    /// Takes what one case came to: how long the daemon took to tell that the disk refuses, and to be well again.
-    pub(super) fn take(&mut self, case: impl Into<String>, outcome: Result<(Duration, Duration)>) {
+    fn take(&mut self, case: String, outcome: Result<(Duration, Duration)>) {
         self.tried += 1;
         match outcome {
             Ok((telling, healing)) => {
                 self.telling = self.telling.max(telling);
                 self.healing = self.healing.max(healing);
             }
-            Err(error) => self.broken.push(format!("{}: {error:#}", case.into())),
+            Err(error) => self.broken.push(format!("{case}: {error:#}")),
         }
     }
 
-    pub(super) fn figures(self) -> Vec<Figure> {
+    fn figures(self) -> Vec<Figure> {
         let Self { name, tried, broken, telling, healing } = self;
-        vec![
-            Figure::none(format!("{name}: logins lost, or the daemon ended"), broken.len(), tried)
-                .with(broken.into_iter().take(3).collect::<Vec<_>>().join("\n")),
-            limited(format!("{name}: told within"), telling, TELLING),
-            limited(format!("{name}: healed within"), healing, HEALING),
-        ]
+        let first = broken.iter().take(3).cloned().collect::<Vec<_>>().join("\n");
+        let lost = format!("{name}: logins lost, or the daemon ended");
+        let mut figures = vec![Figure::none(lost, broken.len(), tried).with(first)];
+        // Not every campaign has something to tell, or to heal.
+        for (what, slowest, limit) in [("told", telling, TELLING), ("healed", healing, HEALING)] {
+            if !slowest.is_zero() {
+                figures.push(limited(format!("{name}: {what} within"), slowest, limit));
+            }
+        }
+        figures
     }
 }
 
