@@ -25,7 +25,7 @@ pub use attempt::{Action, Attempt, AttemptOutcome, SessionAttempts};
 pub use audience::Audience;
 pub use daemon::{Health, Version};
 pub use import::{ImportChoice, ImportFormat, ImportOutcome, ImportRequest, ImportResponse};
-pub use key_home::KeyHome;
+pub use key_home::{KeyHome, KeyState};
 pub use lifetime::Lifetime;
 pub use login::{LoginRequest, LoginState, LoginStatus};
 pub use profile::{

@@ -7,7 +7,7 @@ use std::{
 };
 
 use fourinsight_ipc::{ErrorBody, SessionKey};
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     authority::{issuer::PinnedIssuer, pace::Pace},
@@ -23,11 +23,16 @@ mod backup;
 /// The sessions that the daemon opens by itself, each with what opens it.
 pub(crate) type Declared = BTreeMap<SessionKey, Opener>;
 
+/// Sessions whose records cannot be read for now, each with the Unix second since when.
+pub(crate) type Sealed = BTreeMap<SessionKey, i64>;
+
 /// All sessions.
 pub struct Broker {
     sessions: RwLock<BTreeMap<SessionKey, Handle>>,
     tasks: Mutex<JoinSet<()>>,
     environment: Arc<Environment>,
+    /// Sessions whose records cannot be read before the store is unlocked.
+    sealed: watch::Sender<Sealed>,
 }
 
 impl Broker {
@@ -39,11 +44,33 @@ impl Broker {
         stored: Vec<Loaded>,
         declared: &Declared,
     ) -> (Self, Vec<String>) {
-        let broker =
-            Self { sessions: RwLock::default(), tasks: Mutex::default(), environment: Arc::new(environment) };
-        let problems =
-            stored.into_iter().filter_map(|loaded| broker.restore(loaded, declared).err()).collect();
+        let broker = Self {
+            sessions: RwLock::default(),
+            tasks: Mutex::default(),
+            environment: Arc::new(environment),
+            sealed: watch::Sender::default(),
+        };
+        let problems = broker.take_up(stored, declared);
         (broker, problems)
+    }
+
+    /// Starts stored sessions, and with that no session waits for the store any more. Returns what is wrong with
+    /// those that cannot be read, for people.
+    pub(crate) fn take_up(&self, stored: Vec<Loaded>, declared: &Declared) -> Vec<String> {
+        let problems = stored.into_iter().filter_map(|loaded| self.restore(loaded, declared).err()).collect();
+        self.sealed.send_replace(Sealed::new());
+        problems
+    }
+
+    /// Has sessions wait until their records can be [taken up](Self::take_up).
+    pub(crate) fn wait_for(&self, sealed: impl IntoIterator<Item = SessionKey>) {
+        let since = self.environment.clock.unix_now();
+        self.sealed.send_replace(sealed.into_iter().map(|key| (key, since)).collect());
+    }
+
+    /// The sessions that wait, as they are now and become.
+    pub(crate) fn sealed(&self) -> watch::Receiver<Sealed> {
+        self.sealed.subscribe()
     }
 
     /// Has the sessions that the store has lost say so.
@@ -69,9 +96,12 @@ impl Broker {
     }
 
     /// Has the declared sessions opened that are not open already. Those that somebody has signed in to are left
-    /// alone.
+    /// alone, and so are those of which nobody knows yet.
     pub(crate) async fn open(&self, declared: Declared) {
         for (key, opener) in declared {
+            if self.sealed.borrow().contains_key(&key) {
+                continue;
+            }
             if self.session_or_new(&key).open(opener).await == Some(Opened::Taken) {
                 tracing::warn!(session = %key, "the configuration declares this session, but somebody has signed in to it; revoke it to have it opened");
             }

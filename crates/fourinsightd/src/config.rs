@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use fourinsight_ipc::SessionKey;
+use fourinsight_ipc::{SessionKey, message::KeyHome};
 
 use crate::profile::{Flow, Profile};
 
@@ -23,6 +23,7 @@ mod profile;
 mod rotation;
 mod secret;
 mod sessions;
+mod store;
 mod table;
 mod write;
 
@@ -43,10 +44,12 @@ pub struct Config {
     other_flows: BTreeMap<(String, Flow), Result<Profile, ConfigError>>,
     /// The sessions that the daemon opens by itself, each with its profile.
     pub sessions: BTreeMap<SessionKey, String>,
+    /// Where the store's sealing key is to live, where the file says; asked when a home is chosen, once.
+    pub key_home: Option<KeyHome>,
 }
 
 /// The keys at the top of the file.
-const KEYS: [&str; 3] = ["default_profile", "profiles", "sessions"];
+const KEYS: [&str; 4] = ["default_profile", "profiles", "sessions", "store"];
 
 impl Config {
     /// The sessions that the daemon opens by itself, each with its profile.
@@ -108,7 +111,11 @@ impl Config {
             Some(table) => sessions::read(&table, &profiles)?,
             None => BTreeMap::new(),
         };
-        Ok(Self { default_profile, profiles, described, other_flows, sessions })
+        let key_home = match top.table("store")? {
+            Some(table) => store::read_key_home(&table)?,
+            None => None,
+        };
+        Ok(Self { default_profile, profiles, described, other_flows, sessions, key_home })
     }
 }
 

@@ -19,6 +19,7 @@
 //!                       ├── hands what it was granted to the broker (`login::SignIn`)
 //!                       └── `login::Opener` opens the sessions that the configuration declares
 //!
+//!  unlock ── a store whose key is out of reach at the start: looks for it, then has the broker take the sessions up
 //!  peer, until_logout ── sessions that end with their person's login session, which alone sees them
 //!  socket, instance, sys ── where the daemon listens, that it is alone, what differs between platforms
 //!  holds ── what keeps the sessions from ending when the daemon stops: told by login, asked by session
@@ -42,10 +43,6 @@
 //!
 //! `session::task` wakes → `session::state` says `Redeem` → `session::redeem`: intent into the journal, one POST,
 //! the raw answer into the journal, then its judgement → `state` says `Persist` → `store` → only then `Publish`.
-//!
-//! # What comes later
-//!
-//! Keyrings (`store/key.rs`).
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
@@ -66,7 +63,7 @@ use crate::{
     login::{Logins, Opener},
     session::{Environment, Registrations},
     socket::{BindError, Socket},
-    store::{Opened, Store, StoreError},
+    store::{KeyHomes, Opened, Store, StoreError},
     sys::{Signalled, Signals, Ticker},
 };
 
@@ -97,6 +94,7 @@ pub mod telemetry;
 #[cfg(test)]
 mod testing;
 pub mod token;
+mod unlock;
 mod until_logout;
 mod yaml;
 
@@ -245,8 +243,11 @@ impl Daemon {
         config: Arc<ConfigFile>,
     ) -> Result<Self, RunError> {
         let clock = Clock::system();
+        let asked = Arc::clone(&config);
+        let homes = KeyHomes::of_system(move || asked.current().key_home);
         let mut timer = Ticker::every(TICK)?;
-        let Opened { store, sessions, damaged, mut problems } = Store::open(&locations.state_dir).await?;
+        let opened = Store::open_with(&locations.state_dir, homes).await?;
+        let Opened { store, sessions, damaged, mut problems } = opened;
         if let Err(error) = store.forget_quarantined(clock.unix_now()).await {
             tracing::warn!(%error, "what was set aside long ago cannot be removed");
         }
@@ -274,6 +275,7 @@ impl Daemon {
         }
         broker.mourn(damaged);
         let broker = Arc::new(broker);
+        broker.wait_for(store.sealed());
         broker.open(declared(&config)).await;
         let imports = Imports::new(
             Arc::clone(&exchange),
@@ -300,8 +302,9 @@ impl Daemon {
             store,
             endpoint,
             clock,
-            problems,
+            problems: problems.into(),
         });
+        tokio::spawn(unlock::keep_looking(Arc::clone(&api), stopping.subscribe()));
         let log_file = locations.log_file();
         tokio::spawn(async move {
             loop {

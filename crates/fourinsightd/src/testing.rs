@@ -234,7 +234,7 @@ impl World {
             store: store.clone(),
             endpoint: self.endpoint(),
             clock: self.clock.clone(),
-            problems: self.daemon.problems.clone(),
+            problems: self.daemon.problems.clone().into(),
         })
     }
 

@@ -10,6 +10,7 @@
 //! | [`browser`] | walks login pages over HTTP as a browser would |
 //! | [`chromium`] | a real browser, for what HTTP alone does not show |
 //! | [`process`] | the real programs, each run in a home of its own |
+//! | [`keyring`] | a real keyring on a session bus of its own |
 //! | [`world`] | the same with a practice server, from a login to its end |
 //! | [`demo`], [`mod@bench`] | `cargo xtask demo` and `bench` |
 //! | [`faults`] | `cargo xtask faults`: what a login survives |
@@ -26,6 +27,7 @@ pub mod demo;
 pub mod django;
 pub mod faults;
 pub mod http;
+pub mod keyring;
 pub mod leak;
 pub mod load;
 pub mod practice;

@@ -79,6 +79,34 @@ const REQUIREMENTS: &[Requirement] = &[
         probe: &[],
         demo: false,
     },
+    Requirement {
+        program: "gnome-keyring-daemon",
+        package: "gnome-keyring",
+        reason: "is the keyring in which the tests have the sealing key kept",
+        probe: &[],
+        demo: false,
+    },
+    Requirement {
+        program: "dbus-daemon",
+        package: "dbus-daemon",
+        reason: "is the private bus on which that keyring runs",
+        probe: &[],
+        demo: false,
+    },
+    Requirement {
+        program: "dbus-send",
+        package: "dbus-bin",
+        reason: "locks that keyring, and asks whether it is locked",
+        probe: &[],
+        demo: false,
+    },
+    Requirement {
+        program: "secret-tool",
+        package: "libsecret-tools",
+        reason: "looks into that keyring as another program does",
+        probe: &[],
+        demo: false,
+    },
 ];
 
 /// Who needs programs.

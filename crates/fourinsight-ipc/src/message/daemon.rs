@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Quarantined;
+use super::{KeyHome, KeyState, Quarantined};
 
 /// `GET /v1/version`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +28,14 @@ pub struct Health {
     pub socket: String,
     /// The store's file.
     pub store: String,
-    /// Where the sealing key is kept.
+    /// Where the sealing key is kept, for people.
     pub key: String,
+    /// Where the sealing key is kept.
+    #[serde(default)]
+    pub key_home: KeyHome,
+    /// Whether the daemon has it.
+    #[serde(default)]
+    pub key_state: KeyState,
     /// The configuration file in force.
     pub config: String,
     /// What is wrong with the daemon as a whole, for people.

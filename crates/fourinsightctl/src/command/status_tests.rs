@@ -2,7 +2,7 @@
 
 use fourinsight_ipc::{
     SessionKey,
-    message::{Audience, Identity, KeptBy, Problem, RotationStatus},
+    message::{Audience, Identity, KeptBy, KeyHome, KeyState, Problem, RotationStatus},
 };
 
 use super::*;
@@ -83,6 +83,8 @@ fn health(problems: &[&str]) -> Health {
         socket: "/run/user/1000/fourinsight/broker.sock".to_owned(),
         store: "/home/ada/.fourinsight/api/broker.db".to_owned(),
         key: "/home/ada/.fourinsight/api/broker.key".to_owned(),
+        key_home: KeyHome::File,
+        key_state: KeyState::Open,
         config: "/home/ada/.config/fourinsight/config.toml".to_owned(),
         problems: problems.iter().map(|&problem| problem.to_owned()).collect(),
         quarantined: Vec::new(),

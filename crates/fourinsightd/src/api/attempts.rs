@@ -39,7 +39,7 @@ pub(super) async fn list(
         || api.session(&peer, &key).is_some_and(|session| session.snapshot().shown != Shown::SignedOut);
     let known = match api.tried(&peer, &key) {
         Some(known) => known,
-        None if exists() => Vec::new(),
+        None if exists() || api.is_sealed(&key) => Vec::new(),
         None => return Err(unknown(&key)),
     };
     let attempts = known.into_iter().map(|tried| in_words(tried, &key)).collect();

@@ -1,6 +1,6 @@
 //! `GET /v1/version` and `GET /v1/health`.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use axum::{Json, extract::State, http::Uri};
 use fourinsight_ipc::{
@@ -21,15 +21,19 @@ pub(super) async fn version(uri: Uri) -> Result<Json<Version>, ApiError> {
 #[utoipa::path(get, path = "/v1/health", responses((status = 200, body = Health)))]
 pub(super) async fn health(State(api): State<Arc<Api>>, uri: Uri) -> Result<Json<Health>, ApiError> {
     Query::read(uri.query(), &[])?;
-    let problems: Vec<_> =
-        api.problems.iter().cloned().chain(api.store.trouble()).chain(api.config.problem()).collect();
+    let key = api.store.key();
+    let found = api.problems.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let found = found.into_iter().chain(api.store.trouble()).chain(key.problem);
+    let problems: Vec<_> = found.chain(api.config.problem()).collect();
     Ok(Json(Health {
         status: if problems.is_empty() { "ok" } else { "degraded" }.into(),
         version: env!("CARGO_PKG_VERSION").into(),
         pid: std::process::id(),
         socket: api.endpoint.to_string(),
         store: api.store.path().display().to_string(),
-        key: api.store.key_home().into(),
+        key: key.place,
+        key_home: key.home,
+        key_state: key.state,
         config: api.config_path.display().to_string(),
         problems,
         quarantined: api.store.quarantined().await,

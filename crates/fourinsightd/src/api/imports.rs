@@ -35,6 +35,9 @@ pub(super) async fn import(
     SizedBody(request): SizedBody<ImportRequest, CACHE_LIMIT>,
 ) -> Result<Json<ImportResponse>, ApiError> {
     Query::read(uri.query(), &[])?;
+    if !request.dry_run {
+        api.writable().await?;
+    }
     // A caller that goes away does not leave a refresh token half taken over.
     let import = tokio::spawn(async move { api.imports.run(request).await });
     let failed = |_| ErrorBody::new(ErrorCode::ServerError, "the import failed in the daemon; see its log");

@@ -1,6 +1,9 @@
 //! The local HTTP API: one file per resource, and `error.rs`, the only place where an error becomes wire text.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, RwLock},
+};
 
 use axum::{
     Router,
@@ -26,6 +29,7 @@ mod logins;
 mod openapi;
 mod profiles;
 mod rejections;
+mod sealed;
 mod sessions;
 mod store;
 #[cfg(test)]
@@ -46,8 +50,8 @@ pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) endpoint: Endpoint,
     pub(crate) clock: Clock,
-    /// What was found wrong at start, for people.
-    pub(crate) problems: Vec<String>,
+    /// What was found wrong when the store was read, for people.
+    pub(crate) problems: RwLock<Vec<String>>,
 }
 
 /// Every route.

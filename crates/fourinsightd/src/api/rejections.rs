@@ -44,6 +44,7 @@ pub(super) async fn reject(
     Body(rejection): Body<Rejection>,
 ) -> Result<(StatusCode, axum::Json<RejectionResponse>), ApiError> {
     Query::read(uri.query(), &[])?;
+    api.readable(&peer, &key)?;
     let session = api.session(&peer, &key).ok_or_else(|| ApiError::not_found("no such session"))?;
     let id = u64::from_str_radix(&rejection.token_id, 16)
         .map_err(|_| ApiError::invalid("token_id is the one of the token's answer"))?;

@@ -35,6 +35,7 @@ pub(super) async fn list(
     Query::read(uri.query(), &[])?;
     let known = api.sessions(&peer);
     let mut sessions: Vec<_> = known.iter().filter_map(|session| status(&api, session)).collect();
+    sessions.extend(api.sealed());
     for (key, profile) in api.signing_in(&peer) {
         if !sessions.iter().any(|status| status.session == key) {
             sessions.push(signing_in(key, profile));
@@ -63,7 +64,8 @@ pub(super) async fn show(
         pending.find(|(session, _)| *session == key).map(|(session, profile)| signing_in(session, profile))
     };
     let known = api.session(&peer, &key).and_then(|session| status(&api, &session));
-    known.or_else(pending).map(Json).ok_or_else(|| unknown(&key))
+    let sealed = || api.sealed_session(&key);
+    known.or_else(sealed).or_else(pending).map(Json).ok_or_else(|| unknown(&key))
 }
 
 /// Revokes a session: tells its server, then forgets it.
@@ -80,6 +82,7 @@ pub(super) async fn revoke(
     uri: Uri,
 ) -> Result<Json<RevokeResponse>, ApiError> {
     Query::read(uri.query(), &[])?;
+    api.readable(&peer, &key)?;
     let session = api.session(&peer, &key).filter(|session| session.snapshot().shown != Shown::SignedOut);
     let session = session.ok_or_else(|| unknown(&key))?;
     // Asked first: afterwards nobody knows who it was.

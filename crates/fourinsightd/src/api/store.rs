@@ -7,8 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fourinsight_ipc::{
     ErrorBody, ErrorCode,
     message::{
-        Backup, BackupRequest, KeyHome, RekeyRequest, RekeyResponse, RestoreRequest, RestoreResponse,
-        StoreCheck,
+        Backup, BackupRequest, RekeyRequest, RekeyResponse, RestoreRequest, RestoreResponse, StoreCheck,
     },
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -47,14 +46,13 @@ pub(super) async fn rekey(
     Body(request): Body<RekeyRequest>,
 ) -> Result<Json<RekeyResponse>, ApiError> {
     Query::read(uri.query(), &[])?;
-    if !matches!(request.to, None | Some(KeyHome::File)) {
-        let error = ErrorBody::new(ErrorCode::InvalidRequest, "this daemon keeps its key in a file only");
-        return Err(error.hint("leave the home out, or name `file`").into());
-    }
-    let key = api.store.key_home().to_owned();
     // A caller that goes away does not leave it half done.
-    let sessions = whole(async move { api.store.rekey().await.map_err(failed) }).await?;
-    Ok(Json(RekeyResponse::new(key, KeyHome::File, sessions)))
+    let (moved, sessions) = whole(async move {
+        let sessions = api.store.rekey_to(request.to).await.map_err(failed)?;
+        Ok((api.store.key(), sessions))
+    })
+    .await?;
+    Ok(Json(RekeyResponse::new(moved.place, moved.home, sessions)))
 }
 
 /// All stored sessions, sealed under a passphrase or under the store's key. A renewal under way is waited for.
@@ -130,6 +128,9 @@ fn unfit(error: &BackupError) -> ApiError {
 
 #[expect(clippy::needless_pass_by_value, reason = "it ends here")]
 fn failed(error: StoreError) -> ApiError {
+    if let StoreError::Locked { why } = &error {
+        return ApiError(super::sealed::locked(why));
+    }
     said(ErrorCode::ServerError, &error.to_string())
 }
 

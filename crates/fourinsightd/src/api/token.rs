@@ -61,6 +61,8 @@ pub(super) async fn token(
 ) -> Result<Response, ApiError> {
     let query =
         Query::read(uri.query(), &["min_validity", "wait", "scope", "resource", "claims", "enable_cae"])?;
+    let wait = query.wait.unwrap_or(Duration::from_secs(DEFAULT_WAIT_SECONDS));
+    api.until_readable(&peer, &key, wait).await?;
     let Some(session) = api.session(&peer, &key) else {
         return Err(ApiError::no_token(NoToken::LoginRequired(None), &key));
     };
@@ -70,7 +72,7 @@ pub(super) async fn token(
             TokenKey::new(query.scopes.iter().map(String::as_str), query.resources.iter().map(String::as_str))
         }),
         min_validity: query.min_validity,
-        wait: query.wait.unwrap_or(Duration::from_secs(DEFAULT_WAIT_SECONDS)),
+        wait,
         claims: query.claims,
         enable_cae: query.enable_cae,
     };

@@ -57,6 +57,7 @@ impl Api {
 
     /// Begins a login: in the caller's login session, where that is asked for.
     pub(super) async fn begin(&self, peer: &Peer, request: LoginRequest) -> Result<LoginStatus, ErrorBody> {
+        self.can_keep(&request).await?;
         if !request.until_logout {
             if self.own_session(peer, &request.session).is_some() {
                 return Err(in_the_way());

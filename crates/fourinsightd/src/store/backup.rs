@@ -117,14 +117,16 @@ impl Store {
         passphrase: Option<SecretString>,
     ) -> Result<Vec<u8>, StoreError> {
         let parts = Arc::clone(&self.parts);
-        blocking(move || match passphrase {
-            None => seal(&sessions, &parts.sealer, Under::StoreKey, 0, [0; 16]),
-            Some(passphrase) => {
-                let mut salt = [0; 16];
-                SystemRandom::new().fill(&mut salt).map_err(|_| StoreError::Sealing)?;
-                let sealer = derived(&passphrase, ITERATIONS, &salt);
-                seal(&sessions, &sealer, Under::Passphrase, ITERATIONS, salt)
-            }
+        blocking(move || {
+            parts.lock.ready().and_then(|()| match passphrase {
+                None => seal(&sessions, &parts.sealer, Under::StoreKey, 0, [0; 16]),
+                Some(passphrase) => {
+                    let mut salt = [0; 16];
+                    SystemRandom::new().fill(&mut salt).map_err(|_| StoreError::Sealing)?;
+                    let sealer = derived(&passphrase, ITERATIONS, &salt);
+                    seal(&sessions, &sealer, Under::Passphrase, ITERATIONS, salt)
+                }
+            })
         })
         .await
     }
@@ -136,7 +138,11 @@ impl Store {
         passphrase: Option<SecretString>,
     ) -> Result<Vec<BackedUp>, BackupError> {
         let parts = Arc::clone(&self.parts);
-        blocking(move || Ok(open(&backup, &parts.sealer, passphrase.as_ref()))).await?
+        blocking(move || {
+            parts.lock.ready()?;
+            Ok(open(&backup, &parts.sealer, passphrase.as_ref()))
+        })
+        .await?
     }
 }
 

@@ -33,6 +33,7 @@ impl Store {
 }
 
 fn check(parts: &Parts) -> Result<Checked, StoreError> {
+    parts.lock.open()?;
     let mut found = Checked::default();
     // First: to open a file that others may read is to close it to them.
     files(parts, &mut found.problems)?;
@@ -149,12 +150,15 @@ fn the_key(parts: &Parts, problems: &mut Vec<String>) {
         );
         return;
     }
-    match key::read(&parts.key_path).and_then(|key| key.map(|key| parts.sealer.seals_under(&key)).transpose()) {
+    let keys = parts.lock.keys();
+    let key = keys.needed_at(&parts.key_path, key::LATER);
+    match key.and_then(|key| key.map(|key| parts.sealer.seals_under(&key)).transpose()) {
         Ok(Some(true)) => {}
         Ok(Some(false)) => problems.push(format!(
             "The key in {path} is not the one that the running daemon seals with; put the right one back, or run \
              `fourinsightctl store rekey` before the daemon stops."
         )),
+        Ok(None) if parts.lock.is_empty() => {}
         Ok(None) => problems.push(format!(
             "The sealing key {path} is gone; put it back, or run `fourinsightctl store backup --passphrase-file` \
              before the daemon stops."

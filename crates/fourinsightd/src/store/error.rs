@@ -77,6 +77,12 @@ pub enum StoreError {
         /// The key file.
         path: PathBuf,
     },
+    /// The key is out of reach for now: nothing can be sealed or opened.
+    #[error("{why}")]
+    Locked {
+        /// What is wrong and what to do next.
+        why: String,
+    },
     /// An intent does not fit its place in a slot.
     #[error("an intent holds at most {limit} bytes; shorten it")]
     IntentTooLong {

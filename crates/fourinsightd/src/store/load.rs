@@ -14,7 +14,8 @@ use super::{
     database::{Database, Row},
     error::{StoreError, file},
     journal::{Journal, slot_name, slot_names},
-    key,
+    key::{self, KeyHomes, Keys},
+    lock::Lock,
     quarantine::Quarantine,
     rekey,
     roots::Roots,
@@ -28,36 +29,69 @@ const KEY: &str = "broker.key";
 const JOURNAL: &str = "journal";
 const QUARANTINE: &str = "quarantine";
 
-pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
+/// Opens the files. Without its key the store stays shut, and says only which sessions it holds.
+pub(super) fn load(state_dir: &Path, homes: KeyHomes) -> Result<Opened, StoreError> {
     private_folder(state_dir).map_err(file("create", state_dir))?;
     let (key_path, journal) = (state_dir.join(KEY), state_dir.join(JOURNAL));
+    let keys = Keys::new(key_path.clone(), homes);
     let mut problems = Vec::new();
-    let mut database = open(&state_dir.join(DATABASE), &key_path, &journal, &mut problems)?;
-    let (mut records, mut answers) = (database.records()?, database.answers()?);
-    database.forget_pages()?;
+    let database = open(&state_dir.join(DATABASE), &keys, &journal, &mut problems)?;
+    let names = database.names()?;
     let slots = slot_names(&journal)?;
+    let anything_sealed = !(names.is_empty() && database.answers()?.is_empty() && slots.is_empty());
+    let waiting = names.iter().filter_map(|name| SessionKey::new(name).ok()).collect();
 
-    let anything_sealed = !(records.is_empty() && answers.is_empty() && slots.is_empty());
-    let sealer = Arc::new(Sealer::new(&*key::load_or_create(&key_path, anything_sealed)?));
-    let journal = Journal::new(journal, Arc::clone(&sealer));
-    let quarantine = Quarantine::new(state_dir.join(QUARANTINE));
-    match rekey::begun(&sealer, &key_path) {
+    let found = keys.find(anything_sealed, key::AT_START)?;
+    let sealer = Arc::new(Sealer::shut());
+    let parts = Arc::new(Parts {
+        path: database.path().to_owned(),
+        roots: Roots::of(database.path()),
+        journal: Journal::new(journal, Arc::clone(&sealer)),
+        quarantine: Quarantine::new(state_dir.join(QUARANTINE)),
+        lock: Lock::new(keys, Arc::clone(&sealer), anything_sealed, waiting),
+        sealer,
+        rows: Arc::new(Mutex::new(Rows {
+            database,
+            unreadable: HashSet::new(),
+            leftover_slots: HashSet::new(),
+        })),
+        salvage: Arc::default(),
+        key_path,
+        rekeying: Arc::default(),
+        #[cfg(test)]
+        full: false.into(),
+    });
+    let store = Store { parts: Arc::clone(&parts) };
+    if parts.lock.learn(found).is_none() {
+        return Ok(Opened { store, sessions: Vec::new(), damaged: Vec::new(), problems });
+    }
+    let mut rows = parts.rows.try_lock().expect("nobody else has the store yet");
+    let mut opened = read(store, &parts, &mut rows)?;
+    problems.append(&mut opened.problems);
+    Ok(Opened { problems, ..opened })
+}
+
+/// Reads everything, now that the key is there.
+pub(super) fn read(store: Store, parts: &Parts, rows: &mut Rows) -> Result<Opened, StoreError> {
+    let (sealer, journal) = (&*parts.sealer, &parts.journal);
+    let mut problems = Vec::new();
+    match rekey::begun(parts) {
         Ok(false) => {}
         Ok(true) => {
             // What could not be moved yet opens under the key before.
-            let finished = rekey::finish(&mut database, &journal, &sealer, &key_path);
+            let finished = rekey::finish(parts, &mut rows.database);
             problems.extend(finished.err().map(unfinished));
-            (records, answers) = (database.records()?, database.answers()?);
         }
         Err(error) => problems.push(unfinished(error)),
     }
-
+    let (records, answers) = (rows.database.records()?, rows.database.answers()?);
+    rows.database.forget_pages()?;
     let mut reading = Reading {
         answers: answers.into_iter().map(|row| (row.session.clone(), row)).collect(),
-        sealer: &sealer,
-        journal: &journal,
-        slots,
-        quarantine: &quarantine,
+        sealer,
+        journal,
+        slots: slot_names(journal.folder())?,
+        quarantine: &parts.quarantine,
         sessions: Vec::with_capacity(records.len()),
         damaged: Vec::new(),
         problems,
@@ -67,31 +101,17 @@ pub(super) fn load(state_dir: &Path) -> Result<Opened, StoreError> {
     for row in &records {
         reading.record(row)?;
     }
-    reading.suspect_the_key(&key_path);
+    reading.suspect_the_key(&parts.key_path);
     reading.orphans()?;
     let Reading { sessions, damaged, problems, unreadable, leftover_slots, .. } = reading;
-
-    let parts = Parts {
-        path: database.path().to_owned(),
-        roots: Roots::of(database.path()),
-        key_home: format!("file {}", key_path.display()),
-        sealer,
-        journal,
-        quarantine,
-        rows: Arc::new(Mutex::new(Rows { database, unreadable, leftover_slots })),
-        salvage: Arc::default(),
-        key_path,
-        rekeying: Arc::default(),
-        #[cfg(test)]
-        full: false.into(),
-    };
-    Ok(Opened { store: Store { parts: Arc::new(parts) }, sessions, damaged, problems })
+    (rows.unreadable, rows.leftover_slots) = (unreadable, leftover_slots);
+    Ok(Opened { store, sessions, damaged, problems })
 }
 
 /// Opens the database. A damaged one is kept aside, and a new one made of what can be read of it.
 fn open(
     path: &Path,
-    key_path: &Path,
+    keys: &Keys,
     journal: &Path,
     problems: &mut Vec<String>,
 ) -> Result<Database, StoreError> {
@@ -107,9 +127,9 @@ fn open(
     match Database::open(path) {
         Err(StoreError::Damaged { what, .. }) => {
             let slots = slot_names(journal)?;
-            let sealer = Sealer::new(&*key::load_or_create(key_path, true)?);
+            let sealer = Sealer::new(&*keys.needed(true, key::LATER)?);
             // In the middle of a change of the key, either opens what is sealed.
-            rekey::begun(&sealer, key_path)?;
+            rekey::begun_beside(&sealer, keys, &path.with_file_name(KEY))?;
             let has_slot = |session: &SessionKey| slots.contains(&slot_name(session));
             let rebuilt = salvage::rebuild(path, &sealer, has_slot)?;
             let and = format!("{} sessions were read from it and taken over", rebuilt.records);

@@ -2,8 +2,8 @@
 //!
 //! Records are rows in SQLite (`database.rs`); a rotation under way has a slot in the journal (`journal.rs`),
 //! preallocated so that no step of it needs room on the disk; `slot.rs` weighs the one against the other when
-//! `load.rs` opens the store. Everything is sealed (`seal.rs`) under one key (`key.rs`). The store does not know
-//! what a record says.
+//! `load.rs` opens the store. Everything is sealed (`seal.rs`) under one key (`key.rs`); while that is out of reach
+//! the store is shut (`lock.rs`). The store does not know what a record says.
 //!
 //! The disk may lie. A record that does not open is copied aside (`quarantine.rs`); a database that SQLite cannot
 //! follow any more is kept, and its rows are dug out (`carve.rs`) into a new one (`salvage.rs`). Whatever is lost with
@@ -33,8 +33,9 @@ mod check;
 mod database;
 mod error;
 mod journal;
-mod key;
+pub(crate) mod key;
 mod load;
+mod lock;
 mod quarantine;
 mod rekey;
 mod reload;
@@ -47,11 +48,14 @@ mod slot;
 pub use backup::{BackedUp, BackupError};
 pub use check::Checked;
 pub use error::StoreError;
+pub use key::KeyHomes;
+pub use lock::KeyStatus;
 pub use slot::Slot;
 
 use crate::fault;
 use database::Database;
 use journal::{Journal, Salvaged};
+use lock::Lock;
 use quarantine::Quarantine;
 use roots::Roots;
 use seal::{Kind, Place, Sealer};
@@ -97,12 +101,19 @@ pub struct Loaded {
 }
 
 impl Store {
-    /// Opens the store in a state folder, creating what is missing, and loads everything.
+    /// Opens the store in a state folder whose key is in a file: [`open_with`](Self::open_with) no other home.
+    pub async fn open(state_dir: &Path) -> Result<Opened, StoreError> {
+        Self::open_with(state_dir, KeyHomes::file_only()).await
+    }
+
+    /// Opens the store in a state folder, creating what is missing, and loads everything. Where the key is out of
+    /// reach for now, the store stays shut, which [`key`](Self::key) tells, and nothing is loaded before
+    /// [`unlock`](Self::unlock).
     ///
     /// Only one process may have a store open; see to it before.
-    pub async fn open(state_dir: &Path) -> Result<Opened, StoreError> {
+    pub async fn open_with(state_dir: &Path, homes: KeyHomes) -> Result<Opened, StoreError> {
         let state_dir = state_dir.to_owned();
-        blocking(move || load::load(&state_dir)).await
+        blocking(move || load::load(&state_dir, homes)).await
     }
 
     /// Writes a session's record if the row is the one that the caller knows: none, or of the expected generation.
@@ -135,6 +146,9 @@ impl Store {
 
     /// Forgets a session: its record, its answers, its slot. No error if there is none.
     pub async fn delete(&self, key: &SessionKey) -> Result<(), StoreError> {
+        if self.parts.lock.is_empty() {
+            return Ok(());
+        }
         let key = key.clone();
         self.run(move |parts, rows| {
             // The row goes last: until then a start finds the session and what it was doing.
@@ -220,11 +234,6 @@ impl Store {
         &self.parts.path
     }
 
-    /// Where the sealing key lives, for people.
-    pub fn key_home(&self) -> &str {
-        &self.parts.key_home
-    }
-
     /// Does work that needs the database, which is mended first where that is needed.
     async fn run<T: Send + 'static>(
         &self,
@@ -236,6 +245,7 @@ impl Store {
                 let source = std::io::ErrorKind::StorageFull.into();
                 return Err(StoreError::File { action: "write", path: parts.path.clone(), source });
             }
+            parts.lock.ready()?;
             parts.roots.replant(&parts.path, rows)?;
             salvage::mend(parts, rows)?;
             work(parts, rows)
@@ -298,7 +308,7 @@ impl fmt::Debug for Loaded {
 
 struct Parts {
     path: PathBuf,
-    key_home: String,
+    lock: Lock,
     sealer: Arc<Sealer>,
     journal: Journal,
     quarantine: Quarantine,

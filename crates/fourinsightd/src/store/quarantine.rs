@@ -51,6 +51,10 @@ impl Store {
     /// Removes what was set aside more than seven days before this time, in Unix seconds. A record that nothing has
     /// replaced yet stays.
     pub async fn forget_quarantined(&self, unix_now: i64) -> Result<(), StoreError> {
+        if !self.parts.sealer.has_key() {
+            // Nobody knows yet what its record says, or there is none.
+            return Ok(());
+        }
         self.run(move |parts, rows| {
             for kept in everything_kept(parts) {
                 let is_old = unix_now.saturating_sub(kept.since) > KEPT_SECONDS;

@@ -14,14 +14,17 @@ use std::{
     sync::Arc,
 };
 
-use fourinsight_ipc::platform::{private_file, sync_folder};
+use fourinsight_ipc::{
+    message::KeyHome,
+    platform::{private_file, sync_folder},
+};
 
 use super::{
     Parts, Store, StoreError, blocking,
     database::Database,
     error::file,
-    journal::{Journal, slot_names},
-    key,
+    journal::slot_names,
+    key::{self, Keys},
     seal::Sealer,
 };
 
@@ -46,20 +49,30 @@ impl Store {
     /// Seals everything under a new key. Returns how many records that are. After an error the old key still opens
     /// what is not sealed under the new one; the next change, or the next start, takes up where this one ended.
     pub async fn rekey(&self) -> Result<u64, StoreError> {
+        self.rekey_to(None).await
+    }
+
+    /// The same, and the new key lives in this home, or in the old one's when `None`.
+    pub async fn rekey_to(&self, home: Option<KeyHome>) -> Result<u64, StoreError> {
         let turn = Arc::clone(&self.parts.rekeying).lock_owned().await;
         let parts = Arc::clone(&self.parts);
         blocking(move || {
             let _turn = turn;
-            change(&parts, &mut |_| {})
+            change(&parts, home, &mut |_| {})
         })
         .await
     }
 }
 
 /// Gives a store that is being opened the key that an earlier run was changing to; false when there is none.
-pub(super) fn begun(sealer: &Sealer, key_path: &Path) -> Result<bool, StoreError> {
+pub(super) fn begun(parts: &Parts) -> Result<bool, StoreError> {
+    begun_beside(&parts.sealer, parts.lock.keys(), &parts.key_path)
+}
+
+/// The same for a sealer that is no store's yet.
+pub(super) fn begun_beside(sealer: &Sealer, keys: &Keys, key_path: &Path) -> Result<bool, StoreError> {
     let names = Names::beside(key_path);
-    if let Some(next) = key::read(&names.next)? {
+    if let Some(next) = keys.needed_at(&names.next, key::LATER)? {
         sealer.change(&next);
         return Ok(true);
     }
@@ -68,18 +81,14 @@ pub(super) fn begun(sealer: &Sealer, key_path: &Path) -> Result<bool, StoreError
 }
 
 /// Ends what an earlier run began, before anything else uses the store.
-pub(super) fn finish(
-    database: &mut Database,
-    journal: &Journal,
-    sealer: &Sealer,
-    key_path: &Path,
-) -> Result<(), StoreError> {
-    database.reseal(sealer)?;
-    for name in slot_names(journal.folder())? {
-        journal.reseal_named(&name)?;
+pub(super) fn finish(parts: &Parts, database: &mut Database) -> Result<(), StoreError> {
+    database.reseal(&parts.sealer)?;
+    for name in slot_names(parts.journal.folder())? {
+        parts.journal.reseal_named(&name)?;
     }
-    Names::beside(key_path).switch(&mut |_| {})?;
-    sealer.forget_former();
+    Names::beside(&parts.key_path).switch(&mut |_| {})?;
+    parts.sealer.forget_former();
+    parts.lock.moved();
     Ok(())
 }
 
@@ -88,12 +97,17 @@ pub(super) fn is_unfinished(key_path: &Path) -> bool {
     Names::beside(key_path).next.exists()
 }
 
-pub(super) fn change(parts: &Parts, done: &mut dyn FnMut(Step)) -> Result<u64, StoreError> {
-    let names = Names::beside(&parts.key_path);
+pub(super) fn change(
+    parts: &Parts,
+    home: Option<KeyHome>,
+    done: &mut dyn FnMut(Step),
+) -> Result<u64, StoreError> {
+    parts.lock.ready()?;
+    let (names, keys) = (Names::beside(&parts.key_path), parts.lock.keys());
     // One that could not be finished before is finished now.
-    let next = match key::read(&names.next)? {
+    let next = match keys.needed_at(&names.next, key::LATER)? {
         Some(next) => next,
-        None => key::create(&names.next)?,
+        None => keys.create(&names.next, home.unwrap_or(keys.home()?), key::LATER)?,
     };
     done(Step::Kept);
     if !parts.sealer.seals_under(&next)? {
@@ -114,6 +128,7 @@ pub(super) fn change(parts: &Parts, done: &mut dyn FnMut(Step)) -> Result<u64, S
     }
     names.switch(done)?;
     parts.sealer.forget_former();
+    parts.lock.moved();
     tracing::info!(records, "the store is sealed under a new key");
     Ok(records)
 }
@@ -128,7 +143,7 @@ struct Names {
 impl Names {
     fn beside(key_path: &Path) -> Self {
         let named = |ending: &str| key_path.with_extension(format!("key.{ending}"));
-        Self { key: key_path.to_owned(), next: named("next"), old: named("old") }
+        Self { key: key_path.to_owned(), next: key::next(key_path), old: named("old") }
     }
 
     /// The name that counts stands for one key or the other at every moment.

@@ -28,14 +28,15 @@ const TAG_LENGTH: usize = 16;
 /// The place of a text that is sealed only to try a key.
 const PROBE: &[u8] = b"is this the key?";
 
-/// Seals and opens under one key; under two while it is being changed.
+/// Seals and opens under one key, once it has been given that; under two while it is being changed.
 pub(super) struct Sealer {
     keys: RwLock<Keys>,
     random: SystemRandom,
 }
 
+#[derive(Default)]
 struct Keys {
-    current: LessSafeKey,
+    current: Option<LessSafeKey>,
     /// The key before, while something may still be sealed under it.
     former: Option<LessSafeKey>,
 }
@@ -58,9 +59,32 @@ pub(super) enum Kind {
 }
 
 impl Sealer {
+    /// One without a key: it seals nothing and opens nothing yet.
+    pub(super) fn shut() -> Self {
+        Self { keys: RwLock::default(), random: SystemRandom::new() }
+    }
+
+    /// One with a key.
     pub(super) fn new(key: &[u8; KEY_LENGTH]) -> Self {
-        let keys = Keys { current: usable(key), former: None };
-        Self { keys: RwLock::new(keys), random: SystemRandom::new() }
+        let sealer = Self::shut();
+        sealer.admit(key);
+        sealer
+    }
+
+    /// Takes the one key that there is.
+    pub(super) fn admit(&self, key: &[u8; KEY_LENGTH]) {
+        let keys = Keys { current: Some(usable(key)), former: None };
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// Gives every key up again.
+    pub(super) fn forget(&self) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Keys::default();
+    }
+
+    /// Whether it has its key.
+    pub(super) fn has_key(&self) -> bool {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).current.is_some()
     }
 
     /// Seals under this key from now on. What is sealed under the key before opens until [`forget_former`] is called.
@@ -68,8 +92,7 @@ impl Sealer {
     /// [`forget_former`]: Self::forget_former
     pub(super) fn change(&self, key: &[u8; KEY_LENGTH]) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        let former = std::mem::replace(&mut keys.current, usable(key));
-        keys.former = Some(former);
+        keys.former = keys.current.replace(usable(key));
     }
 
     /// Nothing is sealed under the key before any more.
@@ -89,6 +112,8 @@ impl Sealer {
 
     /// Seals for the place that these bytes name, which no [`Place`] does.
     pub(super) fn seal_for(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let key = keys.current.as_ref().ok_or(StoreError::Sealing)?;
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(|_| StoreError::Sealing)?;
         // Full capacity at once: growing would leave a copy of the plain text behind.
@@ -98,8 +123,7 @@ impl Sealer {
         sealed.extend_from_slice(plain);
         let nonce = Nonce::assume_unique_for_key(nonce);
         let text = &mut sealed[PREFIX..];
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let outcome = keys.current.seal_in_place_separate_tag(nonce, Aad::from(place), text);
+        let outcome = key.seal_in_place_separate_tag(nonce, Aad::from(place), text);
         let Ok(tag) = outcome else {
             sealed.zeroize();
             return Err(StoreError::Sealing);
@@ -116,7 +140,8 @@ impl Sealer {
     /// The same for what [`seal_for`](Self::seal_for) sealed.
     pub(super) fn open_for(&self, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        open_under(&keys.current, place, sealed).or_else(|| open_under(keys.former.as_ref()?, place, sealed))
+        open_under(keys.current.as_ref()?, place, sealed)
+            .or_else(|| open_under(keys.former.as_ref()?, place, sealed))
     }
 }
 
@@ -196,6 +221,19 @@ mod tests {
         assert!(!under.seals_under(&old).unwrap() && under.seals_under(&new).unwrap());
         under.forget_former();
         assert!(under.open(place, &before).is_none() && under.open(place, &after).is_some());
+    }
+
+    #[test]
+    fn without_its_key_nothing_is_sealed_and_nothing_opened() {
+        let (session, under) = (SessionKey::default(), Sealer::shut());
+        let place = Place { kind: Kind::Record, session: &session, generation: 1 };
+        let sealed = Sealer::new(&[7; KEY_LENGTH]).seal(place, b"secret").unwrap();
+        assert!(!under.has_key() && under.seal(place, b"secret").is_err());
+        assert!(under.open(place, &sealed).is_none());
+        under.admit(&[7; KEY_LENGTH]);
+        assert!(under.has_key() && under.open(place, &sealed).is_some());
+        under.forget();
+        assert!(!under.has_key() && under.open(place, &sealed).is_none());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What differs between platforms inside the daemon: clocks, signals, readiness, single instance, hardening.
 //!
-//! `unix.rs` and `windows.rs` hold the same names; `logout.rs` and `ticker.rs` are for both.
+//! `unix.rs` and `windows.rs` hold the same names; `logout.rs` and `ticker.rs` are for both, and
+//! `keyring/` has a file for each keyring.
 
+pub(crate) mod keyring;
 mod logout;
 mod ticker;
 pub(crate) use logout::logged_out;

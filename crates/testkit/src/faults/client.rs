@@ -14,8 +14,12 @@ use tokio::{
 use super::stage::{Stage, pause, token_request};
 use crate::practice::Verdict;
 
-/// What no token lives for, so that a request for it has the daemon fetch a newer one.
-const NEWEST: &str = "min_validity=86400&wait=20";
+/// What no token lives for, so that a request for it has the daemon fetch a newer one: once for each token, and not
+/// for one that was fetched for such a request.
+pub(super) const NEWEST: &str = "min_validity=86400&wait=20";
+
+/// Whatever token there is; where there is none, the next one.
+pub(super) const ANY: &str = "wait=20";
 
 /// How long a session may take to recover before it counts as stuck.
 const LONGEST_RECOVERY: Duration = Duration::from_secs(30);
@@ -100,22 +104,28 @@ impl Client {
 
     /// Sees that the session is refreshed once more; an error when the daemon dies meanwhile.
     pub(super) async fn recover(&mut self, rotations: usize) -> Result<Recovery> {
+        let mut query = NEWEST;
         loop {
-            match self.ask(NEWEST).await? {
+            match self.ask(query).await? {
                 Answer::Token(token) if self.stage.came_after(rotations, &token.access_token) => {
                     return Ok(Recovery::Refreshed(token.access_token));
                 }
-                Answer::Token(token) => self.reject(&token).await?,
+                Answer::Token(token) => {
+                    self.reject(&token).await?;
+                    query = ANY;
+                }
                 Answer::LoginRequired => return self.lost().await,
                 Answer::Refused => pause(Duration::from_millis(20)).await?,
             }
         }
     }
 
-    /// Has the session refreshed, and then once more because an API has refused the token.
+    /// Has the session refreshed, and then once more because an API has refused the token. In turns: a second refusal
+    /// in a row would have to wait.
     pub(super) async fn refresh(&mut self) -> Result<()> {
         if let Answer::Token(token) = self.ask(NEWEST).await? {
             self.reject(&token).await?;
+            self.ask(ANY).await?;
         } else {
             pause(Duration::from_millis(20)).await?;
         }
@@ -124,10 +134,15 @@ impl Client {
 
     /// Reports the token at hand as refused by an API, so that it is served no more.
     pub(super) async fn reject_present(&mut self) -> Result<()> {
-        match self.ask("wait=20").await? {
+        match self.ask(ANY).await? {
             Answer::Token(token) => self.reject(&token).await,
             Answer::LoginRequired | Answer::Refused => Ok(()),
         }
+    }
+
+    /// Waits for the end of a refresh that another request with this query has begun.
+    pub(super) async fn wait_for(&mut self, query: &str) -> Result<()> {
+        self.ask(query).await.map(drop)
     }
 
     async fn ask(&mut self, query: &str) -> Result<Answer> {

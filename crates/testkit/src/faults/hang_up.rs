@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     Figure, Options,
     chance::Chance,
-    client::{Client, Recovery},
+    client::{ANY, Client, NEWEST, Recovery},
     mode::STRICT,
     stage::{self, Stage},
 };
@@ -66,12 +66,14 @@ async fn disconnects(clients: usize, mut chance: Chance) -> Result<Vec<Figure>> 
             for turn in 0..share {
                 let late = Answer::genuine().after_committing().delayed(chance.within(TRANSIT));
                 stage.practice.answer_next_token_requests([late]);
+                let query = if turn % 2 == 0 { NEWEST } else { ANY };
                 if turn % 2 == 1 {
                     // A token that nobody may have any more, so that the next request has to wait.
                     client.reject_present().await?;
                 }
                 let patience = chance.within(PATIENCE);
-                unanswered += usize::from(hang_up(&stage, session.as_str(), patience).await?);
+                unanswered += usize::from(hang_up(&stage, session.as_str(), query, patience).await?);
+                client.wait_for(query).await?;
             }
             anyhow::Ok(unanswered)
         });
@@ -92,12 +94,10 @@ async fn disconnects(clients: usize, mut chance: Chance) -> Result<Vec<Figure>> 
     ])
 }
 
-/// Asks for a token newer than any, and hangs up after a while. Says whether there was no answer by then.
-async fn hang_up(stage: &Stage, session: &str, patience: Duration) -> Result<bool> {
+/// Asks for a token that is not there yet, and hangs up after a while. Says whether there was no answer by then.
+async fn hang_up(stage: &Stage, session: &str, query: &str, patience: Duration) -> Result<bool> {
     let mut stream = UnixStream::connect(stage.home.socket()).await?;
-    let request = format!(
-        "GET /v1/sessions/{session}/token?min_validity=86400&wait=20 HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    );
+    let request = format!("GET /v1/sessions/{session}/token?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut byte = [0];
     Ok(timeout(patience, stream.read_exact(&mut byte)).await.is_err())

@@ -8,7 +8,12 @@ use fourinsight_ipc::message::{LoginState, LoginStatus};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, net::UnixStream};
 
-use super::{Figure, Options, chance::Chance, stage};
+use super::{
+    Figure, Options,
+    chance::Chance,
+    client::{ANY, NEWEST},
+    stage,
+};
 use crate::{
     process::{Daemon, Home},
     provider::{self, Provider},
@@ -37,9 +42,10 @@ pub(super) fn run(options: &Options) -> Result<Vec<Figure>> {
         for turn in 0..times {
             for session in 0..SESSIONS {
                 make_due(&home, session, turn).await?;
-                let asking = begin(&home, session).await?;
+                let asking = begin(&home, session, turn).await?;
                 stage::pause(chance.within(PATIENCE)).await?;
                 drop(asking);
+                home.get(&format!("/v1/sessions/p{session}/token?{}", query(turn))).await?;
             }
         }
         let hung_up = lost(&home, &provider).await?;
@@ -49,7 +55,7 @@ pub(super) fn run(options: &Options) -> Result<Vec<Figure>> {
             let mut asking = Vec::new();
             for session in 0..SESSIONS {
                 make_due(&home, session, turn).await?;
-                asking.push(begin(&home, session).await?);
+                asking.push(begin(&home, session, turn).await?);
             }
             stage::pause(chance.within(PATIENCE)).await?;
             stop(daemon).await?;
@@ -92,12 +98,17 @@ async fn make_due(home: &Home, session: usize, turn: usize) -> Result<()> {
     Ok(())
 }
 
-/// Asks for a token newer than any, and leaves the answer unread.
-async fn begin(home: &Home, session: usize) -> Result<UnixStream> {
+/// Asks for a token that is not there yet, and leaves the answer unread.
+async fn begin(home: &Home, session: usize, turn: usize) -> Result<UnixStream> {
     let mut stream = UnixStream::connect(home.socket()).await?;
-    let path = format!("/v1/sessions/p{session}/token?min_validity=86400&wait=20");
+    let path = format!("/v1/sessions/p{session}/token?{}", query(turn));
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
     Ok(stream)
+}
+
+/// What finds no token: in turns, for a second refusal in a row would have to wait.
+fn query(turn: usize) -> &'static str {
+    if turn.is_multiple_of(2) { NEWEST } else { ANY }
 }
 
 /// How many sessions the provider does not refresh once more.
@@ -108,7 +119,7 @@ async fn lost(home: &Home, provider: &Provider) -> Result<usize> {
         // One of the two has it refreshed, whatever the token at hand was fetched for.
         for turn in 0..2 {
             make_due(home, session, turn).await?;
-            home.get(&format!("/v1/sessions/p{session}/token?min_validity=86400&wait=20")).await?;
+            home.get(&format!("/v1/sessions/p{session}/token?{}", query(turn))).await?;
         }
         let token: Value = home.get(&format!("/v1/sessions/p{session}/token")).await?.json()?;
         let lives = match token["access_token"].as_str() {

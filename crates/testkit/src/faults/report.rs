@@ -37,12 +37,12 @@ pub(super) fn markdown(found: &[(&str, Vec<Figure>)], failed: &[String], extent:
     for (campaign, figures) in found {
         for figure in figures {
             let cells = row(campaign, figure).map(|cell| cell.replace('|', "\\|"));
-            text += &format!("| {} |\n", cells.join(" | "));
+            text.extend(["| ", &cells.join(" | "), " |\n"]);
         }
     }
     text.extend(["\n", &sum(found), "\n"]);
     for reason in failed {
-        text += &format!("\nNot done: {reason}\n");
+        text.extend(["\nNot done: ", reason, "\n"]);
     }
     text
 }

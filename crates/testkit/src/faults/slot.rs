@@ -26,7 +26,8 @@ impl Slot {
     /// Reads the slot of a session; a session without one has an empty slot.
     pub(super) fn read(state_dir: &Path, session: &SessionKey) -> Self {
         let name = digest::digest(&digest::SHA256, session.as_str().as_bytes());
-        let name: String = name.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let nibble = |bits: u8| char::from(b"0123456789abcdef"[usize::from(bits & 15)]);
+        let name: String = name.as_ref().iter().flat_map(|byte| [nibble(byte >> 4), nibble(*byte)]).collect();
         fs::read(state_dir.join("journal").join(name))
             .map_or_else(|_| Self::default(), |bytes| Self::of(&bytes))
     }

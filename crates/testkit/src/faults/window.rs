@@ -30,7 +30,7 @@ pub(super) fn run(options: &Options) -> Result<Vec<Figure>> {
     let program = options.daemon_with_points.as_deref();
     let program =
         program.context("FOURINSIGHTD_WITH_POINTS_BIN names no daemon with the feature fault-points")?;
-    let refreshes = options.count(1000, 5000);
+    let refreshes = options.count(300, 3000);
     stage::runtime()?.block_on(async {
         Ok(vec![
             figure("one at a time, by the build with points", &by_points(program, 1, refreshes).await?),

@@ -107,6 +107,13 @@ pub(super) const CODES: &Table = &[
          by itself.",
     ),
     (
+        "store_locked",
+        "The key that opens the stored sessions is out of the daemon's reach: the keyring that holds it is locked or \
+         does not run, or the service manager did not hand it over.",
+        "Unlock the keyring, or bring the key back (`fourinsightctl status` says where it is): the session comes back \
+         by itself, and nothing is lost.",
+    ),
+    (
         "rotation_interrupted",
         "The daemon ended in the middle of a renewal, or the answer to one was lost on the way. The server may have \
          replaced the refresh token by then, and nobody here has seen by what.",

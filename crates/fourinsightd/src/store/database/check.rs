@@ -46,12 +46,6 @@ impl Database {
         self.row(sql, session.as_str())
     }
 
-    /// Does to the open database what only a defect could.
-    #[cfg(test)]
-    pub(in crate::store) fn meddle(&self, sql: &str) {
-        self.connection.execute_batch(sql).unwrap();
-    }
-
     fn row(&self, sql: &str, name: &str) -> Result<Option<Row>, StoreError> {
         let read = || {
             self.connection

@@ -40,7 +40,7 @@ async fn watched(folder: &Folder, store: &Store) -> Vec<(Step, Folder)> {
     let (parts, path) = (Arc::clone(&store.parts), folder.path().to_owned());
     let work = move || {
         let mut copies = Vec::new();
-        change(&parts, &mut |step| copies.push((step, copy_of(&path)))).unwrap();
+        change(&parts, None, &mut |step| copies.push((step, copy_of(&path)))).unwrap();
         copies
     };
     spawn_blocking(work).await.unwrap()
