@@ -86,9 +86,6 @@ pub(crate) struct Environment {
     pub(crate) holds: Holds,
 }
 
-/// How long a session whose newest refresh token is in memory alone goes on trying the disk when the daemon stops.
-const LAST_WRITES: Duration = Duration::from_secs(10);
-
 /// A deadline further away than this is left to the shared ticker.
 const TICK: Duration = Duration::from_secs(30);
 
@@ -152,16 +149,13 @@ impl Task {
         let mut stopping = self.environment.stopping.clone();
         let mut recoveries = self.environment.pace.recoveries();
         let holds = self.environment.holds.clone();
-        let mut stop_by = None;
+        let mut stops = false;
         loop {
-            if stop_by.is_none() && *stopping.borrow_and_update() {
+            if !stops && *stopping.borrow_and_update() {
+                stops = true;
                 Box::pin(self.stop()).await;
-                stop_by = Some(self.environment.clock.now() + LAST_WRITES);
             }
-            let stops = stop_by.is_some();
-            let wait_for_disk =
-                stop_by.is_some_and(|end| self.environment.clock.now() < end) && self.in_memory_alone();
-            if stops && self.work.is_none() && holds.is_free() && !wait_for_disk {
+            if stops && self.work.is_none() && holds.is_free() {
                 break;
             }
             let deadline = self.next_deadline();

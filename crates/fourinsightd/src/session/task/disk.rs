@@ -5,7 +5,7 @@ use fourinsight_ipc::message::{KeptBy, Lifetime};
 use super::{Environment, Task};
 use crate::{
     fault,
-    session::{event::Event, record},
+    session::{event::Event, record, rotation::INTERRUPTED, state::Phase},
     store::StoreError,
 };
 
@@ -25,6 +25,7 @@ impl Task {
         if self.in_memory() {
             return self.wipe().await;
         }
+        self.set_interrupted_aside().await;
         let Environment { store, clock, .. } = &*self.environment;
         let generation = self.state.generation;
         let record = record::encode(&self.state.phase, self.login.as_deref(), clock);
@@ -62,9 +63,17 @@ impl Task {
         }
     }
 
-    /// Whether the newest refresh token would be lost with the process.
-    pub(super) fn in_memory_alone(&self) -> bool {
-        self.state.refresh_token().is_some() && self.kept_by() == KeptBy::Memory
+    /// Keeps a copy of the record whose refresh token the server no longer takes after an interrupted renewal: should
+    /// the server's people be able to say what became of it, nothing is missing.
+    async fn set_interrupted_aside(&mut self) {
+        let Phase::LoginRequired { failure, .. } = &self.state.phase else { return };
+        if failure.error != INTERRUPTED || self.stored.is_none_or(|stored| stored >= self.state.generation) {
+            return;
+        }
+        let copied = self.environment.store.set_aside(&self.key, failure.description.clone()).await;
+        if let Err(error) = copied {
+            tracing::warn!(session = %self.named(), %error, "the record before the interruption is not copied");
+        }
     }
 
     /// Closes the journal slot of a redemption whose outcome is on the disk.

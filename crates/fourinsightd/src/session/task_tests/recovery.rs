@@ -77,6 +77,9 @@ async fn killed_after_a_strict_server_acted_it_says_so_and_asks_for_a_person() {
     assert_eq!(failure.error, "rotation_interrupted");
     assert!(failure.description.starts_with("the daemon ended in the middle of a renewal"), "{failure:?}");
     assert!(failure.description.contains("invalid_grant"), "{failure:?}");
+    let kept = world.daemon.store.quarantined().await;
+    let of_session = kept.iter().any(|kept| kept.session == Some(key("default")));
+    assert!(of_session && kept.len() == 1, "{kept:?}");
     pass(HOUR).await;
     assert_eq!(world.refreshes(), 2, "asked once more, and never again");
 }
