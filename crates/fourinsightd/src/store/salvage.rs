@@ -26,14 +26,18 @@ use super::{
 
 /// Has the database work again after a failure: opens it anew, and rebuilds it where its files turn out to be damaged.
 pub(super) fn mend(parts: &Parts, rows: &mut Rows) -> Result<(), StoreError> {
-    match rows.database.mend() {
+    let mended = match rows.database.mend() {
         Err(StoreError::Damaged { what, .. }) => {
             let rebuilt = rebuild(&parts.path, &parts.sealer, |session| parts.journal.has_slot(session))?;
             tracing::error!(what, kept_as = %rebuilt.kept_as.display(), records = rebuilt.records, "the store was damaged while in use and has been rebuilt");
             rows.database.mend()
         }
         mended => mended,
+    };
+    if mended? {
+        parts.roots.moved(&parts.path);
     }
+    Ok(())
 }
 
 /// What a damaged database is kept as begins with its own name and this.
