@@ -135,9 +135,10 @@ impl Database {
             return Err(damaged(&self.path, says));
         }
         let as_made = schema::is_as_made(&self.connection, version);
-        match as_made.map_err(|error| unexpected(&self.path, error))? {
-            true => Ok(()),
-            false => Err(damaged(&self.path, "its tables are not those of its version")),
+        if as_made.map_err(|error| unexpected(&self.path, error))? {
+            Ok(())
+        } else {
+            Err(damaged(&self.path, "its tables are not those of its version"))
         }
     }
 
