@@ -18,9 +18,9 @@ impl Attempt {
     }
 
     fn set_hold(&self, hold: Hold) {
-        let mut held = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *held, hold);
-        drop(held);
+        let mut place = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *place, hold);
+        drop(place);
         drop(before);
     }
 }
