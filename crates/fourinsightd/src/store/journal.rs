@@ -13,7 +13,6 @@
 //! opens again.
 
 use std::{
-    collections::BTreeSet,
     fs::{self, File},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -27,7 +26,6 @@ use fourinsight_ipc::{
     SessionKey,
     platform::{private_file, private_folder, sync_folder},
 };
-use ring::digest;
 
 use super::{
     error::{StoreError, file},
@@ -36,7 +34,10 @@ use super::{
 };
 use crate::fault;
 
+mod names;
 mod reseal;
+
+pub(super) use names::{digits, known_slots, slot_name, slot_names};
 
 const BLOCK: usize = 4096;
 const SLOT: usize = 8 * BLOCK;
@@ -66,47 +67,6 @@ pub(super) enum Salvaged {
     Written(File),
     /// Too long for the slot: it is to be kept elsewhere.
     Oversized,
-}
-
-/// The file names of all slots. Half-made ones are removed: nothing was sent on their strength.
-pub(super) fn slot_names(folder: &Path) -> Result<BTreeSet<String>, StoreError> {
-    private_folder(folder).map_err(file("create", folder))?;
-    let mut names = BTreeSet::new();
-    for found in fs::read_dir(folder).map_err(file("list", folder))? {
-        let found = found.map_err(file("list", folder))?;
-        let Ok(name) = found.file_name().into_string() else { continue };
-        if is_digest(&name) {
-            names.insert(name);
-        } else if name.strip_suffix(".new").is_some_and(is_digest) {
-            fs::remove_file(found.path()).map_err(file("remove", &found.path()))?;
-        }
-    }
-    Ok(names)
-}
-
-/// The same, and nothing is changed.
-pub(super) fn known_slots(folder: &Path) -> Result<BTreeSet<String>, StoreError> {
-    let names = fs::read_dir(folder).and_then(|found| {
-        found.map(|found| Ok(found?.file_name().into_string().ok())).collect::<io::Result<Vec<_>>>()
-    });
-    let names = names.map_err(file("list", folder))?;
-    Ok(names.into_iter().flatten().filter(|name| is_digest(name)).collect())
-}
-
-fn is_digest(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// The file name of a session's slot: a digest, since a key may hold what a file system cannot.
-pub(super) fn slot_name(session: &SessionKey) -> String {
-    digits(session.as_str().as_bytes())
-}
-
-/// The SHA-256 digest of something, in hexadecimal.
-pub(super) fn digits(bytes: &[u8]) -> String {
-    let digest = digest::digest(&digest::SHA256, bytes);
-    let nibble = |bits: u8| char::from(b"0123456789abcdef"[usize::from(bits & 15)]);
-    digest.as_ref().iter().flat_map(|byte| [nibble(byte >> 4), nibble(*byte)]).collect()
 }
 
 impl Journal {
