@@ -236,11 +236,11 @@ mod tests {
 
     #[test]
     fn the_latest_row_that_opens_wins_and_one_that_does_not_is_kept_for_want_of_a_better() {
-        let sealer = Sealer::new(&[7; 32]);
+        let under = Sealer::new(&[7; 32]);
         let candidate = |name: &str, generation, text: &[u8], sound: bool, live| {
             let session = SessionKey::new(name).unwrap();
             let place = Place { kind: Kind::Record, session: &session, generation };
-            let mut sealed = sealer.seal(place, text).unwrap();
+            let mut sealed = under.seal(place, text).unwrap();
             sealed[20] ^= u8::from(!sound);
             Candidate { session, generation, sealed, live, logged: 0 }
         };
@@ -252,11 +252,11 @@ mod tests {
             candidate("b", 4, b"damaged", false, true),
             candidate("c", 5, b"damaged and left behind", false, false),
         ];
-        let (records, answers) = choose(found, &sealer);
+        let (records, answers) = choose(found, &under);
         let found: Vec<_> = records.iter().map(|row| (row.session.as_str(), row.generation)).collect();
         assert_eq!((found, answers.len()), (vec![("a", 2), ("b", 4)], 0));
         let a = SessionKey::new("a").unwrap();
         let place = Place { kind: Kind::Record, session: &a, generation: 2 };
-        assert_eq!(**sealer.open(place, &records[0].sealed).unwrap(), *b"new");
+        assert_eq!(**under.open(place, &records[0].sealed).unwrap(), *b"new");
     }
 }

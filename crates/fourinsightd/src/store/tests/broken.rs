@@ -27,7 +27,7 @@ fn found(opened: &Opened, names: &[String]) -> usize {
                 assert!(session.record.starts_with(name.as_bytes()) && session.generation == 1);
             }
             None => {
-                assert!(opened.damaged.iter().any(|it| it.key.as_str() == name), "{name} is lost in silence")
+                assert!(opened.damaged.iter().any(|it| it.key.as_str() == name), "{name} is lost in silence");
             }
         }
     }
