@@ -18,9 +18,7 @@ impl Attempt {
     }
 
     fn set_hold(&self, hold: Hold) {
-        let mut place = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *place, hold);
-        drop(place);
-        drop(before);
+        // Dropped after the lock is given back.
+        let _before = std::mem::replace(&mut *self.hold.lock().unwrap_or_else(PoisonError::into_inner), hold);
     }
 }
