@@ -94,13 +94,13 @@ async fn who_is_waited_for_goes_first_and_then_whose_token_ends_first() {
 async fn a_caller_that_comes_later_moves_its_session_ahead() {
     let pace = pace();
     spend(&pace).await;
-    let before: Vec<_> = (0..16).map(|_| pace.join(ENDPOINT, ends_in(&pace, 10))).collect();
-    let (place, turn) = pace.join(ENDPOINT, ends_in(&pace, 600));
-    place.hurry();
+    let earlier: Vec<_> = (0..16).map(|_| pace.join(ENDPOINT, ends_in(&pace, 10))).collect();
+    let (seat, turn) = pace.join(ENDPOINT, ends_in(&pace, 600));
+    seat.hurry();
     let began = pace.clock.now();
     turn.await.unwrap().send();
     assert!(pace.clock.now().since(began) <= Duration::from_millis(1001), "{:?}", pace.clock.now());
-    drop(before);
+    drop(earlier);
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,9 +118,9 @@ async fn nobody_waits_for_ever_behind_those_that_are_waited_for() {
             through.fetch_add(1, Ordering::Relaxed);
         });
     }
-    let began = pace.clock.now();
+    let start = pace.clock.now();
     turn.await.unwrap().send();
-    assert!(pace.clock.now().since(began) <= seconds(32));
+    assert!(pace.clock.now().since(start) <= seconds(32));
     let before = through.load(Ordering::Relaxed);
     assert!((200..300).contains(&before), "{before} of the crowd went first");
 }
