@@ -36,7 +36,7 @@ pub(crate) struct SignedIn {
     pub(crate) narrowed: bool,
     /// Whether the refresh token may be spent.
     pub(crate) doubt: Option<Box<Doubt>>,
-    /// The server's refusals since its last grant.
+    /// The server's refusals in a row.
     pub(super) refusals: Option<Box<Refusals>>,
     pub(crate) rotating: Rotating,
 }
