@@ -10,7 +10,7 @@ use super::{
     rotation::Rotating,
     schedule,
     terms::{Beyond, Terms},
-    unsent::{STORAGE_FAILED, is_unsent},
+    unsent::{is_unsent, storage_failed},
 };
 use crate::{
     authority::{Failure, Retry},
@@ -306,7 +306,7 @@ impl SignedIn {
             } else {
                 "the disk refuses the session's record; it is kept in memory and written every second"
             };
-            (Failure::ours(STORAGE_FAILED, description), since)
+            (storage_failed(description), since)
         });
         let paused = || self.backoff.as_ref().map(|backoff| (backoff.failure.clone(), backoff.since));
         let refused = || {

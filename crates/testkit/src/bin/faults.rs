@@ -33,8 +33,8 @@ fn main() -> ExitCode {
         Ok(Asked::Run(options)) => options,
         Ok(Asked::Help) => return say(&mut io::stdout(), HELP, ExitCode::SUCCESS),
         Ok(Asked::List) => {
-            let names: String = CAMPAIGNS.iter().map(|campaign| format!("{}\n", campaign.name)).collect();
-            return say(&mut io::stdout(), &names, ExitCode::SUCCESS);
+            let names: Vec<_> = CAMPAIGNS.iter().map(|campaign| campaign.name).collect();
+            return say(&mut io::stdout(), &format!("{}\n", names.join("\n")), ExitCode::SUCCESS);
         }
         Err(problem) => return fail(&problem, 2),
     };

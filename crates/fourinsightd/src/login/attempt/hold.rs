@@ -18,9 +18,7 @@ impl Attempt {
     }
 
     fn set_hold(&self, hold: Hold) {
-        let mut held = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *held, hold);
-        drop(held);
-        drop(before);
+        // Dropped after the lock is given back.
+        let _before = std::mem::replace(&mut *self.hold.lock().unwrap_or_else(PoisonError::into_inner), hold);
     }
 }

@@ -51,10 +51,11 @@ async fn every_fault_does_what_it_says_at_its_point() {
         let met = match fault.kind {
             Kind::Delay(_) => matches!(got, Got::Answer(200, ..)),
             Kind::Hang => matches!(got, Got::Waiting),
-            Kind::Reset | Kind::Close if is_midway => matches!(got, Got::CutOff),
+            Kind::Reset | Kind::Close | Kind::LengthTooShort | Kind::WrongType if is_midway => {
+                matches!(got, Got::CutOff)
+            }
             Kind::Reset | Kind::Close => matches!(got, Got::Nothing),
             Kind::LengthTooLong => matches!(got, Got::CutOff),
-            Kind::LengthTooShort | Kind::WrongType if is_midway => matches!(got, Got::CutOff),
             Kind::Drip { .. } => matches!(got, Got::Answer(status, _, body)
                 if is_json(&body) && (status == 200) == fault.commits()),
             Kind::LengthTooShort => matches!(got, Got::Answer(_, _, body) if !is_json(&body)),
