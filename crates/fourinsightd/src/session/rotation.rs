@@ -160,7 +160,7 @@ impl SignedIn {
     }
 
     /// Whether there is a living access token that asking again might end.
-    fn has_something_to_lose(&self, now: Timestamp) -> bool {
+    pub(super) fn has_something_to_lose(&self, now: Timestamp) -> bool {
         self.own_token().is_some_and(|token| token.expiry.end().is_none_or(|end| end > now))
     }
 

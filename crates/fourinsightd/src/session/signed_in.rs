@@ -339,8 +339,8 @@ impl SignedIn {
             until: arrival.now + pause,
             own_until: arrival.now + own_pause,
             failures,
-            // What the server asked for stands, and what it may have acted on is for the rotation to decide.
-            outage_at: (retry.after.is_none() && !retry.ambiguous).then_some(arrival.now),
+            // What the server asked for stands.
+            outage_at: retry.after.is_none().then_some(arrival.now),
             hurried,
             failure: retry.failure,
             since,

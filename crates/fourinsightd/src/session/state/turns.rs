@@ -49,6 +49,10 @@ impl State {
     /// failures, so that a server which works now and then is not asked more than before.
     pub(super) fn recovered(&mut self, at: Timestamp, now: Timestamp) -> Vec<Effect> {
         let Phase::SignedIn(session) = &mut self.phase else { return vec![] };
+        if session.rotating.interrupted.is_some() && session.has_something_to_lose(now) {
+            // A refresh token that the server may have acted on has a time of its own.
+            return vec![];
+        }
         let hurried = session.backoff.as_mut().is_some_and(|backoff| backoff.hurry(at, now));
         if hurried { vec![Effect::Publish] } else { vec![] }
     }
