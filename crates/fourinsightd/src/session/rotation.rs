@@ -256,7 +256,7 @@ impl SignedIn {
             failure.error,
             failure.description
         );
-        Failure { error: INTERRUPTED.to_owned(), description, ..failure }
+        Failure { detail: failure.detail, ..rotation_interrupted(description) }
     }
 }
 
@@ -294,12 +294,14 @@ impl State {
     pub(crate) fn interruption(&self) -> Option<Failure> {
         let Phase::SignedIn(session) = &self.phase else { return None };
         let (_, description) = session.interruption()?;
-        Some(Failure::ours(INTERRUPTED, description))
+        Some(rotation_interrupted(description))
     }
 }
 
 /// The code of a session whose renewal was interrupted.
-pub(super) const INTERRUPTED: &str = "rotation_interrupted";
+pub(super) fn rotation_interrupted(description: impl Into<String>) -> Failure {
+    Failure::ours("rotation_interrupted", description)
+}
 
 /// How long to wait after so many sendings without a clear answer.
 fn pause_after(sendings: u32) -> Duration {

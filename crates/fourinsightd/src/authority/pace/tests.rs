@@ -44,7 +44,7 @@ fn retry(after: Option<Duration>) -> Retry {
 async fn run(pace: &Pace, urgencies: Vec<(usize, Urgency)>) -> Vec<(usize, Timestamp)> {
     let mut running = JoinSet::new();
     for (name, urgency) in urgencies {
-        let (pace, (_place, turn)) = (pace.clone(), pace.join(ENDPOINT, urgency));
+        let (pace, (_seat, turn)) = (pace.clone(), pace.join(ENDPOINT, urgency));
         running.spawn(async move {
             let permit = turn.await.unwrap();
             // The disk takes its time before anything is sent.
@@ -107,7 +107,7 @@ async fn a_caller_that_comes_later_moves_its_session_ahead() {
 async fn nobody_waits_for_ever_behind_those_that_are_waited_for() {
     let pace = pace();
     spend(&pace).await;
-    let (_place, turn) = pace.join(ENDPOINT, ends_in(&pace, 10));
+    let (_seat, turn) = pace.join(ENDPOINT, ends_in(&pace, 10));
     let crowd: Vec<_> = (0..1000).map(|_| pace.join(ENDPOINT, wanted(&pace, 600))).collect();
     let mut running = JoinSet::new();
     let through = Arc::new(AtomicUsize::new(0));
@@ -129,9 +129,9 @@ async fn nobody_waits_for_ever_behind_those_that_are_waited_for() {
 async fn a_place_that_is_given_up_costs_nobody_a_turn() {
     let pace = pace();
     spend(&pace).await;
-    let (place, given_up) = pace.join(ENDPOINT, ends_in(&pace, 10));
+    let (seat, given_up) = pace.join(ENDPOINT, ends_in(&pace, 10));
     let (_other, turn) = pace.join(ENDPOINT, ends_in(&pace, 600));
-    place.withdraw();
+    seat.withdraw();
     assert!(matches!(given_up.await, Err(NoTurn::Withdrawn)));
     // A turn that has come and is not used goes to the next one, as does one that nobody takes any more.
     drop(pace.join(ENDPOINT, ends_in(&pace, 5)));
@@ -166,7 +166,7 @@ async fn another_endpoint_has_a_budget_of_its_own() {
 async fn what_a_server_asks_of_one_it_asks_of_all() {
     let pace = pace();
     spend(&pace).await;
-    let (_place, waiting) = pace.join(ENDPOINT, wanted(&pace, 10));
+    let (_seat, waiting) = pace.join(ENDPOINT, wanted(&pace, 10));
     let until = pace.clock.now() + seconds(600);
     pace.note_retry(ENDPOINT, &retry(Some(seconds(600))));
     let Err(NoTurn::Paused(pause)) = waiting.await else { panic!("given a turn") };
