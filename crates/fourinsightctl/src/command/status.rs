@@ -69,23 +69,23 @@ fn all(sessions: &[SessionStatus], now: i64) -> String {
             renewal(session, now, "never"),
         ]
     };
-    let [session, who, state, expires, renewal] =
+    let [name, who, state, end, next] =
         ["SESSION", "SIGNED IN AS", "STATE", "ACCESS TOKEN EXPIRES", "NEXT RENEWAL"];
     // Most servers do not say so, and then there is nothing to show.
     if sessions.iter().all(|session| session.login_needed_by.is_none()) {
         let row = |session| {
-            let [a, b, c, d, e] = first(session);
-            [a, b, c, d, e, problem(session, now)]
+            let [name, who, state, end, next] = first(session);
+            [name, who, state, end, next, problem(session, now)]
         };
         let rows: Vec<_> = sessions.iter().map(row).collect();
-        return table([session, who, state, expires, renewal, "PROBLEM"], &rows);
+        return table([name, who, state, end, next, "PROBLEM"], &rows);
     }
     let row = |session| {
-        let [a, b, c, d, e] = first(session);
-        [a, b, c, d, e, forecast(session, now), problem(session, now)]
+        let [name, who, state, end, next] = first(session);
+        [name, who, state, end, next, forecast(session, now), problem(session, now)]
     };
     let rows: Vec<_> = sessions.iter().map(row).collect();
-    table([session, who, state, expires, renewal, "LOGIN NEEDED", "PROBLEM"], &rows)
+    table([name, who, state, end, next, "LOGIN NEEDED", "PROBLEM"], &rows)
 }
 
 fn one(session: &SessionStatus, now: i64) -> String {

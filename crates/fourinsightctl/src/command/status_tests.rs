@@ -103,6 +103,19 @@ fn every_session_is_a_row_and_the_daemon_follows() {
 }
 
 #[test]
+fn a_login_that_will_be_needed_is_a_column_and_a_line_once_it_is_known() {
+    let mut sessions = sessions();
+    sessions[1].login_needed_by = Some(NOW + 3 * 86_400);
+    sessions[0].login_needed_by = Some(NOW - 5);
+    let text = format!("{}\n{}", all(&sessions, NOW), one(&sessions[1], NOW));
+    golden::check(
+        "status-forecast.txt",
+        &plain(&text),
+        include_str!("../../tests/golden/status-forecast.txt"),
+    );
+}
+
+#[test]
 fn how_long_a_session_lasts_is_said() {
     for (lifetime, state, lasts) in [
         (Lifetime::Stored, "signed in", "until it is revoked"),

@@ -10,7 +10,7 @@ use super::{
     rotation::Rotating,
     schedule,
     terms::{Beyond, Terms},
-    unsent::{STORAGE_FAILED, is_unsent},
+    unsent::{is_unsent, storage_failed},
 };
 use crate::{
     authority::{Failure, Retry},
@@ -36,7 +36,7 @@ pub(crate) struct SignedIn {
     pub(crate) narrowed: bool,
     /// Whether the refresh token may be spent.
     pub(crate) doubt: Option<Box<Doubt>>,
-    /// The server's refusals since its last grant.
+    /// The server's refusals in a row.
     pub(super) refusals: Option<Box<Refusals>>,
     pub(crate) rotating: Rotating,
 }
@@ -306,7 +306,7 @@ impl SignedIn {
             } else {
                 "the disk refuses the session's record; it is kept in memory and written every second"
             };
-            (Failure::ours(STORAGE_FAILED, description), since)
+            (storage_failed(description), since)
         });
         let paused = || self.backoff.as_ref().map(|backoff| (backoff.failure.clone(), backoff.since));
         let refused = || {

@@ -6,6 +6,7 @@ mod client_credentials;
 mod demands;
 mod ephemeral;
 mod expiry;
+mod forecast;
 mod grants;
 mod renewal;
 mod verdicts;

@@ -19,14 +19,18 @@ mod doubt;
 mod ephemeral;
 mod history;
 mod interrupted;
+mod keeping_alive;
+mod lines;
 mod logins;
 mod outages;
 mod recovery;
 mod recovery_table;
+mod refused_for_long;
 mod rejections;
 mod revocation;
 mod serving;
 mod stopping;
+mod suspended;
 
 const HOUR: u64 = 3600;
 

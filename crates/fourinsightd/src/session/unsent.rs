@@ -9,19 +9,21 @@ use crate::{
 };
 
 /// What a session says while the disk refuses it something.
-pub(super) const STORAGE_FAILED: &str = "storage_failed";
+pub(super) fn storage_failed(description: impl Into<String>) -> Failure {
+    Failure::ours("storage_failed", description)
+}
 
 /// What comes of a redemption that the journal does not take.
 pub(super) fn unsent(cause: &str) -> Outcome {
     let description =
         format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
-    let failure = Failure::ours(STORAGE_FAILED, description);
+    let failure = storage_failed(description);
     Outcome::Retry(Retry { after: None, ambiguous: false, refused: false, failure })
 }
 
 /// Whether a renewal failed before anything was sent.
 pub(super) fn is_unsent(failure: &Failure) -> bool {
-    failure.error == STORAGE_FAILED
+    failure.error == storage_failed("").error
 }
 
 impl SignedIn {

@@ -44,7 +44,7 @@ impl Handle {
                 match self.judge(&snapshot, key, request.min_validity, asked_at, self.clock.now()) {
                     Judgement::Serve(token) => return Ok(token),
                     Judgement::Answer(answer) => return answer,
-                    Judgement::Wait { .. } if snapshot.run != run => {
+                    Judgement::Wait { .. } if snapshot.run != run || self.came_dead(&snapshot, key) => {
                         (run, outcomes) = known(&snapshot);
                         self.nudge(&wanted, request.min_validity, outcomes).await;
                     }
@@ -62,6 +62,15 @@ impl Handle {
             Ok(answer) => answer,
             Err(_) => self.settle(&Arc::clone(&self.snapshots.borrow()), key),
         }
+    }
+
+    /// Whether what was waited for has come, and is dead: the machine slept while it was on its way. Then there is the
+    /// next one to wait for.
+    fn came_dead(&self, snapshot: &Snapshot, key: Option<&TokenKey>) -> bool {
+        let token = snapshot.view(key).and_then(|view| view.token.as_ref());
+        let is_dead =
+            token.is_some_and(|token| token.freshness(self.clock.now(), None) == Freshness::Expired);
+        is_dead && snapshot.renewable && snapshot.problem.is_none() && snapshot.retry_at(key).is_none()
     }
 
     async fn nudge(&self, key: &TokenKey, min_validity: Option<Duration>, outcomes: u64) {

@@ -5,8 +5,9 @@ use testkit::practice::{Fault, Kind, Point, Weather};
 
 use super::*;
 
-/// An answer this late, twice, is within the wait of every request here.
-const LATE: Duration = Duration::from_secs(12);
+/// How late answers are: twice at each of two attempts, the first of which a sleeping machine may have made worthless,
+/// and still within the wait of a request.
+const LATE: Duration = Duration::from_secs(6);
 
 /// Lets a random time pass and has the clocks do as they like.
 async fn wander(fleet: &Fleet, dice: &mut Dice, longest_step: u64) {
@@ -21,7 +22,7 @@ async fn wander(fleet: &Fleet, dice: &mut Dice, longest_step: u64) {
     }
 }
 
-async fn hand_out(count: u64, life: Duration, seed: u64) -> (u64, Duration) {
+async fn hand_out(count: u64, life: Duration, seed: u64) {
     let fleet = Fleet::of(8, Rotation::Unknown, Duration::from_secs(30), |settings| {
         settings.access_token_life = life;
     })
@@ -32,12 +33,19 @@ async fn hand_out(count: u64, life: Duration, seed: u64) -> (u64, Duration) {
     let wanted = (life / 10).min(Duration::from_mins(1));
     let mut dice = Dice(seed);
     let mut least = life;
-    let mut handed_out = 0;
+    let (mut handed_out, mut not_now) = (0, 0);
     while handed_out < count {
         wander(&fleet, &mut dice, 30 * DAY).await;
         for _ in 0..10 {
             let session = &fleet.sessions[usize::try_from(dice.below(8)).unwrap()];
-            let token = token(session).await.unwrap();
+            // What was sent before the machine fell asleep may come back dead, and "not now" is then an answer.
+            let token = match token(session).await {
+                Err(NoToken::Unavailable { .. }) => {
+                    not_now += 1;
+                    session.token(&usual()).await.unwrap()
+                }
+                token => token.unwrap(),
+            };
             let (left, _) = fleet.left(&token).unwrap_or_else(|| panic!("{} is served dead", session.key));
             assert!(left >= wanted, "{} with {left:?} of {life:?} left", session.key);
             least = least.min(left);
@@ -48,23 +56,22 @@ async fn hand_out(count: u64, life: Duration, seed: u64) -> (u64, Duration) {
         }
     }
     fleet.assert_nothing_is_lost("at the end");
-    (fleet.refreshes(), least)
+    println!(
+        "{count} handouts of tokens of {life:?}, {} refreshes, {not_now} times not at the first asking: the least life \
+         left was {least:?}",
+        fleet.refreshes()
+    );
+    assert!(not_now <= count / 10_000, "{not_now} times there was no token");
 }
 
 #[tokio::test(start_paused = true)]
 async fn soak_handouts_of_tokens_of_an_hour() {
-    let (refreshes, least) = hand_out(500_000, Duration::from_hours(1), 1).await;
-    println!(
-        "500000 handouts of tokens of an hour, {refreshes} refreshes: the least life left was {least:?}"
-    );
+    hand_out(500_000, Duration::from_hours(1), 1).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn soak_handouts_of_tokens_of_five_minutes() {
-    let (refreshes, least) = hand_out(500_000, Duration::from_mins(5), 2).await;
-    println!(
-        "500000 handouts of tokens of five minutes, {refreshes} refreshes: the least life left was {least:?}"
-    );
+    hand_out(500_000, Duration::from_mins(5), 2).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,9 +6,11 @@ use testkit::practice::{Fault, Kind, Point, Weather};
 
 use super::*;
 
-/// Everything that an outage can look like when nothing is committed.
+/// Everything that an outage can look like when nothing is committed. A server that refuses for long is no outage: it
+/// is asked at a pace of its own.
 fn outage() -> impl Iterator<Item = Fault> {
-    Fault::all().filter(|fault| fault.point == Point::AfterReading && !matches!(fault.kind, Kind::Delay(_)))
+    let is_outage = |kind| !matches!(kind, Kind::Delay(_) | Kind::Status(403));
+    Fault::all().filter(move |fault| fault.point == Point::AfterReading && is_outage(fault.kind))
 }
 
 /// The most requests within any second.
@@ -50,6 +52,10 @@ async fn a_day_without_a_server(rotation: Rotation) {
     let (least, most) = (attempts.values().min().unwrap(), attempts.values().max().unwrap());
     let during = peak(&mut moments);
 
+    // A server that comes back answers first: what hangs at the end of an outage has not seen it yet.
+    let answers = outage().filter(|fault| fault.kind != Kind::Hang);
+    practice.set_weather(Some(Weather::new(25, 1.0, answers)));
+    pass(61).await;
     practice.forget_the_past();
     practice.set_weather(None);
     let mut healed_after = 0;
@@ -69,7 +75,7 @@ async fn a_day_without_a_server(rotation: Rotation) {
     );
     fleet.assert_nothing_is_lost("after the outage");
     assert!(*most <= 320, "{rotation:?}: {most} attempts");
-    assert!(afterwards <= 10, "{rotation:?}: {afterwards} requests within a second");
+    assert!(during.max(afterwards) <= 10, "{rotation:?}: {during} and {afterwards} requests within a second");
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,6 +29,7 @@ pub(super) struct Database {
     path: PathBuf,
     /// Whether the connection may hold what the disk does not.
     doubt: Cell<Doubt>,
+    is_closed: bool,
 }
 
 /// What the last failure leaves to doubt.
@@ -69,24 +70,38 @@ impl Database {
     }
 
     /// Opens the database anew if the disk has failed it: what a failed write or sync leaves in SQLite's memory, and
-    /// which of it is on the disk, is then read rather than remembered.
-    pub(super) fn mend(&mut self) -> Result<(), StoreError> {
+    /// which of it is on the disk, is then read rather than remembered. Returns whether that was needed.
+    pub(super) fn mend(&mut self) -> Result<bool, StoreError> {
         let doubt = self.doubt.get();
         if doubt == Doubt::Nothing {
-            return Ok(());
+            return Ok(false);
         }
-        // Closed first, for a second connection would be refused. Nothing is written in closing: the log stays.
-        let _ = self.keep_log_on_close(true);
-        let nothing = Connection::open_in_memory().map_err(|error| self.failure(error))?;
-        drop(std::mem::replace(&mut self.connection, nothing));
+        // What could not be opened at once may be another file by now.
+        let anything_goes = doubt == Doubt::Files || self.is_closed;
+        self.close()?;
         let path = self.path.clone();
-        let opened = if doubt == Doubt::Files { Self::open(&path) } else { Self::reconnect(&path) };
+        let opened = if anything_goes { Self::open(&path) } else { Self::reconnect(&path) };
         if let Err(StoreError::Damaged { .. }) = opened {
             self.doubt.set(Doubt::Files);
         }
         *self = opened?;
         tracing::info!("the store was opened anew after the disk had failed it");
+        Ok(true)
+    }
+
+    /// Closes the connection, for a second one would be refused. Nothing is written in closing: the log stays.
+    pub(super) fn close(&mut self) -> Result<(), StoreError> {
+        let _ = self.keep_log_on_close(true);
+        let nothing = Connection::open_in_memory().map_err(|error| self.failure(error))?;
+        drop(std::mem::replace(&mut self.connection, nothing));
+        self.is_closed = true;
+        self.doubt.set(self.doubt.get().max(Doubt::Connection));
         Ok(())
+    }
+
+    /// Whether it could not be opened anew yet: there is nothing to be read from it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Opens a database that was looked at before.
@@ -102,7 +117,8 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(path, flags);
         let connection = opened.map_err(|error| failure(path, error))?;
-        let database = Self { connection, path: path.to_owned(), doubt: Cell::new(Doubt::Nothing) };
+        let database =
+            Self { connection, path: path.to_owned(), doubt: Cell::new(Doubt::Nothing), is_closed: false };
         database.keep_log_on_close(true)?;
         let version = database.lock_and_read_version()?;
         if version > schema::VERSION {
@@ -119,9 +135,10 @@ impl Database {
             return Err(damaged(&self.path, says));
         }
         let as_made = schema::is_as_made(&self.connection, version);
-        match as_made.map_err(|error| unexpected(&self.path, error))? {
-            true => Ok(()),
-            false => Err(damaged(&self.path, "its tables are not those of its version")),
+        if as_made.map_err(|error| unexpected(&self.path, error))? {
+            Ok(())
+        } else {
+            Err(damaged(&self.path, "its tables are not those of its version"))
         }
     }
 

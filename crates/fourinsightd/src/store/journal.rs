@@ -13,7 +13,6 @@
 //! opens again.
 
 use std::{
-    collections::BTreeSet,
     fs::{self, File},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -27,7 +26,6 @@ use fourinsight_ipc::{
     SessionKey,
     platform::{private_file, private_folder, sync_folder},
 };
-use ring::digest;
 
 use super::{
     error::{StoreError, file},
@@ -36,7 +34,10 @@ use super::{
 };
 use crate::fault;
 
+mod names;
 mod reseal;
+
+pub(super) use names::{digits, known_slots, slot_name, slot_names};
 
 const BLOCK: usize = 4096;
 const SLOT: usize = 8 * BLOCK;
@@ -66,47 +67,6 @@ pub(super) enum Salvaged {
     Written(File),
     /// Too long for the slot: it is to be kept elsewhere.
     Oversized,
-}
-
-/// The file names of all slots. Half-made ones are removed: nothing was sent on their strength.
-pub(super) fn slot_names(folder: &Path) -> Result<BTreeSet<String>, StoreError> {
-    private_folder(folder).map_err(file("create", folder))?;
-    let mut names = BTreeSet::new();
-    for found in fs::read_dir(folder).map_err(file("list", folder))? {
-        let found = found.map_err(file("list", folder))?;
-        let Ok(name) = found.file_name().into_string() else { continue };
-        if is_digest(&name) {
-            names.insert(name);
-        } else if name.strip_suffix(".new").is_some_and(is_digest) {
-            fs::remove_file(found.path()).map_err(file("remove", &found.path()))?;
-        }
-    }
-    Ok(names)
-}
-
-/// The same, and nothing is changed.
-pub(super) fn known_slots(folder: &Path) -> Result<BTreeSet<String>, StoreError> {
-    let names = fs::read_dir(folder).and_then(|found| {
-        found.map(|found| Ok(found?.file_name().into_string().ok())).collect::<io::Result<Vec<_>>>()
-    });
-    let names = names.map_err(file("list", folder))?;
-    Ok(names.into_iter().flatten().filter(|name| is_digest(name)).collect())
-}
-
-fn is_digest(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// The file name of a session's slot: a digest, since a key may hold what a file system cannot.
-pub(super) fn slot_name(session: &SessionKey) -> String {
-    digits(session.as_str().as_bytes())
-}
-
-/// The SHA-256 digest of something, in hexadecimal.
-pub(super) fn digits(bytes: &[u8]) -> String {
-    let digest = digest::digest(&digest::SHA256, bytes);
-    let nibble = |bits: u8| char::from(b"0123456789abcdef"[usize::from(bits & 15)]);
-    digest.as_ref().iter().flat_map(|byte| [nibble(byte >> 4), nibble(*byte)]).collect()
 }
 
 impl Journal {
@@ -359,98 +319,4 @@ fn read_slot(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn journal(folder: &Path) -> Journal {
-        Journal::new(folder.to_owned(), Arc::new(Sealer::new(&[7; 32])))
-    }
-
-    /// A slot in the middle of the rotation from generation 4 to 5, settled at 4.
-    fn mid_rotation(folder: &Path) -> (Journal, SessionKey, Vec<u8>) {
-        let (journal, session) = (journal(folder), SessionKey::default());
-        journal.settle(&session, 4).unwrap();
-        journal.intend(&session, 5, b"intent").unwrap();
-        assert!(matches!(journal.salvage(&session, 5, b"answer").unwrap(), Salvaged::Written(_)));
-        let bytes = fs::read(journal.path(&session)).unwrap();
-        assert_eq!(bytes.len(), SLOT);
-        (journal, session, bytes)
-    }
-
-    #[test]
-    fn no_flipped_byte_makes_a_slot_say_something_else_in_silence() {
-        let folder = tempfile::tempdir().unwrap();
-        let (journal, session, sound) = mid_rotation(folder.path());
-        let (right, told) = journal.read(&session).unwrap().weigh(4);
-        assert!(matches!(right, crate::store::Slot::Answer { generation: 5, .. }) && told.is_none());
-        let mut bytes = sound.clone();
-        for at in 0..sound.len() {
-            bytes[at] ^= 0x10;
-            let contents = journal.parse(&session, &bytes);
-            let settled_damaged = contents.settled == Entry::Damaged;
-            let (slot, told) = contents.weigh(4);
-            // While the answer opens, damage to the entries that led to it changes nothing.
-            assert!(slot == right || told.is_some(), "byte {at}: {slot:?}");
-            let in_settled = (SETTLED_AT..SETTLED_AT + ENTRY_HEAD + OVERHEAD).contains(&at);
-            assert!(!in_settled || settled_damaged, "byte {at}");
-            bytes[at] ^= 0x10;
-        }
-    }
-
-    #[test]
-    fn a_slot_cut_short_is_in_doubt_and_the_next_rotation_makes_it_anew() {
-        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-        let (journal, session, sound) = mid_rotation(folder.path());
-        let path = journal.path(&session);
-        assert_eq!(sound.len(), SLOT);
-        let slot = File::options().write(true).open(&path).unwrap();
-        for length in (0..SLOT).rev() {
-            slot.set_len(length as u64).unwrap();
-            let (slot, told) = journal.read(&session).unwrap().weigh(4);
-            assert!(
-                matches!(slot, crate::store::Slot::Intent { generation: 5, intent } if intent.is_empty())
-            );
-            assert!(told.is_some(), "length {length}");
-        }
-        journal.intend(&session, 5, b"anew").unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().len(), SLOT as u64);
-        let (slot, told) = journal.read(&session).unwrap().weigh(4);
-        assert!(matches!(slot, crate::store::Slot::Intent { intent, .. } if intent == b"anew"));
-        assert!(told.is_none());
-    }
-
-    #[test]
-    fn settling_wipes_the_answer() {
-        let folder = tempfile::tempdir().unwrap();
-        let (journal, session, before) = mid_rotation(folder.path());
-        journal.settle(&session, 5).unwrap();
-        let after = fs::read(journal.path(&session)).unwrap();
-        assert!(before[ANSWER_AT..].iter().any(|byte| *byte != 0));
-        assert!(after[INTENT_AT..].iter().all(|byte| *byte == 0));
-        assert_eq!(journal.read(&session).unwrap().weigh(5), (crate::store::Slot::Settled, None));
-    }
-
-    #[test]
-    fn a_slot_names_its_owner_and_no_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let (journal, session, bytes) = mid_rotation(folder.path());
-        assert_eq!(journal.owner(&slot_name(&session)), Some(session));
-        let other = slot_name(&SessionKey::new("other").unwrap());
-        fs::write(folder.path().join(&other), bytes).unwrap();
-        assert_eq!(journal.owner(&other), None);
-        assert_eq!(slot_names(folder.path()).unwrap().len(), 2);
-    }
-
-    #[test]
-    fn a_rotation_takes_no_more_room_than_was_reserved() {
-        let folder = tempfile::tempdir().unwrap();
-        let (journal, session, _) = mid_rotation(folder.path());
-        let longest = vec![b'x'; ANSWER_LIMIT - OVERHEAD];
-        assert!(matches!(journal.salvage(&session, 5, &longest).unwrap(), Salvaged::Written(_)));
-        assert_eq!(fs::metadata(journal.path(&session)).unwrap().len(), SLOT as u64);
-        let Entry::Sound { body, .. } = journal.read(&session).unwrap().answer else { panic!("not sound") };
-        assert_eq!(*body, longest);
-        let longer = vec![b'x'; ANSWER_LIMIT - OVERHEAD + 1];
-        assert!(matches!(journal.salvage(&session, 5, &longer).unwrap(), Salvaged::Oversized));
-    }
-}
+mod tests;

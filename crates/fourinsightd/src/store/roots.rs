@@ -44,6 +44,12 @@ impl Roots {
         self.known().told.clone()
     }
 
+    /// The database has been opened anew, perhaps as another file.
+    pub(super) fn moved(&self, path: &Path) {
+        let mut known = self.known();
+        (known.open, known.planted) = (file_identity(path), None);
+    }
+
     /// Whether the path leads to something else than the open database.
     pub(super) fn are_gone(&self, path: &Path) -> bool {
         // Where files have no identity, one that is open cannot be taken away.
@@ -53,7 +59,8 @@ impl Roots {
 
     /// Writes the database anew if it is not there any more.
     pub(super) fn replant(&self, path: &Path, rows: &mut Rows) -> Result<(), StoreError> {
-        if !self.are_gone(path) {
+        // What is closed has nothing to be written anew; whatever is there now is opened in its place.
+        if rows.database.is_closed() || !self.are_gone(path) {
             return Ok(());
         }
         let planted = self.known().planted;

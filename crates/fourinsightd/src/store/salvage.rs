@@ -26,14 +26,18 @@ use super::{
 
 /// Has the database work again after a failure: opens it anew, and rebuilds it where its files turn out to be damaged.
 pub(super) fn mend(parts: &Parts, rows: &mut Rows) -> Result<(), StoreError> {
-    match rows.database.mend() {
+    let mended = match rows.database.mend() {
         Err(StoreError::Damaged { what, .. }) => {
             let rebuilt = rebuild(&parts.path, &parts.sealer, |session| parts.journal.has_slot(session))?;
             tracing::error!(what, kept_as = %rebuilt.kept_as.display(), records = rebuilt.records, "the store was damaged while in use and has been rebuilt");
             rows.database.mend()
         }
         mended => mended,
+    };
+    if mended? {
+        parts.roots.moved(&parts.path);
     }
+    Ok(())
 }
 
 /// What a damaged database is kept as begins with its own name and this.
@@ -232,11 +236,11 @@ mod tests {
 
     #[test]
     fn the_latest_row_that_opens_wins_and_one_that_does_not_is_kept_for_want_of_a_better() {
-        let sealer = Sealer::new(&[7; 32]);
+        let under = Sealer::new(&[7; 32]);
         let candidate = |name: &str, generation, text: &[u8], sound: bool, live| {
             let session = SessionKey::new(name).unwrap();
             let place = Place { kind: Kind::Record, session: &session, generation };
-            let mut sealed = sealer.seal(place, text).unwrap();
+            let mut sealed = under.seal(place, text).unwrap();
             sealed[20] ^= u8::from(!sound);
             Candidate { session, generation, sealed, live, logged: 0 }
         };
@@ -248,11 +252,11 @@ mod tests {
             candidate("b", 4, b"damaged", false, true),
             candidate("c", 5, b"damaged and left behind", false, false),
         ];
-        let (records, answers) = choose(found, &sealer);
+        let (records, answers) = choose(found, &under);
         let found: Vec<_> = records.iter().map(|row| (row.session.as_str(), row.generation)).collect();
         assert_eq!((found, answers.len()), (vec![("a", 2), ("b", 4)], 0));
         let a = SessionKey::new("a").unwrap();
         let place = Place { kind: Kind::Record, session: &a, generation: 2 };
-        assert_eq!(**sealer.open(place, &records[0].sealed).unwrap(), *b"new");
+        assert_eq!(**under.open(place, &records[0].sealed).unwrap(), *b"new");
     }
 }

@@ -32,9 +32,11 @@ pub(super) struct Stage {
     _serving: Serving,
 }
 
-/// A runtime for a campaign: its clients and its server take turns on two threads.
+/// A runtime for a campaign, of one thread: the server takes requests in the order in which they arrive. With several
+/// it may be interrupted in the middle of a request of a daemon that is dead by now, answer the next daemon's first,
+/// and then replace what that was given; no client could do anything about it.
 pub(super) fn runtime() -> Result<Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 /// Where files are in memory: a death of the process takes nothing from there that it would not take from a disk,

@@ -177,9 +177,9 @@ impl Kind {
         let cut = |end| Faltering::new([first.clone()], Duration::ZERO, end);
         match self {
             Self::Reset => {
-                let mut reset = faltering(head, Some(said), cut(End::Cut));
-                reset.extensions_mut().insert(ResetAtEnd);
-                reset
+                let mut answer = faltering(head, Some(said), cut(End::Cut));
+                answer.extensions_mut().insert(ResetAtEnd);
+                answer
             }
             Self::Hang => faltering(head, Some(said), cut(End::Hang)),
             Self::Delay(delay) => {

@@ -9,6 +9,8 @@ use super::{Endpoint, FamilyId};
 /// `Debug` shows none of them.
 #[derive(Clone, Default)]
 pub struct Ledger {
+    /// How many requests came before the first entry, and are forgotten.
+    forgotten: usize,
     entries: Vec<Entry>,
     secrets: Vec<Secret>,
     redemptions: BTreeMap<String, usize>,
@@ -132,11 +134,19 @@ impl Ledger {
             self.remember(SecretKind::CodeVerifier, verifier);
         }
         self.entries.push(entry);
-        self.entries.len() - 1
+        self.forgotten + self.entries.len() - 1
     }
 
     pub(super) fn answered(&mut self, index: usize, status: u16) {
-        self.entries[index].status = Some(status);
+        // A request may be forgotten while it waits for its answer.
+        let entry = index.checked_sub(self.forgotten).and_then(|index| self.entries.get_mut(index));
+        if let Some(entry) = entry {
+            entry.status = Some(status);
+        }
+    }
+
+    pub(super) fn forget(&mut self) {
+        *self = Self { forgotten: self.forgotten + self.entries.len(), ..Self::default() };
     }
 
     pub(crate) fn remember(&mut self, kind: SecretKind, text: &str) {

@@ -204,7 +204,7 @@ impl Practice {
     /// run for years. How the families stand is remembered.
     pub fn forget_the_past(&self) {
         let mut state = self.state();
-        state.ledger = Ledger::default();
+        state.ledger.forget();
         state.families.forget_old_tokens(self.shared.timeline.now());
     }
 

@@ -258,11 +258,10 @@ impl Script {
         let queue = self.next.entry(endpoint).or_default();
         match queue.pop_front_if(|answer| answer.point == Point::BeforeReading) {
             Some(Answer { outcome: Outcome::Faulty(kind), .. }) => Some(kind),
-            Some(_) => None,
             None if queue.is_empty() && endpoint == Endpoint::Token => {
                 self.weather.as_mut()?.before_reading().map(|fault| fault.kind)
             }
-            None => None,
+            Some(_) | None => None,
         }
     }
 

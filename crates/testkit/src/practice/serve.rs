@@ -164,12 +164,11 @@ async fn exchange(
         async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Read);
-            let response = match instead {
-                Some(kind) => kind.instead(&served.practice).await,
-                None => {
-                    let Ok(response) = served.router.oneshot(request).await;
-                    response
-                }
+            let response = if let Some(kind) = instead {
+                kind.instead(&served.practice).await
+            } else {
+                let Ok(response) = served.router.oneshot(request).await;
+                response
             };
             if fault::is_reset(&response) {
                 resets.store(true, Ordering::Relaxed);

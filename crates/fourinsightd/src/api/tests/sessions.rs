@@ -144,3 +144,30 @@ async fn the_daemon_tells_its_version_and_its_health() {
     assert_eq!((health.status.as_str(), health.problems.len()), ("degraded", 1));
     assert_eq!(caller.get("/v1/sessions/default/token").await.status, 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn by_when_a_login_is_needed_is_told_where_it_is_known() {
+    let caller = Caller::signed_in().await;
+    assert!(!caller.get(SESSION).await.fields().contains(&"login_needed_by"), "the server does not say");
+    let world = World::new().await;
+    let login = world.login("ada", &["openid", "api"], &[]).await;
+    world.sign_in_with("default", login).await;
+    let caller = Caller::of(world);
+    assert_eq!(caller.get(SESSION).await.body["login_needed_by"], json!(1_700_003_600), "nothing renews it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_refused_for_long_needs_a_login_and_says_why() {
+    let world = World::signed_in().await;
+    world.script(std::iter::repeat_n(Answer::error(400, "invalid_request"), 200));
+    pass(3 * 3600).await;
+    let caller = Caller::of(world);
+    let shown = caller.get(SESSION).await.body;
+    assert_eq!(shown["state"], json!("login_required"));
+    assert_eq!(shown["problem"]["error"], json!("refused_for_long"));
+    let error = caller.get("/v1/sessions/default/token").await.is_error(409, "login_required");
+    assert!(error.error_description.contains("(refused_for_long)"), "{error:?}");
+    caller.world.practice.forget_scripted_answers();
+    pass(601).await;
+    assert_eq!(caller.get(SESSION).await.body["state"], json!("signed_in"));
+}

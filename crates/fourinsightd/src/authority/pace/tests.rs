@@ -87,7 +87,7 @@ async fn who_is_waited_for_goes_first_and_then_whose_token_ends_first() {
     }
     assert_eq!(batches[..8], [100, 101, 102, 103, 104, 105, 106, 200]);
     assert_eq!(batches[8..16], [17, 18, 19, 20, 21, 22, 23, 107]);
-    assert_eq!(batches[24..], [0]);
+    assert_eq!(batches[24..], [1, 2, 3, 4, 5, 6, 7, 8, 0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,8 +51,13 @@ impl State {
                     Outcome::Retry(retry) => {
                         let failure = retry.failure.clone();
                         let doubted = session.doubt_retry(&key, &retry, arrival.now);
-                        if retry.refused && key == session.own && !session.by_client_credentials() {
-                            session.refused_again(failure.clone(), arrival.now);
+                        if key == session.own && !session.by_client_credentials() {
+                            if retry.refused {
+                                session.refused_again(failure.clone(), arrival.now);
+                            } else {
+                                // What is busy or out of reach now and then does not refuse.
+                                session.refusals = None;
+                            }
                         }
                         session.pause(&key, retry.clone(), arrival);
                         let interrupted = session.interrupt(&retry, generation + 1, arrival);

@@ -27,7 +27,7 @@ fn found(opened: &Opened, names: &[String]) -> usize {
                 assert!(session.record.starts_with(name.as_bytes()) && session.generation == 1);
             }
             None => {
-                assert!(opened.damaged.iter().any(|it| it.key.as_str() == name), "{name} is lost in silence")
+                assert!(opened.damaged.iter().any(|it| it.key.as_str() == name), "{name} is lost in silence");
             }
         }
     }
@@ -160,10 +160,29 @@ async fn damage_that_shows_while_the_store_is_in_use_is_mended_by_the_next_call(
         assert!(tries < 3, "{error}");
     }
     assert!(tries > 0, "the damage was met");
+    assert_eq!(store.trouble(), None, "the file that was rebuilt is the store's own");
     drop(store);
     let opened = folder.open().await;
     assert!(summary(&opened).contains(&("session 03", 2, "kept", Slot::Settled)));
     assert_eq!(opened.sessions.len(), names.len());
+}
+
+#[tokio::test]
+async fn a_store_that_is_gone_while_it_cannot_be_opened_begins_anew() {
+    let (folder, names) = store_of_many().await;
+    let store = folder.open().await.store;
+    let name = key(&names[0]);
+    store.run(|_, rows| rows.database.close()).await.unwrap();
+    fs::remove_file(folder.path().join("broker.db")).unwrap();
+    let put = store.compare_and_put(&name, Some(1), 2, record("session 00 again")).await;
+    assert!(matches!(put, Err(StoreError::Conflict)), "{put:?}");
+    // As a task does after a conflict.
+    store.compare_and_put(&name, None, 2, record("session 00 again")).await.unwrap();
+    assert_eq!(store.trouble(), None);
+    drop(store);
+    let opened = folder.open().await;
+    found(&opened, &names[1..]);
+    assert_eq!(opened.sessions.iter().filter(|it| it.generation == 2).count(), 1);
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ fn damage_every_byte(folder: &Folder, file: &str, newest: &Newest) -> usize {
     let sound = fs::read(folder.path().join(file)).unwrap();
     let says_something = |at: &usize| {
         let near = at.saturating_sub(NEAR)..(at + NEAR).min(sound.len());
-        at % 16 == 0 || sound[near].iter().any(|byte| *byte != 0)
+        at.is_multiple_of(16) || sound[near].iter().any(|byte| *byte != 0)
     };
     let places: Vec<_> = (0..sound.len()).filter(says_something).collect();
     let (next, cases) = (AtomicUsize::new(0), 2 * places.len());

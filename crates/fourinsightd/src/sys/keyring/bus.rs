@@ -103,8 +103,12 @@ impl Bus {
     /// EXTERNAL: the bus asks the kernel who we are.
     fn authenticate(&mut self) -> Result<(), Failed> {
         let user = nix::unistd::geteuid().to_string();
-        let user: String = user.bytes().map(|digit| format!("{digit:02x}")).collect();
-        self.write(format!("\0AUTH EXTERNAL {user}\r\n").as_bytes()).map_err(Failed::Silent)?;
+        let mut hello = b"\0AUTH EXTERNAL ".to_vec();
+        for digit in user.bytes() {
+            hello.extend(format!("{digit:02x}").into_bytes());
+        }
+        hello.extend(b"\r\n");
+        self.write(&hello).map_err(Failed::Silent)?;
         let mut line = Vec::new();
         while !line.ends_with(b"\r\n") {
             let mut byte = [0];

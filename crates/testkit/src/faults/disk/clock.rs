@@ -30,9 +30,10 @@ pub fn run(options: &Options) -> Result<Vec<Figure>> {
     };
     block_on(async {
         let mut figures = held_still(Duration::from_secs(life), Duration::from_secs(held)).await?;
-        figures.push(match has_time_namespaces() {
-            true => other_days(Duration::from_secs(life)).await?,
-            false => super::skipped("this process may not make a time namespace"),
+        figures.push(if has_time_namespaces() {
+            other_days(Duration::from_secs(life)).await?
+        } else {
+            super::skipped("this process may not make a time namespace")
         });
         Ok(figures)
     })
@@ -49,13 +50,13 @@ async fn held_still(life: Duration, held: Duration) -> Result<Vec<Figure>> {
     let before = stage.practice.ledger().refreshes().len();
     tokio::time::sleep(held).await;
     signal(daemon.id()?, "CONT")?;
-    let mut stale = 0;
+    let mut dead = 0;
     for session in SESSIONS {
         let answer = stage.ask(session, "wait=30").await?;
         ensure!(answer.status == 200, "{session} has no token: {}", answer.text());
         let answer: serde_json::Value = answer.json()?;
         let token = answer["access_token"].as_str().context("no access token")?;
-        stale += usize::from(stage.practice.verdict(token) != Verdict::Live);
+        dead += usize::from(stage.practice.verdict(token) != Verdict::Live);
     }
     let renewed = stage.practice.ledger().refreshes().len() - before;
     stage.all_healed(&SESSIONS, HEALING).await?;
@@ -63,7 +64,7 @@ async fn held_still(life: Duration, held: Duration) -> Result<Vec<Figure>> {
     stage.nothing_was_reused()?;
     let promise = format!("at most {} (one and one extra)", 2 * SESSIONS.len());
     Ok(vec![
-        Figure::none(format!("held still for {held:?}: stale tokens served"), stale, SESSIONS.len()),
+        Figure::none(format!("held still for {held:?}: stale tokens served"), dead, SESSIONS.len()),
         Figure::new(
             format!("held still for {held:?}: renewals of {} sessions", SESSIONS.len()),
             renewed.to_string(),

@@ -119,8 +119,8 @@ async fn without_database(left: Left) -> Result<(Duration, Duration)> {
 }
 
 fn take_away(stage: &Stage, left: Left) -> Result<()> {
-    let state = stage.home.state_dir();
-    for found in fs::read_dir(&state)? {
+    let folder = stage.home.state_dir();
+    for found in fs::read_dir(&folder)? {
         let path = found?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.starts_with("broker.db") {
@@ -130,7 +130,7 @@ fn take_away(stage: &Stage, left: Left) -> Result<()> {
         }
     }
     if left == Left::Another {
-        fs::write(state.join("broker.db"), "somebody else's")?;
+        fs::write(folder.join("broker.db"), "somebody else's")?;
     }
     Ok(())
 }

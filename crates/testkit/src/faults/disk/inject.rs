@@ -140,12 +140,11 @@ async fn case(fault: Fault) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     for part in [Part::First, Part::Second] {
         let log = stage.home.logs().join("strace");
-        let daemon = match under(&stage, fault, &log).await? {
-            Some(daemon) => daemon,
-            None => {
-                outcome.refused += 1;
-                stage.start().await.context("after a refused start")?
-            }
+        let daemon = if let Some(daemon) = under(&stage, fault, &log).await? {
+            daemon
+        } else {
+            outcome.refused += 1;
+            stage.start().await.context("after a refused start")?
         };
         outcome.slowest = outcome.slowest.max(part.play(&stage, daemon).await?);
         outcome.injected += strace::injected(&log);

@@ -37,15 +37,15 @@ impl Place {
     const ALL: [Self; 5] = [Self::Everything, Self::Log, Self::Journal, Self::Database, Self::KeyAndLock];
 
     fn files(self, stage: &Stage) -> Vec<PathBuf> {
-        let state = stage.home.state_dir();
-        let named = |names: &[&str]| names.iter().map(|name| state.join(name)).collect::<Vec<_>>();
+        let folder = stage.home.state_dir();
+        let named = |names: &[&str]| names.iter().map(|name| folder.join(name)).collect::<Vec<_>>();
         match self {
             Self::Everything => strace::files(stage, &SESSIONS),
             Self::Log => named(&["broker.db-wal"]),
             Self::Database => named(&["broker.db"]),
             Self::KeyAndLock => named(&["broker.key", "broker.lock"]),
             Self::Journal => {
-                let journal = state.join("journal");
+                let journal = folder.join("journal");
                 let slots = SESSIONS.map(|session| strace::slot(&journal, session));
                 let aside = slots.clone().map(|slot| slot.with_extension("new"));
                 slots.into_iter().chain(aside).chain([journal]).collect()
@@ -68,7 +68,8 @@ pub fn run(options: &Options) -> Result<Vec<Figure>> {
         return Ok(vec![super::skipped("strace is not there, or this is not root")]);
     }
     let errors: &'static [&'static str] = &ERRORS[..options.count(2, ERRORS.len())];
-    let (mut lasting, mut stops): (Vec<(String, Case)>, Vec<(String, Case)>) = (Vec::new(), Vec::new());
+    let mut lasting: Vec<(String, Case)> = Vec::new();
+    let mut stops: Vec<(String, Case)> = Vec::new();
     for error in errors {
         for place in Place::ALL {
             lasting.push((format!("{error} on {place:?}"), Box::pin(case(error, place))));

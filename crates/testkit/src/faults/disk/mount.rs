@@ -56,9 +56,9 @@ impl Mount {
     pub(super) fn free(&self) -> Result<()> {
         let filler = self.filler();
         if filler.is_dir() {
-            fs::remove_dir_all(filler)?
+            fs::remove_dir_all(filler)?;
         } else {
-            fs::remove_file(filler)?
+            fs::remove_file(filler)?;
         }
         Ok(())
     }

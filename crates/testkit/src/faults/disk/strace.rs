@@ -50,11 +50,11 @@ pub(super) fn is_usable() -> bool {
 
 /// The files of a stage whose sessions have these names.
 pub(super) fn files(stage: &Stage, sessions: &[&str]) -> Vec<PathBuf> {
-    let state = stage.home.state_dir();
-    let journal = state.join("journal");
-    let mut files = vec![state.clone(), journal.clone()];
+    let folder = stage.home.state_dir();
+    let journal = folder.join("journal");
+    let mut files = vec![folder.clone(), journal.clone()];
     for name in ["db", "db-wal", "db-journal", "db-shm", "key", "key.new", "lock"] {
-        files.push(state.join(format!("broker.{name}")));
+        files.push(folder.join(format!("broker.{name}")));
     }
     for session in sessions {
         let slot = slot(&journal, session);
@@ -65,8 +65,10 @@ pub(super) fn files(stage: &Stage, sessions: &[&str]) -> Vec<PathBuf> {
 
 /// A session's slot in the journal.
 pub(super) fn slot(journal: &Path, session: &str) -> PathBuf {
-    let name = digest::digest(&digest::SHA256, session.as_bytes());
-    journal.join(name.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    let digest = digest::digest(&digest::SHA256, session.as_bytes());
+    let nibble = |bits: u8| char::from(b"0123456789abcdef"[usize::from(bits & 15)]);
+    let name: String = digest.as_ref().iter().flat_map(|byte| [nibble(byte >> 4), nibble(*byte)]).collect();
+    journal.join(name)
 }
 
 /// The daemon under strace, which is its grandchild and writes to `log`, with a call made to fail or none.

@@ -27,7 +27,7 @@ pub(super) async fn all(name: &'static str, cases: Vec<(String, Case)>) -> Vec<F
     let mut tally =
         Tally { name, tried: 0, broken: Vec::new(), telling: Duration::ZERO, healing: Duration::ZERO };
     for (case, outcome) in running.join_all().await {
-        tally.take(case, outcome);
+        tally.take(&case, outcome);
     }
     tally.figures()
 }
@@ -42,7 +42,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn take(&mut self, case: String, outcome: Result<(Duration, Duration)>) {
+    fn take(&mut self, case: &str, outcome: Result<(Duration, Duration)>) {
         self.tried += 1;
         match outcome {
             Ok((telling, healing)) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::practice::{Reuse, Rotation, Successor, Why};
+use crate::practice::{Answer, Reuse, Rotation, Successor, Why};
 
 fn at(rotation: Rotation) -> Visitor {
     Visitor::new(Settings { rotation, access_token_life: Duration::from_mins(1), ..Settings::default() })
@@ -151,4 +151,21 @@ async fn a_server_that_forgets_the_past_still_knows_its_families() {
     assert!(the_family(&visitor).alive, "it is forgotten, hence no reuse");
     visitor.refresh(third.text("refresh_token"), &[]).await.assert_error(400, "invalid_grant");
     assert!(!the_family(&visitor).alive);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_while_the_past_is_forgotten_is_answered_all_the_same() {
+    let visitor = at(Rotation::Strict);
+    let first = visitor.login(FULL_SCOPE).await.text("refresh_token").to_owned();
+    visitor.practice.answer_next_token_requests([Answer::genuine().delayed(Duration::from_secs(5))]);
+    let waiting = tokio::spawn({
+        let visitor = visitor.clone();
+        async move { visitor.refresh(&first, &[]).await.status }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    visitor.practice.forget_the_past();
+    visitor.get("/jwks", None).await;
+    assert_eq!(waiting.await.unwrap(), StatusCode::OK);
+    let statuses: Vec<_> = visitor.practice.ledger().entries().iter().map(|entry| entry.status).collect();
+    assert_eq!(statuses, [Some(200)]);
 }
