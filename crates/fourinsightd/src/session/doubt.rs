@@ -78,7 +78,7 @@ impl SignedIn {
         if self.interruption_held_until().is_some()
             && let Some((interrupted, description)) = self.interruption()
         {
-            return Some((rotation::rotation_interrupted(description), interrupted.since));
+            return Some((rotation::failure(description), interrupted.since));
         }
         let Doubt { error, since } = self.doubt.as_deref()?;
         if self.doubt.as_ref()?.is_restored() {
