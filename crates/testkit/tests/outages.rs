@@ -7,6 +7,7 @@ use fourinsight_ipc::{
     ErrorBody,
     message::{SessionStatus, TokenResponse},
 };
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 use testkit::{
     browser::Answer,
@@ -52,7 +53,7 @@ async fn a_pause_that_one_session_is_asked_for_holds_for_the_other() {
     for session in ["two", "one"] {
         let answer = home.get(&format!("/v1/sessions/{session}/token?wait=60")).await.unwrap();
         let token: TokenResponse = answer.json().unwrap();
-        assert!(matches!(practice.verdict(&token.access_token), Verdict::Live), "{session}");
+        assert!(matches!(practice.verdict(token.access_token.expose_secret()), Verdict::Live), "{session}");
     }
     let ledger = practice.ledger();
     let sent: Vec<_> = ledger.token_requests("refresh_token").iter().map(|request| request.at).collect();

@@ -95,8 +95,8 @@ async fn a_caller_that_comes_later_moves_its_session_ahead() {
     let pace = pace();
     spend(&pace).await;
     let before: Vec<_> = (0..16).map(|_| pace.join(ENDPOINT, ends_in(&pace, 10))).collect();
-    let (place, turn) = pace.join(ENDPOINT, ends_in(&pace, 600));
-    place.hurry();
+    let (seat, turn) = pace.join(ENDPOINT, ends_in(&pace, 600));
+    seat.hurry();
     let began = pace.clock.now();
     turn.await.unwrap().send();
     assert!(pace.clock.now().since(began) <= Duration::from_millis(1001), "{:?}", pace.clock.now());
@@ -129,9 +129,9 @@ async fn nobody_waits_for_ever_behind_those_that_are_waited_for() {
 async fn a_place_that_is_given_up_costs_nobody_a_turn() {
     let pace = pace();
     spend(&pace).await;
-    let (place, given_up) = pace.join(ENDPOINT, ends_in(&pace, 10));
+    let (seat, given_up) = pace.join(ENDPOINT, ends_in(&pace, 10));
     let (_other, turn) = pace.join(ENDPOINT, ends_in(&pace, 600));
-    place.withdraw();
+    seat.withdraw();
     assert!(matches!(given_up.await, Err(NoTurn::Withdrawn)));
     // A turn that has come and is not used goes to the next one, as does one that nobody takes any more.
     drop(pace.join(ENDPOINT, ends_in(&pace, 5)));
