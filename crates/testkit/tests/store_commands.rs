@@ -1,6 +1,8 @@
 //! `fourinsightctl store` with the real programs: a look over the store, a new key under a serving daemon and under one
 //! that is killed, a backup that moves to another home, and a passphrase that nobody sees.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use fourinsight_ipc::message::{RestoreResponse, StoreCheck};

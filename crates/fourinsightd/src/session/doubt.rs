@@ -2,7 +2,7 @@
 
 use super::{
     event::Effect,
-    rotation::INTERRUPTED,
+    rotation,
     signed_in::{Durability, Grant, SignedIn},
 };
 use crate::{
@@ -78,7 +78,7 @@ impl SignedIn {
         if self.interruption_held_until().is_some()
             && let Some((interrupted, description)) = self.interruption()
         {
-            return Some((Failure::ours(INTERRUPTED, description), interrupted.since));
+            return Some((rotation::failure(description), interrupted.since));
         }
         let Doubt { error, since } = self.doubt.as_deref()?;
         if self.doubt.as_ref()?.is_restored() {

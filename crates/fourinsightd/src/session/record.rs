@@ -205,7 +205,7 @@ struct Record {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, on its way from or to the disk")]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, while a record is read or written")]
 enum Stored {
     SignedOut,
     SignedIn {

@@ -248,15 +248,15 @@ impl SignedIn {
     }
 
     /// The server's last word on a session whose renewal was interrupted: it is beside ours.
-    pub(super) fn last_word_after_interruption(&self, failure: Failure) -> Failure {
-        let Some(interrupted) = &self.rotating.interrupted else { return failure };
+    pub(super) fn last_word_after_interruption(&self, told: Failure) -> Failure {
+        let Some(interrupted) = &self.rotating.interrupted else { return told };
         let description = format!(
             "{}, and the server no longer takes the refresh token that was in use before (it says {}: {})",
             interrupted.what_happened(),
-            failure.error,
-            failure.description
+            told.error,
+            told.description
         );
-        Failure { error: INTERRUPTED.to_owned(), description, ..failure }
+        failure(description).with_detail(told.detail.map(|detail| *detail).unwrap_or_default())
     }
 }
 
@@ -294,12 +294,14 @@ impl State {
     pub(crate) fn interruption(&self) -> Option<Failure> {
         let Phase::SignedIn(session) = &self.phase else { return None };
         let (_, description) = session.interruption()?;
-        Some(Failure::ours(INTERRUPTED, description))
+        Some(failure(description))
     }
 }
 
-/// The code of a session whose renewal was interrupted.
-pub(super) const INTERRUPTED: &str = "rotation_interrupted";
+/// What is wrong with a session whose renewal was interrupted.
+pub(super) fn failure(description: impl Into<String>) -> Failure {
+    Failure::ours("rotation_interrupted", description)
+}
 
 /// How long to wait after so many sendings without a clear answer.
 fn pause_after(sendings: u32) -> Duration {

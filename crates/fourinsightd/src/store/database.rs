@@ -61,6 +61,7 @@ impl Database {
         database.keep_log_on_close(false)?;
         database.make_durable()?;
         schema::migrate(&mut database.connection, version).map_err(|error| database.failure(error))?;
+        database.read_through()?;
         if matches!(stated, Stated::Empty) {
             database.checkpoint()?;
             let folder = path.parent().unwrap_or(path);
@@ -140,6 +141,21 @@ impl Database {
         } else {
             Err(damaged(&self.path, "its tables are not those of its version"))
         }
+    }
+
+    /// Reads every row to its end, which SQLite's own check does not: the file may be too short for the last one.
+    fn read_through(&self) -> Result<(), StoreError> {
+        let read = || {
+            for sql in ["SELECT record FROM session", "SELECT answer FROM oversized_answer"] {
+                let mut statement = self.connection.prepare(sql)?;
+                let mut rows = statement.query([])?;
+                while let Some(row) = rows.next()? {
+                    row.get_ref(0)?;
+                }
+            }
+            Ok(())
+        };
+        read().map_err(|error| unexpected(&self.path, error))
     }
 
     /// Where it is.

@@ -44,7 +44,7 @@ fn retry(after: Option<Duration>) -> Retry {
 async fn run(pace: &Pace, urgencies: Vec<(usize, Urgency)>) -> Vec<(usize, Timestamp)> {
     let mut running = JoinSet::new();
     for (name, urgency) in urgencies {
-        let (pace, (_place, turn)) = (pace.clone(), pace.join(ENDPOINT, urgency));
+        let (pace, (_seat, turn)) = (pace.clone(), pace.join(ENDPOINT, urgency));
         running.spawn(async move {
             let permit = turn.await.unwrap();
             // The disk takes its time before anything is sent.
@@ -94,20 +94,20 @@ async fn who_is_waited_for_goes_first_and_then_whose_token_ends_first() {
 async fn a_caller_that_comes_later_moves_its_session_ahead() {
     let pace = pace();
     spend(&pace).await;
-    let before: Vec<_> = (0..16).map(|_| pace.join(ENDPOINT, ends_in(&pace, 10))).collect();
+    let earlier: Vec<_> = (0..16).map(|_| pace.join(ENDPOINT, ends_in(&pace, 10))).collect();
     let (seat, turn) = pace.join(ENDPOINT, ends_in(&pace, 600));
     seat.hurry();
     let began = pace.clock.now();
     turn.await.unwrap().send();
     assert!(pace.clock.now().since(began) <= Duration::from_millis(1001), "{:?}", pace.clock.now());
-    drop(before);
+    drop(earlier);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_ever_behind_those_that_are_waited_for() {
     let pace = pace();
     spend(&pace).await;
-    let (_place, turn) = pace.join(ENDPOINT, ends_in(&pace, 10));
+    let (_seat, turn) = pace.join(ENDPOINT, ends_in(&pace, 10));
     let crowd: Vec<_> = (0..1000).map(|_| pace.join(ENDPOINT, wanted(&pace, 600))).collect();
     let mut running = JoinSet::new();
     let through = Arc::new(AtomicUsize::new(0));
@@ -118,9 +118,9 @@ async fn nobody_waits_for_ever_behind_those_that_are_waited_for() {
             through.fetch_add(1, Ordering::Relaxed);
         });
     }
-    let began = pace.clock.now();
+    let start = pace.clock.now();
     turn.await.unwrap().send();
-    assert!(pace.clock.now().since(began) <= seconds(32));
+    assert!(pace.clock.now().since(start) <= seconds(32));
     let before = through.load(Ordering::Relaxed);
     assert!((200..300).contains(&before), "{before} of the crowd went first");
 }
@@ -166,7 +166,7 @@ async fn another_endpoint_has_a_budget_of_its_own() {
 async fn what_a_server_asks_of_one_it_asks_of_all() {
     let pace = pace();
     spend(&pace).await;
-    let (_place, waiting) = pace.join(ENDPOINT, wanted(&pace, 10));
+    let (_seat, waiting) = pace.join(ENDPOINT, wanted(&pace, 10));
     let until = pace.clock.now() + seconds(600);
     pace.note_retry(ENDPOINT, &retry(Some(seconds(600))));
     let Err(NoTurn::Paused(pause)) = waiting.await else { panic!("given a turn") };

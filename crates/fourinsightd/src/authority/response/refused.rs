@@ -101,8 +101,10 @@ fn refuses(status: u16) -> bool {
 /// Whether a server may have acted on a request and then failed to say so. One that is too busy, and says so in OAuth's
 /// words or says when to come back, has not begun.
 fn may_have_acted(status: u16, turned_away: bool) -> bool {
-    let is_busy = status == 503 && turned_away;
-    !is_busy && !matches!(status, 300..=407 | 409..=499)
+    match status {
+        503 => !turned_away,
+        status => !matches!(status, 300..=407 | 409..=499),
+    }
 }
 
 /// An error that the server names (RFC 6749 section 5.2).

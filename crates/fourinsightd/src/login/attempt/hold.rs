@@ -18,7 +18,9 @@ impl Attempt {
     }
 
     fn set_hold(&self, hold: Hold) {
-        // Dropped after the lock is given back.
-        let _before = std::mem::replace(&mut *self.hold.lock().unwrap_or_else(PoisonError::into_inner), hold);
+        let mut place = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *place, hold);
+        drop(place);
+        drop(before);
     }
 }

@@ -5,7 +5,7 @@ use fourinsight_ipc::message::{KeptBy, Lifetime};
 use super::{Environment, Task};
 use crate::{
     fault,
-    session::{event::Event, record, rotation::INTERRUPTED, state::Phase},
+    session::{event::Event, record, rotation, state::Phase},
     store::StoreError,
 };
 
@@ -67,7 +67,9 @@ impl Task {
     /// the server's people be able to say what became of it, nothing is missing.
     async fn set_interrupted_aside(&mut self) {
         let Phase::LoginRequired { failure, .. } = &self.state.phase else { return };
-        if failure.error != INTERRUPTED || self.stored.is_none_or(|stored| stored >= self.state.generation) {
+        if failure.error != rotation::failure("").error
+            || self.stored.is_none_or(|stored| stored >= self.state.generation)
+        {
             return;
         }
         let copied = self.environment.store.set_aside(&self.key, failure.description.clone()).await;

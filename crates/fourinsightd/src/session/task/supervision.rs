@@ -50,7 +50,7 @@ pub(super) async fn supervise(line: Line, begun: Begun) {
     let mut begun = Some(begun);
     let mut failures = 0;
     loop {
-        let start = line.environment.clock.now();
+        let since = line.environment.clock.now();
         let work = Box::pin(line.run(begun.take()));
         match caught(work).await {
             Ok(Ok(())) => return,
@@ -62,7 +62,7 @@ pub(super) async fn supervise(line: Line, begun: Begun) {
                 tracing::error!(session = %line.named(), "the session's task failed; it is started anew from its record");
             }
         }
-        let steady = line.environment.clock.now().since(start) >= STEADY;
+        let steady = line.environment.clock.now().since(since) >= STEADY;
         failures = if steady { 1 } else { failures + 1 };
         if line.pauses(failures).await {
             return;
