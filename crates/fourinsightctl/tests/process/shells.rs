@@ -34,7 +34,7 @@ fn bash_completes_commands_and_options() {
     let complete = r#"source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1));
         _fourinsightctl "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"; echo "${COMPREPLY[@]}""#;
     for (typed, offered) in [
-        (&["st"][..], "status stop"),
+        (&["st"][..], "status store stop"),
         (&["token", "--min"], "--min-validity"),
         (&["login", "--no-b"], "--no-browser"),
         (&["--no-a"], "--no-autostart"),

@@ -31,6 +31,10 @@ pub(crate) type Secret = Zeroizing<Vec<u8>>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum KeyringError {
     /// It is locked, and whoever unlocks it changes that.
+    #[cfg_attr(
+        windows,
+        expect(dead_code, reason = "Credential Manager is open as long as its user is signed in")
+    )]
     Locked,
     /// There is none, it does not answer, or it refuses; in a few words.
     Unavailable(String),
