@@ -223,7 +223,7 @@ mod tests {
             ("HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\n", "its length is not a number"),
             ("HTTP/1.1 200 OK\r\ncontent-length:\r\n\r\n", "its length is not a number"),
             ("HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n", "its length is not a number"),
-            ("HTTP/1.1 200 OK\r\ncontent-length: 8388609\r\n\r\n", "its body is too long"),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 67108865\r\n\r\n", "its body is too long"),
             ("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\n", "it announces two lengths"),
             ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}HTTP", "more follows than was announced"),
             (&padding, "its head is too long"),

@@ -89,10 +89,18 @@ fn within_reason() -> Weather {
     Weather::new(365, 0.1, Fault::all().filter(soon)).sparing(1)
 }
 
-/// Runs one ignored test in a process of its own.
-fn alone(name: &str) {
+/// Set in the process that a test has to itself.
+const ALONE: &str = "FOURINSIGHTD_SOAK_ALONE";
+
+/// Runs the year of the test of this name in a process of its own.
+fn alone<Year: Future<Output = ()>>(name: &str, year: impl FnOnce() -> Year) {
+    if std::env::var_os(ALONE).is_some() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        return runtime.enable_all().start_paused(true).build().unwrap().block_on(year());
+    }
     let output = Command::new(std::env::current_exe().unwrap())
-        .args([&format!("soak_tests::year::{name}"), "--exact", "--ignored", "--nocapture"])
+        .args([&format!("soak_tests::year::{name}"), "--exact", "--nocapture"])
+        .env(ALONE, "yes")
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -103,56 +111,32 @@ fn alone(name: &str) {
 
 #[test]
 fn soak_year_without_rotation() {
-    alone("without_rotation");
-}
-
-#[tokio::test(start_paused = true)]
-#[ignore = "runs in a process of its own, started by the test of nearly the same name"]
-async fn without_rotation() {
-    a_year(practice::Rotation::None, Rotation::None, foul()).await;
+    alone("soak_year_without_rotation", || a_year(practice::Rotation::None, Rotation::None, foul()));
 }
 
 #[test]
 fn soak_year_where_nothing_is_revoked() {
-    alone("where_nothing_is_revoked");
-}
-
-#[tokio::test(start_paused = true)]
-#[ignore = "runs in a process of its own, started by the test of nearly the same name"]
-async fn where_nothing_is_revoked() {
-    a_year(practice::Rotation::NeverRevoke, Rotation::NeverRevoke, foul()).await;
+    alone("soak_year_where_nothing_is_revoked", || {
+        a_year(practice::Rotation::NeverRevoke, Rotation::NeverRevoke, foul())
+    });
 }
 
 #[test]
 fn soak_year_with_a_grace() {
-    alone("with_a_grace");
-}
-
-#[tokio::test(start_paused = true)]
-#[ignore = "runs in a process of its own, started by the test of nearly the same name"]
-async fn with_a_grace() {
     let server = practice::Rotation::Grace { window: Duration::from_secs(30), successor: Successor::New };
-    a_year(server, Rotation::Grace(30), within_reason()).await;
+    alone("soak_year_with_a_grace", || a_year(server, Rotation::Grace(30), within_reason()));
 }
 
 #[test]
 fn soak_year_until_the_new_one_is_used() {
-    alone("until_the_new_one_is_used");
-}
-
-#[tokio::test(start_paused = true)]
-#[ignore = "runs in a process of its own, started by the test of nearly the same name"]
-async fn until_the_new_one_is_used() {
-    a_year(practice::Rotation::UntilNewUsed, Rotation::Unknown, foul()).await;
+    alone("soak_year_until_the_new_one_is_used", || {
+        a_year(practice::Rotation::UntilNewUsed, Rotation::Unknown, foul())
+    });
 }
 
 #[test]
 fn soak_year_with_one_reuse_allowed() {
-    alone("with_one_reuse_allowed");
-}
-
-#[tokio::test(start_paused = true)]
-#[ignore = "runs in a process of its own, started by the test of nearly the same name"]
-async fn with_one_reuse_allowed() {
-    a_year(practice::Rotation::MaxReuse(1), Rotation::Unknown, within_reason()).await;
+    alone("soak_year_with_one_reuse_allowed", || {
+        a_year(practice::Rotation::MaxReuse(1), Rotation::Unknown, within_reason())
+    });
 }
