@@ -105,6 +105,7 @@ pub(super) fn read(store: Store, parts: &Parts, rows: &mut Rows) -> Result<Opene
     reading.orphans()?;
     let Reading { sessions, damaged, problems, unreadable, leftover_slots, .. } = reading;
     (rows.unreadable, rows.leftover_slots) = (unreadable, leftover_slots);
+    parts.lock.nobody_waits();
     Ok(Opened { store, sessions, damaged, problems })
 }
 

@@ -89,7 +89,6 @@ impl Store {
             // A change of the key that has just been finished may have moved it.
             lock.learn(Found::Open(home, key));
             lock.moved();
-            lock.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
             Ok(Some(opened))
         })
         .await
@@ -134,6 +133,11 @@ impl Lock {
             let place = self.keys.place(home);
             self.status.send_modify(|known| (known.home, known.place) = (home, place));
         }
+    }
+
+    /// Everything has been read: no session waits for the key any more.
+    pub(super) fn nobody_waits(&self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// An error while the store waits for its key.
