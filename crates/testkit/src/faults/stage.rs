@@ -52,15 +52,21 @@ impl Stage {
         let practice = Practice::new(Settings { rotation: mode.rotation, ..settings });
         let serving = practice.serve_plain().await?;
         let rotation = mode.configured.map(|word| format!("rotation = {word}\n")).unwrap_or_default();
-        let config = format!(
-            "default_profile = \"practice\"\n\n[profiles.practice]\nissuer = {}\nclient_id = {}\n\
-             scopes = [\"offline_access\", \"api\"]\n{rotation}",
-            json!(serving.issuer),
-            json!(practice::Client::public().id),
-        );
-        let home = Home::within(folder, &config)?.with_variable("FOURINSIGHT_LOG", "trace");
         let session = |number| SessionKey::new(&format!("s{number}")).context("no session key");
-        let sessions = (0..sessions).map(session).collect::<Result<_>>()?;
+        let sessions: Vec<_> = (0..sessions).map(session).collect::<Result<_>>()?;
+        // An address of its own for each: one token endpoint is asked ten times a second at most, and here nobody is
+        // to wait.
+        let profile = |session: &SessionKey| {
+            format!(
+                "[profiles.{session}]\nissuer = {}\ntoken_endpoint = {}\nclient_id = {}\n\
+                 scopes = [\"offline_access\", \"api\"]\n{rotation}\n",
+                json!(serving.issuer),
+                json!(format!("{}/token?session={session}", serving.origin)),
+                json!(practice::Client::public().id),
+            )
+        };
+        let config: String = sessions.iter().map(profile).collect();
+        let home = Home::within(folder, &config)?.with_variable("FOURINSIGHT_LOG", "trace");
         Ok(Self { practice, home, sessions, _serving: serving })
     }
 
@@ -99,7 +105,7 @@ impl Stage {
 
     /// A whole login: begun at the daemon, answered at the server, and its callback pasted.
     pub(super) async fn sign_in(&self, session: &SessionKey) -> Result<()> {
-        let body = json!({ "session": session, "force": true });
+        let body = json!({ "session": session, "profile": session, "force": true });
         let begun = self.home.post("/v1/logins", &body).await?;
         ensure!(begun.status == 201, "a login cannot begin: {}", begun.text());
         let login: LoginStatus = begun.json()?;
