@@ -247,7 +247,7 @@ impl Daemon {
         let homes = KeyHomes::of_system(move || asked.current().key_home);
         let mut timer = Ticker::every(TICK)?;
         let opened = Store::open_with(&locations.state_dir, homes).await?;
-        let Opened { store, sessions, damaged, mut problems } = opened;
+        let Opened { store, sessions, damaged, sealed, mut problems } = opened;
         if let Err(error) = store.forget_quarantined(clock.unix_now()).await {
             tracing::warn!(%error, "what was set aside long ago cannot be removed");
         }
@@ -275,7 +275,7 @@ impl Daemon {
         }
         broker.mourn(damaged);
         let broker = Arc::new(broker);
-        broker.wait_for(store.sealed());
+        broker.wait_for(sealed);
         broker.open(declared(&config)).await;
         let imports = Imports::new(
             Arc::clone(&exchange),

@@ -281,7 +281,7 @@ impl Daemon {
     }
 
     async fn ticking(folder: TempDir, practice: &Practice, clock: &Clock, tick: Duration) -> Self {
-        let Opened { store, sessions, damaged, mut problems } = Store::open(folder.path()).await.unwrap();
+        let Opened { store, sessions, damaged, mut problems, .. } = Store::open(folder.path()).await.unwrap();
         let defects: Arc<AtomicUsize> = Arc::default();
         let exchange: Arc<dyn HttpExchange> =
             Arc::new(InMemory::over(practice).with_defects(Arc::clone(&defects)));

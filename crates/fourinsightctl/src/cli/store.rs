@@ -29,8 +29,8 @@ pub(crate) enum StoreAction {
 /// Look the store over, and say what is wrong
 ///
 /// Has the database checked, every record opened and compared with its journal
-/// slot, and looks at the sealing key and at who can read the files. It changes
-/// nothing. It exits 1 when something is wrong.
+/// slot, and looks at the sealing key and at who can read the files. What they
+/// hold stays as it is. It exits 1 when something is wrong.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment, after_long_help = CHECK_NOTES)]
 pub(crate) struct StoreCheck {}

@@ -180,6 +180,13 @@ pub struct Retry {
     pub failure: Failure,
 }
 
+impl Retry {
+    /// Nothing was sent, or what was sent changed nothing, and nobody asked for a pause.
+    pub(crate) fn of(failure: Failure) -> Self {
+        Self { after: None, ambiguous: false, refused: false, failure }
+    }
+}
+
 /// The server said no.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {

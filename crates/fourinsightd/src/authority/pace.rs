@@ -14,15 +14,15 @@ use std::{
 use tokio::sync::{oneshot, watch};
 
 use super::{Failure, Outcome, Retry};
-use crate::{
-    clock::{Clock, Timestamp},
-    session::schedule,
-};
+use crate::clock::{Clock, Timestamp};
 
 mod line;
 
 use line::{Line, Next};
 pub(crate) use line::{Pause, Urgency};
+
+/// The longest pause that a server can ask for (`Retry-After`).
+pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// The pace of every token endpoint. Cheap to clone.
 #[derive(Clone)]
@@ -101,7 +101,7 @@ impl Pace {
 
     /// The same of a request that decided nothing.
     pub(crate) fn note_retry(&self, endpoint: &str, retry: &Retry) {
-        let until = retry.after.map(|pause| self.clock.now() + pause.min(schedule::LONGEST_RETRY_AFTER));
+        let until = retry.after.map(|pause| self.clock.now() + pause.min(LONGEST_RETRY_AFTER));
         let stopped = self.line(endpoint, |line| {
             line.fails();
             until.map(|until| line.pause(Pause { until, failure: retry.failure.clone() })).unwrap_or_default()

@@ -99,7 +99,7 @@ pub(super) async fn post(
 
 /// A failure before anything was sent.
 fn unsent(failure: Failure) -> Retry {
-    Retry { after: None, ambiguous: false, refused: false, failure }
+    Retry::of(failure)
 }
 
 #[cfg(test)]

@@ -188,5 +188,5 @@ async fn discover(
 }
 
 fn undecided(failure: Failure) -> NotOpened {
-    NotOpened::Undecided(Retry { after: None, ambiguous: false, refused: false, failure })
+    NotOpened::Undecided(Retry::of(failure))
 }

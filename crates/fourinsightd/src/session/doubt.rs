@@ -65,7 +65,7 @@ impl SignedIn {
     fn doubt_held_until(&self) -> Option<Timestamp> {
         let may_harm = if self.doubt.as_ref()?.is_restored() {
             // No grace lasts as long as a backup.
-            !matches!(self.behaviour().0, Rotation::None | Rotation::NeverRevoke)
+            !self.old_ones_stay_good()
         } else {
             self.terms.rotation == Rotation::Strict
         };

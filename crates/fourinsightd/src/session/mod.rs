@@ -17,7 +17,8 @@
 //! | [`plan`] | what it redeems next, renews and forgets (pure) |
 //! | [`schedule`] | when a token is fresh, due, renewed (pure) |
 //! | [`task`] | carries out what the state machine says |
-//! | [`redeem`] | one redemption, in the order that survives a crash |
+//! | [`redeem`], [`unsent`] | one redemption, in the order that survives a crash; one that the disk does not let begin |
+//! | [`demanding`], [`waiting`] | a token request that makes demands, or has to wait |
 //! | [`registrations`] | the client registrations that sessions share |
 //! | [`record`] | a session as it is stored |
 //! | [`snapshot`] | a session as everyone else sees it |

@@ -243,5 +243,5 @@ fn journal_entry(intent: &[u8], answer: &[u8]) -> Zeroizing<Vec<u8>> {
 
 fn stopping() -> Outcome {
     let failure = Failure::ours("server_unreachable", "the daemon is stopping");
-    Outcome::Retry(Retry { after: None, ambiguous: false, refused: false, failure })
+    Outcome::Retry(Retry::of(failure))
 }

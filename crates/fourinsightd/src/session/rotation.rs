@@ -143,7 +143,7 @@ impl SignedIn {
     }
 
     /// Whether an old refresh token is as good as a new one.
-    fn old_ones_stay_good(&self) -> bool {
+    pub(super) fn old_ones_stay_good(&self) -> bool {
         matches!(self.behaviour().0, Rotation::None | Rotation::NeverRevoke)
     }
 
@@ -296,6 +296,11 @@ impl State {
         let (_, description) = session.interruption()?;
         Some(failure(description))
     }
+}
+
+/// Whether that is what is wrong.
+pub(super) fn is_interruption(failure: &Failure) -> bool {
+    failure.error == "rotation_interrupted"
 }
 
 /// What is wrong with a session whose renewal was interrupted.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::{
+    authority::pace::LONGEST_RETRY_AFTER,
     clock::Timestamp,
     token::{Expiry, Lifetime, Token},
 };
@@ -13,9 +14,6 @@ pub const ASSUMED_LIFE: Duration = Duration::from_mins(10);
 
 /// The longest pause between two attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
-
-/// The longest pause that a server can ask for (`Retry-After`).
-pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// How soon after one answer a refresh token is used again only to keep it alive.
 const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(10);

@@ -228,7 +228,7 @@ impl SignedIn {
                 "expired_on_arrival",
                 "the server issues access tokens that have already expired",
             );
-            self.back_off(key, Retry { after: None, ambiguous: false, refused: false, failure }, arrival);
+            self.back_off(key, Retry::of(failure), arrival);
         }
     }
 

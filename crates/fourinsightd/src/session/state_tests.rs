@@ -55,7 +55,7 @@ fn refused(verdict: Verdict) -> Outcome {
 }
 
 fn retry() -> Outcome {
-    Outcome::Retry(Retry { after: None, ambiguous: false, refused: false, failure: failure("unreachable") })
+    Outcome::Retry(Retry::of(failure("unreachable")))
 }
 
 fn granted(access: &str, refresh: Option<&str>) -> Outcome {

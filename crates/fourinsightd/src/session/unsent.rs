@@ -18,12 +18,12 @@ pub(super) fn unsent(cause: &str) -> Outcome {
     let description =
         format!("the rotation journal cannot be written, so the refresh token was not sent: {cause}");
     let failure = storage_failed(description);
-    Outcome::Retry(Retry { after: None, ambiguous: false, refused: false, failure })
+    Outcome::Retry(Retry::of(failure))
 }
 
 /// Whether a renewal failed before anything was sent.
 pub(super) fn is_unsent(failure: &Failure) -> bool {
-    failure.error == storage_failed("").error
+    failure.error == "storage_failed"
 }
 
 impl SignedIn {

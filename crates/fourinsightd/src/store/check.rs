@@ -1,16 +1,17 @@
-//! A look over the whole store: every record, every slot, the files, the key. Nothing of them is changed, and
-//! nobody waits for longer than one session's row and slot take to be read.
+//! A look over the whole store: every record, every slot, the files, the key. What they hold is not changed, and
+//! nobody waits for longer than one session's row and slot take to be read. A file that others may read is told, and is
+//! closed to them by being opened.
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use fourinsight_ipc::{SessionKey, platform};
 
 use super::{
-    Parts, Rows, Store, StoreError, blocking,
+    Parts, Store, StoreError, blocking,
     journal::{known_slots, slot_name},
     key, rekey,
+    salvage::with,
     seal::{Kind, Place},
-    slot::Entry,
 };
 
 /// What was found.
@@ -74,7 +75,7 @@ fn record(parts: &Parts, session: &SessionKey, found: &mut Checked) -> Result<()
         return Ok(());
     }
     found.sessions += 1;
-    let (_, problem) = contents(parts, &rows, session)?.weigh(row.generation);
+    let (_, problem) = parts.journal.contents(session, rows.database.answer(session)?)?.weigh(row.generation);
     found.problems.extend(problem.map(|problem| format!("Session {session}: {problem}.")));
     Ok(())
 }
@@ -91,33 +92,22 @@ fn slot_without_record(parts: &Parts, name: &str, problems: &mut Vec<String>) ->
     if rows.database.record(owner.as_str())?.is_some() {
         return Ok(());
     }
-    if let Some(what) = contents(parts, &rows, &owner)?.without_row() {
+    let contents = parts.journal.contents(&owner, rows.database.answer(&owner)?)?;
+    if let Some(what) = contents.without_row() {
         problems.push(format!("Session {owner} has no record, but the journal knows of {what}."));
     }
     Ok(())
 }
 
-fn contents(parts: &Parts, rows: &Rows, session: &SessionKey) -> Result<super::slot::Contents, StoreError> {
-    let mut contents = parts.journal.read(session)?;
-    if contents.answer == Entry::Absent
-        && let Some(row) = rows.database.answer(session)?
-    {
-        contents.answer = parts.journal.open_oversized(session, row.generation, &row.sealed);
-    }
-    Ok(contents)
-}
-
 /// Whose the files are, and who can read them.
 fn files(parts: &Parts, problems: &mut Vec<String>) -> Result<(), StoreError> {
-    let mut log = parts.path.clone().into_os_string();
-    log.push("-wal");
     let folder = parts.path.parent().unwrap_or(&parts.path);
     let slots = known_slots(parts.journal.folder())?;
     let slots = slots.iter().map(|name| parts.journal.folder().join(name));
     let others = [
         folder.to_owned(),
         parts.path.clone(),
-        log.into(),
+        with(&parts.path, "-wal"),
         parts.key_path.clone(),
         parts.journal.folder().to_owned(),
     ];

@@ -28,6 +28,7 @@ use fourinsight_ipc::{
 };
 
 use super::{
+    database::Row,
     error::{StoreError, file},
     seal::{Kind, OVERHEAD, Place, Sealer},
     slot::{Contents, Entry},
@@ -37,7 +38,7 @@ use crate::fault;
 mod names;
 mod reseal;
 
-pub(super) use names::{digits, known_slots, slot_name, slot_names};
+pub(super) use names::{digest, known_slots, slot_name, slot_names};
 
 const BLOCK: usize = 4096;
 const SLOT: usize = 8 * BLOCK;
@@ -94,6 +95,21 @@ impl Journal {
     /// Whether a session has a slot.
     pub(super) fn has_slot(&self, session: &SessionKey) -> bool {
         self.path(session).exists()
+    }
+
+    /// The same with the answer that was too long for the slot, if there is one.
+    pub(super) fn contents(
+        &self,
+        session: &SessionKey,
+        oversized: Option<Row>,
+    ) -> Result<Contents, StoreError> {
+        let mut contents = self.read(session)?;
+        if let Some(row) = oversized
+            && contents.answer == Entry::Absent
+        {
+            contents.answer = self.open_oversized(session, row.generation, &row.sealed);
+        }
+        Ok(contents)
     }
 
     /// Whose slot a file is, by its own words.

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use data_encoding::HEXLOWER;
 use fourinsight_ipc::message::{KeyHome, KeyState};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
@@ -249,7 +250,7 @@ impl Keys {
             return shut(KeyState::Unavailable, first_choice("this system has no keyring"));
         };
         let key = random()?;
-        let id = descriptor::hex(&random()?[..16]);
+        let id = HEXLOWER.encode(&random()?[..16]);
         let kept = keyring.write(&id, &key, limit).and_then(|()| keyring.read(&id, limit));
         match kept {
             Ok(Some(read)) if *read == *key => {

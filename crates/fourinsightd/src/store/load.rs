@@ -21,7 +21,6 @@ use super::{
     roots::Roots,
     salvage,
     seal::{Kind, Place, Sealer},
-    slot::{Contents, Entry},
 };
 
 const DATABASE: &str = "broker.db";
@@ -39,7 +38,6 @@ pub(super) fn load(state_dir: &Path, homes: KeyHomes) -> Result<Opened, StoreErr
     let names = database.names()?;
     let slots = slot_names(&journal)?;
     let anything_sealed = !(names.is_empty() && database.answers()?.is_empty() && slots.is_empty());
-    let waiting = names.iter().filter_map(|name| SessionKey::new(name).ok()).collect();
 
     let found = keys.find(anything_sealed, key::AT_START)?;
     let sealer = Arc::new(Sealer::shut());
@@ -48,7 +46,7 @@ pub(super) fn load(state_dir: &Path, homes: KeyHomes) -> Result<Opened, StoreErr
         roots: Roots::of(database.path()),
         journal: Journal::new(journal, Arc::clone(&sealer)),
         quarantine: Quarantine::new(state_dir.join(QUARANTINE)),
-        lock: Lock::new(keys, Arc::clone(&sealer), anything_sealed, waiting),
+        lock: Lock::new(keys, Arc::clone(&sealer), anything_sealed),
         sealer,
         rows: Arc::new(Mutex::new(Rows {
             database,
@@ -63,7 +61,8 @@ pub(super) fn load(state_dir: &Path, homes: KeyHomes) -> Result<Opened, StoreErr
     });
     let store = Store { parts: Arc::clone(&parts) };
     if parts.lock.learn(found).is_none() {
-        return Ok(Opened { store, sessions: Vec::new(), damaged: Vec::new(), problems });
+        let waiting = names.iter().filter_map(|name| SessionKey::new(name).ok()).collect();
+        return Ok(Opened { store, sessions: Vec::new(), damaged: Vec::new(), sealed: waiting, problems });
     }
     let mut rows = parts.rows.try_lock().expect("nobody else has the store yet");
     let mut opened = read(store, &parts, &mut rows)?;
@@ -105,8 +104,7 @@ pub(super) fn read(store: Store, parts: &Parts, rows: &mut Rows) -> Result<Opene
     reading.orphans()?;
     let Reading { sessions, damaged, problems, unreadable, leftover_slots, .. } = reading;
     (rows.unreadable, rows.leftover_slots) = (unreadable, leftover_slots);
-    parts.lock.nobody_waits();
-    Ok(Opened { store, sessions, damaged, problems })
+    Ok(Opened { store, sessions, damaged, sealed: Vec::new(), problems })
 }
 
 /// Opens the database. A damaged one is kept aside, and a new one made of what can be read of it.
@@ -169,7 +167,7 @@ impl Reading<'_> {
             self.problems.push("a record whose session key is malformed is left as it is".to_owned());
             return Ok(());
         };
-        let has_slot = self.slots.remove(&slot_name(&key));
+        self.slots.remove(&slot_name(&key));
         let answer = self.answers.remove(&row.session);
         let generation = row.generation;
         let Some(record) =
@@ -186,29 +184,13 @@ impl Reading<'_> {
             return Ok(());
         };
         self.quarantine.release(row)?;
-        let contents = self.contents(&key, has_slot, answer)?;
+        let contents = self.journal.contents(&key, answer)?;
         let (slot, problem) = contents.weigh(generation);
         if let Some(problem) = problem {
             self.problems.push(format!("session \"{key}\": {problem}"));
         }
         self.sessions.push(Loaded { key, generation, record, slot });
         Ok(())
-    }
-
-    /// What is in the slot, with the answer that was too long for it.
-    fn contents(
-        &self,
-        key: &SessionKey,
-        has_slot: bool,
-        answer: Option<Row>,
-    ) -> Result<Contents, StoreError> {
-        let mut contents = if has_slot { self.journal.read(key)? } else { Contents::default() };
-        if let Some(row) = answer
-            && contents.answer == Entry::Absent
-        {
-            contents.answer = self.journal.open_oversized(key, row.generation, &row.sealed);
-        }
-        Ok(contents)
     }
 
     fn suspect_the_key(&mut self, key_path: &Path) {
@@ -222,13 +204,9 @@ impl Reading<'_> {
     fn orphans(&mut self) -> Result<(), StoreError> {
         let mut owners: BTreeSet<SessionKey> =
             self.answers.keys().filter_map(|key| SessionKey::new(key).ok()).collect();
-        let mut unclaimed = HashSet::new();
         for name in std::mem::take(&mut self.slots) {
             match self.journal.owner(&name) {
-                Some(owner) => {
-                    unclaimed.insert(owner.clone());
-                    owners.insert(owner);
-                }
+                Some(owner) => drop(owners.insert(owner)),
                 None => self.problems.push(format!(
                     "{JOURNAL}/{name} belongs to no stored session and cannot be read; it is left as it is"
                 )),
@@ -236,7 +214,7 @@ impl Reading<'_> {
         }
         for owner in owners {
             let answer = self.answers.remove(owner.as_str());
-            let contents = self.contents(&owner, unclaimed.contains(&owner), answer)?;
+            let contents = self.journal.contents(&owner, answer)?;
             if let Some(what) = contents.without_row() {
                 let reason = format!("the store has no record of it, but the journal knows of {what}");
                 self.problems.push(format!(

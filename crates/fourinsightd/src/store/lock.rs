@@ -2,12 +2,9 @@
 //!
 //! The key, once here, stays in memory: whatever becomes of its home then changes nothing.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use fourinsight_ipc::{
-    SessionKey,
-    message::{KeyHome, KeyState},
-};
+use fourinsight_ipc::message::{KeyHome, KeyState};
 use tokio::sync::watch;
 
 use super::{
@@ -42,11 +39,6 @@ impl Store {
     /// How things stand with the key.
     pub fn key(&self) -> KeyStatus {
         self.parts.lock.status.borrow().clone()
-    }
-
-    /// The sessions whose records wait for the key.
-    pub fn sealed(&self) -> Vec<SessionKey> {
-        self.parts.lock.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sees to it that something can be stored, and chooses the key's home if nobody has.
@@ -100,26 +92,19 @@ pub(super) struct Lock {
     keys: Keys,
     sealer: Arc<Sealer>,
     anything_sealed: bool,
-    waiting: Mutex<Vec<SessionKey>>,
     status: watch::Sender<KeyStatus>,
 }
 
 impl Lock {
-    /// `sealer` has no key yet; `waiting` are the sessions whose records it is to open.
-    pub(super) fn new(
-        keys: Keys,
-        sealer: Arc<Sealer>,
-        anything_sealed: bool,
-        waiting: Vec<SessionKey>,
-    ) -> Self {
+    /// `sealer` has no key yet.
+    pub(super) fn new(keys: Keys, sealer: Arc<Sealer>, anything_sealed: bool) -> Self {
         let status = KeyStatus {
             home: KeyHome::Unknown,
             state: KeyState::Unknown,
             place: keys.place(KeyHome::Unknown),
             problem: None,
         };
-        let (waiting, status) = (Mutex::new(waiting), watch::Sender::new(status));
-        Self { keys, sealer, anything_sealed, waiting, status }
+        Self { keys, sealer, anything_sealed, status: watch::Sender::new(status) }
     }
 
     /// What finds and makes keys.
@@ -133,11 +118,6 @@ impl Lock {
             let place = self.keys.place(home);
             self.status.send_modify(|known| (known.home, known.place) = (home, place));
         }
-    }
-
-    /// Everything has been read: no session waits for the key any more.
-    pub(super) fn nobody_waits(&self) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// An error while the store waits for its key.

@@ -75,6 +75,8 @@ pub struct Opened {
     pub sessions: Vec<Loaded>,
     /// Every session that was stored and whose record cannot be read, or is gone.
     pub damaged: Vec<Damaged>,
+    /// Every session whose record waits for the key, while that is out of reach: then nothing else was read.
+    pub sealed: Vec<SessionKey>,
     /// What is wrong with the rest, for people.
     pub problems: Vec<String>,
 }

@@ -23,7 +23,7 @@ use super::{
     Parts, Store, blocking,
     database::Row,
     error::{StoreError, file},
-    journal::digits,
+    journal::digest,
     salvage::{self, unix_seconds},
 };
 
@@ -203,11 +203,11 @@ fn kept(path: PathBuf) -> Option<Kept> {
 
 /// A digest of the session, and one of the record.
 fn name(row: &Row) -> String {
-    format!("{}{}.json", beginning(&row.session), &digits(&row.sealed)[..16])
+    format!("{}{}.json", beginning(&row.session), &digest(&row.sealed)[..16])
 }
 
 fn beginning(session: &str) -> String {
-    format!("{}-", &digits(session.as_bytes())[..16])
+    format!("{}-", &digest(session.as_bytes())[..16])
 }
 
 #[cfg(test)]

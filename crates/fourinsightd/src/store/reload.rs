@@ -5,7 +5,6 @@ use fourinsight_ipc::SessionKey;
 use super::{
     Loaded, Store, StoreError,
     seal::{Kind, Place},
-    slot::{Contents, Entry},
 };
 
 impl Store {
@@ -19,12 +18,7 @@ impl Store {
             let generation = row.generation;
             let place = Place { kind: Kind::Record, session: &key, generation };
             let Some(record) = parts.sealer.open(place, &row.sealed) else { return Ok(None) };
-            let mut contents: Contents = parts.journal.read(&key)?;
-            if let Some(row) = rows.database.answer(&key)?
-                && contents.answer == Entry::Absent
-            {
-                contents.answer = parts.journal.open_oversized(&key, row.generation, &row.sealed);
-            }
+            let contents = parts.journal.contents(&key, rows.database.answer(&key)?)?;
             let (slot, problem) = contents.weigh(generation);
             if let Some(problem) = problem {
                 tracing::error!(session = %key, "{problem}");

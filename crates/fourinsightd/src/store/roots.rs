@@ -17,6 +17,7 @@ use super::{
     Rows,
     database::Database,
     error::{StoreError, file},
+    salvage::with,
 };
 use crate::sys::{FileIdentity, file_identity};
 
@@ -96,11 +97,11 @@ impl Roots {
 fn plant(path: &Path, database: &Database) -> Result<Option<PathBuf>, StoreError> {
     let folder = path.parent().unwrap_or(path);
     private_folder(folder).map_err(file("create", folder))?;
-    let making = named(path, ".anew");
+    let making = with(path, ".anew");
     let made = copy(database, &making);
     let planted = made.and_then(|()| {
         let aside = put_aside(path)?;
-        let log = named(path, "-wal");
+        let log = with(path, "-wal");
         absent_is_well(fs::remove_file(&log)).map_err(file("remove", &log))?;
         fs::rename(&making, path).map_err(file("rename", &making))?;
         sync_folder(folder).map_err(file("sync", folder))?;
@@ -131,7 +132,7 @@ fn copy(database: &Database, to: &Path) -> Result<(), StoreError> {
 }
 
 fn remove(making: &Path) -> Result<(), StoreError> {
-    for path in [making.to_owned(), named(making, "-wal"), named(making, "-journal")] {
+    for path in [making.to_owned(), with(making, "-wal"), with(making, "-journal")] {
         absent_is_well(fs::remove_file(&path)).map_err(file("remove", &path))?;
     }
     Ok(())
@@ -142,12 +143,12 @@ fn put_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
     if path.symlink_metadata().is_err() {
         return Ok(None);
     }
-    let aside = (1..).map(|number: u32| named(path, &format!(".replaced-{number}")));
+    let aside = (1..).map(|number: u32| with(path, &format!(".replaced-{number}")));
     let free = aside.into_iter().find(|aside| aside.symlink_metadata().is_err());
     if let Some(aside) = &free {
         absent_is_well(fs::rename(path, aside)).map_err(file("rename", path))?;
-        let log = named(path, "-wal");
-        absent_is_well(fs::rename(&log, named(aside, "-wal"))).map_err(file("rename", &log))?;
+        let log = with(path, "-wal");
+        absent_is_well(fs::rename(&log, with(aside, "-wal"))).map_err(file("rename", &log))?;
     }
     Ok(free)
 }
@@ -157,10 +158,4 @@ fn absent_is_well(outcome: std::io::Result<()>) -> std::io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         outcome => outcome,
     }
-}
-
-fn named(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    name.into()
 }

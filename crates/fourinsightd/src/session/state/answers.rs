@@ -152,7 +152,7 @@ impl State {
             }
             Verdict::Scope | Verdict::Target if own => {
                 session.refused_again(refusal.failure.clone(), now);
-                let retry = Retry { after: None, ambiguous: false, refused: true, failure: refusal.failure };
+                let retry = Retry { refused: true, ..Retry::of(refusal.failure) };
                 session.pause(key, retry, arrival);
             }
             verdict => {

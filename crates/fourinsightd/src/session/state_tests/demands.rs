@@ -138,7 +138,7 @@ fn a_final_verdict_on_a_demand_of_the_own_key_ends_the_login_which_carries_it() 
 fn claims_that_the_server_does_not_understand_pause_nobody() {
     let not_understood = || {
         let failure = failure("invalid_request");
-        Outcome::Retry(Retry { after: None, ambiguous: false, refused: false, failure })
+        Outcome::Retry(Retry::of(failure))
     };
     let mut machine = Machine::signed_in();
     let (attempt, _) = asks_for(&machine.demand(&own(), &demand("a"))).unwrap();

@@ -67,7 +67,7 @@ impl Task {
     /// the server's people be able to say what became of it, nothing is missing.
     async fn set_interrupted_aside(&mut self) {
         let Phase::LoginRequired { failure, .. } = &self.state.phase else { return };
-        if failure.error != rotation::failure("").error
+        if !rotation::is_interruption(failure)
             || self.stored.is_none_or(|stored| stored >= self.state.generation)
         {
             return;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, io, path::Path};
 
+use data_encoding::HEXLOWER;
 use fourinsight_ipc::{SessionKey, platform::private_folder};
 use ring::digest;
 
@@ -38,12 +39,10 @@ fn is_digest(name: &str) -> bool {
 
 /// The file name of a session's slot: a digest, since a key may hold what a file system cannot.
 pub(in crate::store) fn slot_name(session: &SessionKey) -> String {
-    digits(session.as_str().as_bytes())
+    digest(session.as_str().as_bytes())
 }
 
 /// The SHA-256 digest of something, in hexadecimal.
-pub(in crate::store) fn digits(bytes: &[u8]) -> String {
-    let digest = digest::digest(&digest::SHA256, bytes);
-    let nibble = |bits: u8| char::from(b"0123456789abcdef"[usize::from(bits & 15)]);
-    digest.as_ref().iter().flat_map(|byte| [nibble(byte >> 4), nibble(*byte)]).collect()
+pub(in crate::store) fn digest(bytes: &[u8]) -> String {
+    HEXLOWER.encode(digest::digest(&digest::SHA256, bytes).as_ref())
 }

@@ -9,8 +9,7 @@
 //!
 //! `check` is a digest under the key: it tells another key from the right one without telling anything of either.
 
-use std::fmt::Write as _;
-
+use data_encoding::HEXLOWER;
 use fourinsight_ipc::message::KeyHome;
 use ring::hmac;
 
@@ -32,13 +31,13 @@ pub(super) struct Descriptor {
 impl Descriptor {
     pub(super) fn new(home: KeyHome, id: &str, key: &Key) -> Self {
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()), checked(id).as_bytes());
-        Self { home, id: id.to_owned(), check: hex(tag.as_ref()) }
+        Self { home, id: id.to_owned(), check: HEXLOWER.encode(tag.as_ref()) }
     }
 
     /// Whether this is the key that it was made for.
     pub(super) fn is_of(&self, key: &Key) -> bool {
         let under = hmac::Key::new(hmac::HMAC_SHA256, key.as_slice());
-        let check = bytes(&self.check).unwrap_or_default();
+        let check = HEXLOWER.decode(self.check.as_bytes()).unwrap_or_default();
         hmac::verify(&under, checked(&self.id).as_bytes(), &check).is_ok()
     }
 
@@ -56,26 +55,13 @@ impl Descriptor {
         let mut next = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(" = ");
         let home = KeyHome::named(next("home")?).filter(|home| *home != KeyHome::File)?;
         let descriptor = Self { home, id: next("id")?.to_owned(), check: next("check")?.to_owned() };
-        (descriptor.to_text() == text && bytes(&descriptor.check)?.len() == 32).then_some(descriptor)
+        let check = HEXLOWER.decode(descriptor.check.as_bytes()).ok()?;
+        (descriptor.to_text() == text && check.len() == 32).then_some(descriptor)
     }
-}
-
-/// Bytes as lower-case digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut digits, byte| {
-        write!(digits, "{byte:02x}").expect("a string takes everything");
-        digits
-    })
 }
 
 fn checked(id: &str) -> String {
     format!("{PURPOSE}{id}")
-}
-
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
-    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ async fn records_come_back_as_they_were_put() {
     drop(store);
     let opened = folder.open().await;
     assert_eq!(summary(&opened), [("a", 1, "two", Slot::Settled), ("b", 2, "four", Slot::Settled)]);
-    assert!(opened.store.sealed().is_empty(), "nothing waits for a key that is there");
+    assert!(opened.sealed.is_empty(), "nothing waits for a key that is there");
     assert_eq!(opened.problems, [""; 0]);
     assert!(!folder.path().join("journal").read_dir().unwrap().any(|_| true), "no slot before a rotation");
 }
