@@ -1,4 +1,5 @@
-//! The end of a session's task: what the disk has refused so far is tried again, for a while.
+//! The end of a session's task: what the disk has refused so far is tried again, for a while. The task of a session
+//! that is signed out, and that nobody can ask any more, has come to its end too.
 
 use std::time::Duration;
 
@@ -24,6 +25,11 @@ impl Task {
         if self.is_unsaved() {
             tracing::error!(session = %self.named(), "the disk does not take the session before the daemon ends; unless the journal holds its last renewal, it needs a new login");
         }
+    }
+
+    /// Whether there is nothing left to do for the session, and nothing left of it.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state.phase, Phase::SignedOut) && self.work.is_none() && self.opening.is_none()
     }
 
     fn is_unsaved(&self) -> bool {
