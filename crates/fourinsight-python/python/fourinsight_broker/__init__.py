@@ -32,12 +32,15 @@ from .session import Session
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .aio import AsyncSession as AsyncSession
+    from .fourinsight import ClientSession as ClientSession
+    from .fourinsight import UserSession as UserSession
 
 __all__ = [
     "AccessDenied",
     "AccessToken",
     "AsyncSession",
     "BrokerError",
+    "ClientSession",
     "ConnectionFailed",
     "InteractionRequired",
     "InvalidRequest",
@@ -50,6 +53,7 @@ __all__ = [
     "Session",
     "StartFailed",
     "TemporarilyUnavailable",
+    "UserSession",
     "__version__",
     "session_key_of_seed",
 ]
@@ -57,6 +61,8 @@ __all__ = [
 # What is imported only when it is asked for, and from where.
 _LATER = {
     "AsyncSession": "aio",
+    "ClientSession": "fourinsight",
+    "UserSession": "fourinsight",
 }
 
 
