@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 try:
@@ -23,6 +24,7 @@ except ImportError as missing:
 
 from . import errors, session
 from ._native import AccessToken, Client, session_key_of_seed
+from .interaction import find, login_command
 from .origin import Origin, is_secure, origin_of
 from .replay import Replay
 
@@ -297,6 +299,7 @@ class UserSession(BaseAuthSession):
     ) -> None:
         key, self._original_key = session_key_of_seed(session_key)
         self._profile = profile
+        self._interactive = interactive
         self._broker = session.Session(key, interactive=interactive, state_dir=state_dir, socket=socket)
         if auth_force:
             self._sign_in(force=True)
@@ -306,8 +309,17 @@ class UserSession(BaseAuthSession):
         return self._broker.client.token(self._broker.key, min_validity=min_validity)
 
     def _sign_in(self, *, force: bool) -> None:
+        profile = self._profile or self._last_profile() or USER_PROFILE
+        if find(self._interactive) is None:
+            command = f"{login_command(self._broker.key)} --profile {quote(profile)}{' --force' if force else ''}"
+            raise errors.LoginRequired(
+                f"session {self._broker.key} needs a login, and nobody can be asked here; run `{command}` in a terminal",
+                code="login_required",
+                description=f"session {self._broker.key} needs a login",
+                action=command,
+            )
         more = {"original_key": self._original_key, "package": _package()}
-        self._broker.login(force=force, profile=self._profile or self._last_profile() or USER_PROFILE, **_present(more))
+        self._broker.login(force=force, profile=profile, **_present(more))
 
     def _last_profile(self) -> str | None:
         """Give the profile of the session's last login."""

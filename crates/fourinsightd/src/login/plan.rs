@@ -50,9 +50,10 @@ impl Logins {
         }
         let help = profile.help;
         unattended::bring(request, &mut profile).map_err(|error| with_help(error, help))?;
-        let known = match request.client_session {
-            true => of_client::check(request, &profile)?,
-            false => self.sessions.known(&request.session),
+        let known = if request.client_session {
+            of_client::check(request, &profile)?
+        } else {
+            self.sessions.known(&request.session)
         };
         let original_key = original_key(request, &known)?;
         let mut wish = Wish { original_key, ..wish(request, &profile)? };
