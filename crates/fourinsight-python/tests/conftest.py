@@ -7,6 +7,7 @@ import pytest
 
 from fourinsight_broker import Session
 from stage import Daemon, Practice
+from stub_api import StubApi
 
 StartPractice = Callable[..., Practice]
 StartDaemon = Callable[[str], Daemon]
@@ -39,6 +40,22 @@ def start_practice() -> Iterator[StartPractice]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def api() -> Iterator[StubApi]:
+    """An API."""
+    stub = StubApi()
+    yield stub
+    stub.stop()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[StubApi]:
+    """Another API, at another origin."""
+    stub = StubApi()
+    yield stub
+    stub.stop()
 
 
 @pytest.fixture

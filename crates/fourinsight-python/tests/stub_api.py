@@ -92,9 +92,7 @@ class StubApi:
 
             def answer(self) -> None:
                 parts = urlsplit(self.path)
-                answer = api._answer(
-                    Seen(self.command, parts.path, parse_qs(parts.query), self.headers, self._body())
-                )
+                answer = api._answer(Seen(self.command, parts.path, parse_qs(parts.query), self.headers, self._body()))
                 body = b"" if answer.body is None else json.dumps(answer.body).encode()
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():

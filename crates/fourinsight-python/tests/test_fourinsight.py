@@ -17,6 +17,7 @@ from requests.adapters import HTTPAdapter
 
 from conftest import StartDaemon
 from fourinsight_broker import ClientSession, fourinsight
+from service import CLIENT, CONFIG
 from stage import Daemon, Practice
 from stub_api import Answer, Seen, StubApi, redirect
 
@@ -26,35 +27,8 @@ with warnings.catch_warnings():
     from fourinsight.api import ClientSession as GenuineSession
     from fourinsight.api import authenticate
 
-CLIENT = ("practice confidential", "s3cr3t: of~the+practice/client=100%&more")
-
-# At the practice server, by the profile that a ClientSession uses.
-CONFIG = """
-[profiles.4insight-service]
-flow = "client_credentials"
-token_endpoint = "{issuer}/token"
-client_auth = "post"
-scopes = "api"
-"""
-
 Make = Callable[[], Any]
 OK = Answer(200, {"value": [1]})
-
-
-@pytest.fixture
-def api() -> Iterator[StubApi]:
-    """The API, as 4insight's would be."""
-    stub = StubApi()
-    yield stub
-    stub.stop()
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[StubApi]:
-    """Another origin."""
-    stub = StubApi()
-    yield stub
-    stub.stop()
 
 
 @pytest.fixture
@@ -249,7 +223,9 @@ def test_the_internal_api_is_not_for_get(session: Any, api: StubApi) -> None:
         next(pages)
 
 
-@pytest.mark.parametrize("url", ["http://api.example/", "HTTP://api.example/", "ftp://api.example", "/v1.0/Campaigns", ""])
+@pytest.mark.parametrize(
+    "url", ["http://api.example/", "HTTP://api.example/", "ftp://api.example", "/v1.0/Campaigns", ""]
+)
 def test_nothing_but_https_is_asked(session: Any, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.delenv("OAUTHLIB_INSECURE_TRANSPORT", raising=False)
     for ask in (session.get, session.post, lambda url: session.get(url, withhold_token=True)):
