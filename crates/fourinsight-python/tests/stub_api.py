@@ -102,7 +102,11 @@ class StubApi:
                 if self.command != "HEAD":
                     self.wfile.write(body)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = answer
+            def __getattr__(self, name: str) -> Callable[[], None]:
+                # `BaseHTTPRequestHandler` looks for do_GET and the like.
+                if name.startswith("do_"):
+                    return self.answer
+                raise AttributeError(name)
 
             def _body(self) -> bytes:
                 if self.headers.get("Transfer-Encoding") != "chunked":

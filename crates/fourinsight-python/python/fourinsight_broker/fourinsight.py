@@ -312,11 +312,9 @@ class UserSession(BaseAuthSession):
         profile = self._profile or self._last_profile() or USER_PROFILE
         if find(self._interactive) is None:
             command = f"{login_command(self._broker.key)} --profile {quote(profile)}{' --force' if force else ''}"
+            what = f"somebody has to sign in to session {self._broker.key}, and nobody can be asked here"
             raise errors.LoginRequired(
-                f"session {self._broker.key} needs a login, and nobody can be asked here; run `{command}` in a terminal",
-                code="login_required",
-                description=f"session {self._broker.key} needs a login",
-                action=command,
+                f"{what}; run `{command}` in a terminal", code="login_required", description=what, action=command
             )
         more = {"original_key": self._original_key, "package": _package()}
         self._broker.login(force=force, profile=profile, **_present(more))
