@@ -16,7 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from conftest import StartDaemon
-from fourinsight_broker import ClientSession, fourinsight
+from fourinsight_broker import ClientSession, auth_session
 from service import CLIENT, CONFIG
 from stage import Daemon, Practice
 from stub_api import Answer, Seen, StubApi, redirect
@@ -39,7 +39,7 @@ def daemon(practice: Practice, start_daemon: StartDaemon) -> Daemon:
 @pytest.fixture
 def make_ours(daemon: Daemon, api: StubApi, monkeypatch: pytest.MonkeyPatch) -> Make:
     assert daemon.socket.exists()
-    monkeypatch.setattr(fourinsight, "API_BASE_URL", api.url)
+    monkeypatch.setattr(auth_session, "API_BASE_URL", api.url)
     return lambda: ClientSession(*CLIENT)
 
 
@@ -330,7 +330,7 @@ def test_theirs_takes_plain_http_where_a_variable_says_so_and_ours_only_on_this_
     with pytest.raises(Sent):
         theirs.get("http://api.example/")
     assert len(sent) == 1
-    with pytest.raises(fourinsight.InsecureTransportError):
+    with pytest.raises(auth_session.InsecureTransportError):
         ours.get("http://api.example/")
     assert len(sent) == 1
 

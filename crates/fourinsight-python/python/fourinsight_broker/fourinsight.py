@@ -10,35 +10,20 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any, Final, NoReturn
-
-try:
-    from requests import Response, Session
-    from requests.adapters import HTTPAdapter
-    from requests.exceptions import HTTPError, InvalidSchema, InvalidURL
-    from urllib3 import Retry
-except ImportError as missing:
-    raise ImportError(
-        "UserSession and ClientSession need requests: pip install fourinsight-broker[requests]"
-    ) from missing
+from typing import TYPE_CHECKING, Any, Final
 
 from . import errors, session
 from ._native import AccessToken, Client, session_key_of_seed
+from .auth_session import API_BASE_URL, BaseAuthSession, InsecureTransportError
 from .interaction import find, login_command
-from .origin import Origin, is_secure, origin_of
-from .replay import Replay
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
     from os import PathLike
 
-    from requests import PreparedRequest
-    from requests.auth import AuthBase
+    from .interaction import Person
 
 __all__ = ["API_BASE_URL", "BaseAuthSession", "ClientSession", "InsecureTransportError", "UserSession"]
-
-API_BASE_URL: Final = "https://api.4insight.io/"
-"""Where requests are repeated that the API was too busy for."""
 
 USER_PROFILE: Final = "4insight"
 """The profile of the broker with which a `UserSession` signs in, unless it is told another one."""
@@ -46,222 +31,8 @@ USER_PROFILE: Final = "4insight"
 CLIENT_PROFILE: Final = "4insight-service"
 """The profile of the broker with which a `ClientSession` signs in, unless it is told another one."""
 
-_VERSION = "0.1.24"
-_BUSY = frozenset({413, 429, 502, 503, 504})
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-
 # For how many seconds one call waits for the end of a login that needs nobody.
 _WAIT = 30.0
-
-# More than any token lives: asking for that much has the broker renew once.
-_WHOLE_LIFE = 1e6
-
-
-class InsecureTransportError(InvalidSchema):
-    """An address that is not https, and not on this machine: nothing is sent there."""
-
-
-class BaseAuthSession(Session):
-    """What `UserSession` and `ClientSession` have in common: a `requests.Session` whose requests are authorized.
-
-    Threads may share it. Each request asks the broker for a living token, which takes microseconds. The token goes
-    only to the origin (scheme, host and port) that was asked for: whatever a redirect or a next page leads to
-    elsewhere is fetched without it, and so is everything that follows there.
-
-    Parameters
-    ----------
-    client : Client
-        The calls of the broker.
-    expired_statuses : collection of int, optional
-        Which statuses of the API say that the token is not taken; those of the class when left out.
-    """
-
-    expired_statuses: Collection[int] = frozenset({401})
-    """Which statuses of the API say that the token is not taken. It is reported to the broker then, and the request
-    is sent once more with the next token, if its body can be."""
-
-    def __init__(self, client: Client, *, expired_statuses: Collection[int] | None = None) -> None:
-        super().__init__()
-        if expired_statuses is not None:
-            self.expired_statuses = frozenset(expired_statuses)
-        self._calls = client
-        self._api_base_url = API_BASE_URL
-        retries = Retry(
-            total=3, backoff_factor=0.5, allowed_methods=_METHODS, status_forcelist=_BUSY, raise_on_status=False
-        )
-        self.mount(self._api_base_url, HTTPAdapter(max_retries=retries))
-        self._defaults: dict[str, Any] = {"timeout": 100.0}
-        # Neither a .netrc file nor an address with a password in it takes the token's place.
-        self.auth = _unchanged
-        self._access_token()
-        self.headers.update({"user-agent": f"python-fourinsight-api/{_VERSION}"})
-
-    def __getstate__(self) -> NoReturn:
-        """Refuse to be pickled: a session is made where it is used, which takes microseconds."""
-        raise TypeError(f"a {type(self).__name__} cannot be pickled; make one in the process that needs it")
-
-    @property
-    def token(self) -> dict[str, Any]:
-        """A living access token as a dict with the names of RFC 6749; no refresh token."""
-        return _as_dict(self._access_token())
-
-    @property
-    def access_token(self) -> str:
-        """A living access token."""
-        return self._access_token().secret
-
-    @property
-    def authorized(self) -> bool:
-        """Whether there is a living access token, or one can be had without a person."""
-        try:
-            self._granted()
-        except errors.BrokerError:
-            return False
-        return True
-
-    def fetch_token(self) -> dict[str, Any]:
-        """Sign in anew, and give a token of that login."""
-        self._sign_in(force=True)
-        return self.token
-
-    def refresh_token(self) -> dict[str, Any]:
-        """Have the broker renew the token, unless the one that it has is new; give the newest."""
-        return _as_dict(self._access_token(min_validity=_WHOLE_LIFE))
-
-    def request(  # type: ignore[override]
-        self,
-        method: str,
-        url: str,
-        data: Any = None,
-        headers: Any = None,
-        withhold_token: bool = False,
-        client_id: str | None = None,  # noqa: ARG002
-        client_secret: str | None = None,  # noqa: ARG002
-        files: Any = None,
-        **kwargs: Any,
-    ) -> Response:
-        """Send a request, authorized by a living token.
-
-        Parameters
-        ----------
-        method, url, data, headers, files, **kwargs
-            As `requests.Session.request` has them; ``timeout`` is 100 seconds when left out.
-        withhold_token : bool, optional
-            Send it without a token.
-        client_id, client_secret : str, optional
-            Taken for compatibility, and not used: the broker has what it renews tokens with.
-
-        Returns
-        -------
-        requests.Response
-            The answer: the second one, where the first said that the token is not taken.
-        """
-        for name, value in self._defaults.items():
-            kwargs.setdefault(name, value)
-        if not is_secure(url):
-            raise InsecureTransportError("the address is not https: a token would be for everyone on the way to read")
-        kwargs.update(data=data, headers=headers, files=files)
-        if withhold_token:
-            return super().request(method, url, **kwargs)
-        auth = kwargs.pop("auth", None)
-        replay = Replay(kwargs.get("params"), data, files)
-        token = self._access_token()
-        response = super().request(method, url, auth=_Bearer(token, auth), **kwargs)
-        if response.status_code not in self.expired_statuses or not _carried(response, token):
-            return response
-        successor = self._report(token, response)
-        if successor is None or not replay.rewind():
-            return response
-        response.close()
-        return super().request(method, url, auth=_Bearer(successor, auth), **kwargs)
-
-    def get(self, url: str, **kwargs: Any) -> Response:  # type: ignore[override]
-        """Send a GET request, which may not be for the internal API.
-
-        Parameters
-        ----------
-        url : str
-            The address.
-        **kwargs
-            As `request` has them.
-        """
-        if "internal" in url:
-            raise ValueError("the internal API is for 4insight itself; ask its support where you need it")
-        return super().get(url, **kwargs)
-
-    def get_pages(self, url: str, **kwargs: Any) -> Iterator[Response]:
-        """Get an answer page by page, following ``@odata.nextLink``.
-
-        Parameters
-        ----------
-        url : str
-            An endpoint that answers with OData.
-        **kwargs
-            As `get` has them; for the first page only, because the link to the next one says it all.
-
-        Yields
-        ------
-        requests.Response
-            Each page. The first answer that is an error ends it, and is given too.
-        """
-        first: Origin | None = None
-        here: str | None = url
-        while here:
-            response = self.get(here, **kwargs)
-            first = first or origin_of((response.history or [response])[0].request.url or "")
-            try:
-                response.raise_for_status()
-            except HTTPError:
-                here = None
-            else:
-                here = response.json().get("@odata.nextLink")
-                # Whoever has led elsewhere, by a redirect or a link, says what comes next: none of that is authorized.
-                away = kwargs.get("withhold_token") or origin_of(str(response.url)) != first
-                away = away or (here is not None and origin_of(here) != first)
-                kwargs = {"withhold_token": True} if away else {}
-            yield response
-
-    def rebuild_auth(self, prepared_request: PreparedRequest, response: Response) -> None:
-        """Take the token out of a request that a redirect leads to another origin."""
-        here = origin_of(prepared_request.url or "")
-        if here is None or here != origin_of(response.request.url or ""):
-            prepared_request.headers.pop("Authorization", None)
-
-    def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
-        """Send a prepared request; without a proxy where it goes to this machine, because that would read the token."""
-        origin = origin_of(request.url or "")
-        if "Authorization" in request.headers and origin and origin.scheme == "http":
-            kwargs["proxies"] = {}
-        return super().send(request, **kwargs)
-
-    def _access_token(self, *, min_validity: float | None = None) -> AccessToken:
-        """Give a living token, by signing in where that is needed."""
-        try:
-            return self._granted(min_validity=min_validity)
-        except (errors.LoginRequired, errors.NotFound):
-            self._sign_in(force=False)
-        return self._granted()
-
-    def _report(self, token: AccessToken, response: Response) -> AccessToken | None:
-        """Report that the API did not take the token; give the next one, if there is another."""
-        try:
-            self._calls.reject(token, response.headers.get("WWW-Authenticate"))
-        except errors.NotFound:
-            # The broker has been started anew: what this was a token of has to be opened again.
-            pass
-        except errors.BrokerError:
-            return None
-        try:
-            successor = self._access_token()
-        except errors.TemporarilyUnavailable:
-            return None
-        return successor if successor.secret != token.secret else None
-
-    def _granted(self, *, min_validity: float | None = None) -> AccessToken:
-        raise NotImplementedError
-
-    def _sign_in(self, *, force: bool) -> None:
-        raise NotImplementedError
 
 
 class UserSession(BaseAuthSession):
@@ -297,35 +68,19 @@ class UserSession(BaseAuthSession):
         state_dir: str | PathLike[str] | None = None,
         socket: str | PathLike[str] | None = None,
     ) -> None:
-        key, self._original_key = session_key_of_seed(session_key)
-        self._profile = profile
-        self._interactive = interactive
-        self._broker = session.Session(key, interactive=interactive, state_dir=state_dir, socket=socket)
+        self._broker = _Login(session_key, profile=profile, interactive=interactive, state_dir=state_dir, socket=socket)
         if auth_force:
-            self._sign_in(force=True)
+            self._sign_in_anew()
         super().__init__(self._broker.client, expired_statuses=expired_statuses)
 
-    def _granted(self, *, min_validity: float | None = None) -> AccessToken:
-        return self._broker.client.token(self._broker.key, min_validity=min_validity)
+    def _access_token(self, *, min_validity: float | None = None) -> AccessToken:
+        return self._broker.token(min_validity=min_validity)
 
-    def _sign_in(self, *, force: bool) -> None:
-        profile = self._profile or self._last_profile() or USER_PROFILE
-        if find(self._interactive) is None:
-            command = f"{login_command(self._broker.key)} --profile {quote(profile)}{' --force' if force else ''}"
-            what = f"somebody has to sign in to session {self._broker.key}, and nobody can be asked here"
-            raise errors.LoginRequired(
-                f"{what}; run `{command}` in a terminal", code="login_required", description=what, action=command
-            )
-        more = {"original_key": self._original_key, "package": _package()}
-        self._broker.login(force=force, profile=profile, **_present(more))
+    def _granted(self) -> AccessToken:
+        return self._broker.client.token(self._broker.key)
 
-    def _last_profile(self) -> str | None:
-        """Give the profile of the session's last login."""
-        try:
-            profile = self._broker.status().get("profile")
-        except (errors.NotFound, errors.NotRunning):
-            return None
-        return None if profile is None else str(profile)
+    def _sign_in_anew(self) -> None:
+        self._broker.login(force=True)
 
 
 class ClientSession(BaseAuthSession):
@@ -366,13 +121,24 @@ class ClientSession(BaseAuthSession):
         self._profile = profile
         self._scopes = scopes
         self._calls = Client(state_dir=state_dir, socket=socket)
-        self._sign_in(force=False)
+        self._open()
         super().__init__(self._calls, expired_statuses=expired_statuses)
 
-    def _granted(self, *, min_validity: float | None = None) -> AccessToken:
-        return self._calls.token(self._key, min_validity=min_validity)
+    def _access_token(self, *, min_validity: float | None = None) -> AccessToken:
+        try:
+            return self._calls.token(self._key, min_validity=min_validity)
+        except (errors.LoginRequired, errors.NotFound):
+            self._open()
+        return self._granted()
 
-    def _sign_in(self, *, force: bool) -> None:
+    def _granted(self) -> AccessToken:
+        return self._calls.token(self._key)
+
+    def _sign_in_anew(self) -> None:
+        self._open(force=True)
+
+    def _open(self, *, force: bool = False) -> None:
+        """Have the broker open the client's session, unless it is open; its name may be another one then."""
         request = {
             "profile": self._profile,
             "flow": "client_credentials",
@@ -382,7 +148,7 @@ class ClientSession(BaseAuthSession):
             "client_session": True,
             "force": force,
         }
-        attempt = self._calls.start_login(_present(request))
+        attempt = self._calls.start_login(request)
         while attempt["state"] == "pending":
             attempt = self._calls.login(attempt["id"], _WAIT)
         if attempt["state"] != "succeeded":
@@ -390,20 +156,53 @@ class ClientSession(BaseAuthSession):
         self._key = str(attempt["session"])
 
 
-class _Bearer:
-    """Puts a token into a request, and then whatever else its caller wants there."""
+class _Login(session.Session):
+    """The broker's session that a `session_key` of ``fourinsight.api`` stands for, and how its person signs in."""
 
-    def __init__(self, token: AccessToken, auth: AuthBase | tuple[str, str] | None) -> None:
-        self._token = token
-        self._auth = auth
+    def __init__(
+        self,
+        session_key: str | None,
+        *,
+        profile: str | None,
+        interactive: bool | None,
+        state_dir: str | PathLike[str] | None,
+        socket: str | PathLike[str] | None,
+    ) -> None:
+        key, self._original_key = session_key_of_seed(session_key)
+        super().__init__(key, interactive=interactive, state_dir=state_dir, socket=socket)
+        self._wanted_profile = profile
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        if origin_of(request.url or "") is None:
-            raise InvalidURL("the address has user information in it, or can be read in two ways: no token goes there")
-        request.headers["Authorization"] = f"Bearer {self._token.secret}"
-        if self._auth is not None:
-            request.prepare_auth(self._auth)
-        return request
+    def token(self, **demands: Any) -> AccessToken:
+        try:
+            return super().token(**demands)
+        except errors.LoginRequired as required:
+            # Whoever was asked has had their say.
+            if find(self._interactive) is None:
+                raise self._nobody(self._login_profile(), force=False) from required
+            raise
+
+    def _sign_in(self, request: dict[str, Any], person: Person | None) -> None:
+        profile = self._login_profile()
+        if person is None or self._interactive is False:
+            raise self._nobody(profile, force=bool(request.get("force")))
+        more = {"profile": profile, "original_key": self._original_key, "package": _package()}
+        super()._sign_in({**request, **more}, person)
+
+    def _login_profile(self) -> str:
+        """Give the profile to sign in with: the one that was asked for, else that of the session's last login."""
+        if self._wanted_profile is not None:
+            return self._wanted_profile
+        try:
+            return self.status().get("profile") or USER_PROFILE
+        except (errors.NotFound, errors.NotRunning):
+            return USER_PROFILE
+
+    def _nobody(self, profile: str, *, force: bool) -> errors.LoginRequired:
+        command = f"{login_command(self.key)} --profile {quote(profile)}{' --force' if force else ''}"
+        what = f"somebody has to sign in to session {self.key}, and nobody can be asked here"
+        return errors.LoginRequired(
+            f"{what}; run `{command}` in a terminal", code="login_required", description=what, action=command
+        )
 
 
 class _Secret:
@@ -414,32 +213,6 @@ class _Secret:
 
     def __repr__(self) -> str:
         return "<client secret>"
-
-
-def _unchanged(request: PreparedRequest) -> PreparedRequest:
-    return request
-
-
-def _carried(response: Response, token: AccessToken) -> bool:
-    """Tell whether the request that was answered, perhaps after redirects, had the token."""
-    return response.request.headers.get("Authorization") == f"Bearer {token.secret}"
-
-
-def _as_dict(token: AccessToken) -> dict[str, Any]:
-    scope = None if token.scope is None else token.scope.split()
-    expires_in = None if token.expires_in is None else int(token.expires_in)
-    fields = {
-        "access_token": token.secret,
-        "token_type": "Bearer",
-        "expires_in": expires_in,
-        "expires_at": token.expires_at,
-        "scope": scope,
-    }
-    return _present(fields)
-
-
-def _present(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _package() -> str | None:
