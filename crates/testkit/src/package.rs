@@ -33,7 +33,8 @@ impl Package {
             fs::remove_dir_all(&folder)?;
         }
         let mut maturin = build_command("maturin", target)?;
-        maturin.args(["build", "--locked", "--sdist", "--out"]).arg(&folder);
+        // Not `--locked`: in the source distribution the lock file names more crates than are there.
+        maturin.args(["build", "--sdist", "--out"]).arg(&folder);
         succeed(maturin.current_dir(sources()))?;
         Ok(Self { sdist: file_in(&folder, ".tar.gz")?, wheel: file_in(&folder, ".whl")? })
     }
