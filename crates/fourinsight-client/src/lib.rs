@@ -40,6 +40,7 @@ mod error;
 mod middleware;
 #[cfg(feature = "reqwest")]
 mod origin;
+mod patience;
 mod pool;
 mod reach;
 mod start;
