@@ -17,6 +17,7 @@ use crate::{
     AccessToken, Error, TokenRequest,
     calls::{self, Request},
     connection::{Connection, Failure},
+    patience::Interruption,
     pool::{InProcess, Pool},
     reach::{Reach, Target},
 };
@@ -26,6 +27,7 @@ use crate::{
 pub struct Client {
     shared: Arc<Shared>,
     autostart: bool,
+    interruption: Option<Arc<Interruption>>,
 }
 
 struct Shared {
@@ -54,6 +56,15 @@ impl Client {
     #[must_use]
     pub fn autostart(mut self, start: bool) -> Self {
         self.autostart = start;
+        self
+    }
+
+    /// Has `is_over` asked, several times a second and after each signal, while a call waits for its answer: once it
+    /// says so the call ends with [`Error::Io`] of the kind `Interrupted`. For programs whose signal handlers do no
+    /// more than take a note, as those of Python.
+    #[must_use]
+    pub fn interrupted_by(mut self, is_over: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.interruption = Some(Arc::new(is_over));
         self
     }
 
@@ -195,7 +206,7 @@ impl Client {
     fn of(target: Target, autostart: bool) -> Self {
         // A forked child closes its copies; the parent's connections live on.
         let shared = Shared { reach: Reach::new(target), pool: Pool::new(drop) };
-        Self { shared: Arc::new(shared), autostart }
+        Self { shared: Arc::new(shared), autostart, interruption: None }
     }
 
     fn report(
@@ -221,7 +232,7 @@ impl Client {
                 Some(connection) => connection,
                 None => self.open(here, request.starts_daemon)?,
             };
-            match connection.exchange(request) {
+            match connection.exchange(request, self.interruption.as_deref()) {
                 Err(Failure::Ended(_)) if repeats > 0 => {
                     repeats -= 1;
                     here.clear();

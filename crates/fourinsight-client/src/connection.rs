@@ -7,7 +7,12 @@ use std::{
 
 use fourinsight_ipc::platform::{self, Stream};
 
-use crate::{Error, answer::Answer, calls::Request, deadline::Deadline};
+use crate::{
+    Error,
+    answer::Answer,
+    calls::Request,
+    patience::{Interruption, Patience},
+};
 
 /// A stream on which waiting can be limited.
 pub(crate) trait Limited: Read + Write {
@@ -42,30 +47,46 @@ impl<S: Limited> Connection<S> {
         Self { stream, answer: Answer::new(), limit: Duration::ZERO }
     }
 
-    /// Sends a request and reads its answer.
+    /// Sends a request and reads its answer, unless the wait for it is interrupted.
     ///
     /// On the common path that is one write and one read, and no clock is read.
-    pub(crate) fn exchange<A>(&mut self, request: &Request<A>) -> Result<Result<A, Error>, Failure> {
+    pub(crate) fn exchange<A>(
+        &mut self,
+        request: &Request<A>,
+        interruption: Option<&Interruption>,
+    ) -> Result<Result<A, Error>, Failure> {
         self.answer.clear();
-        self.wait_at_most(request.limit)?;
+        let mut patience = Patience::new(request.limit, interruption);
+        self.wait_at_most(patience.at_first())?;
         // A server that refuses a connection answers and closes without reading: its answer is there all the same.
-        let written = self.stream.write_all(&request.bytes);
-        let mut deadline = None;
+        let written = self.send(&request.bytes, &mut patience);
         loop {
-            match self.stream.read(self.answer.space()) {
+            let next = match self.stream.read(self.answer.space()) {
                 Ok(0) => return Err(Failure::of(written.err().unwrap_or_else(ended))),
                 Ok(count) => {
                     if self.answer.received(count)? {
                         return Ok(self.answer.meaning(request.read));
                     }
+                    patience.after_some()
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Failure::of(error)),
-            }
-            // The stream's limit holds for each read; neither crumbs nor signals may stretch the whole.
-            let deadline = *deadline.get_or_insert_with(|| Deadline::after(request.limit));
-            self.wait_at_most(deadline.remaining().ok_or_else(|| Failure::of(late()))?)?;
+                Err(error) => patience.after_none(error),
+            };
+            self.wait_at_most(next.map_err(Failure::of)?)?;
         }
+    }
+
+    fn send(&mut self, mut bytes: &[u8], patience: &mut Patience<'_>) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.stream.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) => {
+                    self.limit = patience.after_none(error)?;
+                    self.stream.wait_at_most(self.limit)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether it can carry another request.
@@ -178,7 +199,7 @@ mod tests {
             limit: Duration::from_millis(50),
             read: |body| serde_json::from_slice(body),
         };
-        Connection::new(Scripted { given, then }).exchange(&request)
+        Connection::new(Scripted { given, then }).exchange(&request, None)
     }
 
     fn is_late(result: Result<Result<String, Error>, Failure>) -> bool {

@@ -35,6 +35,7 @@ mod client;
 mod connection;
 mod deadline;
 mod error;
+mod patience;
 mod pool;
 mod reach;
 mod start;

@@ -1,0 +1,91 @@
+"""`Session` for asyncio: the same methods as coroutines, each waiting in a thread of the event loop's."""
+
+from __future__ import annotations
+
+import asyncio
+
+from .session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from os import PathLike
+    from typing import Any
+
+    from ._native import AccessToken
+
+__all__ = ["AsyncSession"]
+
+
+class AsyncSession:
+    """A session of the broker, for asyncio.
+
+    Takes what `Session` takes. Its methods do what those of `Session` do, and never block the event loop.
+
+    Parameters
+    ----------
+    session_key : str, optional
+        The session's key. Defaults to ``"default"``.
+    profile : str, optional
+        The profile with which a login signs in; the configuration's default when left out.
+    interactive : bool, optional
+        Whether a person is asked to sign in when that is needed; see `Session`.
+    state_dir : path-like, optional
+        The broker's state folder, if it is not the usual one.
+    socket : path-like, optional
+        Where the broker listens, if it is not the usual place.
+    """
+
+    def __init__(
+        self,
+        session_key: str | None = None,
+        *,
+        profile: str | None = None,
+        interactive: bool | None = False,
+        state_dir: str | PathLike[str] | None = None,
+        socket: str | PathLike[str] | None = None,
+    ) -> None:
+        self.session = Session(
+            session_key, profile=profile, interactive=interactive, state_dir=state_dir, socket=socket
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.key!r})"
+
+    @property
+    def key(self) -> str:
+        """The session's key."""
+        return self.session.key
+
+    async def token(
+        self,
+        *,
+        scopes: str | Iterable[str] | None = None,
+        resource: str | None = None,
+        claims: str | None = None,
+        enable_cae: bool = False,
+        min_validity: float | None = None,
+        wait: float | None = None,
+    ) -> AccessToken:
+        """Give a living access token; see `Session.token`."""
+        return await asyncio.to_thread(
+            self.session.token,
+            scopes=scopes,
+            resource=resource,
+            claims=claims,
+            enable_cae=enable_cae,
+            min_validity=min_validity,
+            wait=wait,
+        )
+
+    async def reject(self, token: AccessToken, www_authenticate: str | None = None) -> dict[str, Any]:
+        """Report that an API refused a token; see `Session.reject`."""
+        return await asyncio.to_thread(self.session.reject, token, www_authenticate)
+
+    async def status(self) -> dict[str, Any]:
+        """Tell where the session stands; see `Session.status`."""
+        return await asyncio.to_thread(self.session.status)
+
+    async def revoke(self) -> dict[str, Any]:
+        """Revoke the session; see `Session.revoke`."""
+        return await asyncio.to_thread(self.session.revoke)
