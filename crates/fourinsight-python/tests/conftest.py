@@ -7,7 +7,9 @@ import pytest
 
 from fourinsight_broker import Session
 from stage import Daemon, Practice
+from stub_api import Answer, Refusals, Request, StubApi
 
+StartApi = Callable[[Callable[[Request], Answer]], StubApi]
 StartPractice = Callable[..., Practice]
 StartDaemon = Callable[[str], Daemon]
 
@@ -94,7 +96,7 @@ def signed_in(start_practice: StartPractice, start_daemon: StartDaemon) -> SignI
     def sign_in(
         life: str = "1h", *arguments: str, key: str | None = None, user: str = "ada", config: str = ""
     ) -> SignedIn:
-        practice = start_practice("--access-token-life", life, *arguments)
+        practice = start_practice(*arguments, "--access-token-life", life)
         daemon = start_daemon(practice.config + config)
         session = Session(key)
         sign_in_to(session, practice, user)
@@ -109,3 +111,35 @@ def sign_in_to(session: Session, practice: Practice, user: str = "ada") -> None:
     practice.sign_in(attempt["authorization_uri"], user)
     ended = session.client.login(attempt["id"], 30)
     assert ended["state"] == "succeeded", ended
+
+
+@pytest.fixture
+def here(signed_in: SignIn) -> SignedIn:
+    """Somebody is signed in to the session ``default``, whose tokens live for an hour."""
+    return signed_in()
+
+
+@pytest.fixture
+def refusals(here: SignedIn) -> Refusals:
+    """Which tokens `api` refuses."""
+    return Refusals(here.practice)
+
+
+@pytest.fixture
+def api(start_api: StartApi, refusals: Refusals) -> StubApi:
+    """An API that checks each bearer with the server that issued it."""
+    return start_api(refusals)
+
+
+@pytest.fixture
+def start_api() -> Iterator[StartApi]:
+    """Starts an API that answers so."""
+    apis: list[StubApi] = []
+
+    def start(answer: Callable[[Request], Answer]) -> StubApi:
+        apis.append(StubApi(answer))
+        return apis[-1]
+
+    yield start
+    for api in apis:
+        api.stop()

@@ -1,23 +1,30 @@
-"""Where a bearer token may go: to the origin that was asked first, over https, or to this machine itself."""
+"""Where a bearer token may go: to the origin that was asked first, over https or on this machine, and nowhere else."""
 
 from __future__ import annotations
 
-import re
 import threading
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
-__all__ = ["Guard", "Origin", "origin_of"]
+__all__ = ["Guard", "Origin", "is_secure", "origin_of"]
 
-Origin = tuple[str, str, int]
-"""Scheme, host and port."""
+_PORTS = {"https": 443, "http": 80}
 
-_UP_TO_THE_PATH = re.compile("(?:[^/?#]*//)?[^/?#]*")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+# What one reader of an address takes for a part of the host's name and another one for its end.
+_AMBIGUOUS = frozenset("\\@") | {chr(code) for code in range(33)} | {chr(127)}
+
+
+class Origin(NamedTuple):
+    """A scheme, a host and a port (RFC 6454): whoever answers at one has all that is sent to it."""
+
+    scheme: str
+    host: str
+    port: int
 
 
 class Guard:
-    """Remembers the origin that was asked first, and allows no other.
+    """Remembers the origin that was asked first, and allows no other. Threads may share it.
 
     Examples
     --------
@@ -33,7 +40,7 @@ class Guard:
         self._lock = threading.Lock()
 
     def allows(self, url: str) -> bool:
-        """Tell whether a request for this URL may carry the token."""
+        """Tell whether a request for this address may carry the token."""
         origin = origin_of(url)
         if origin is None:
             return False
@@ -44,31 +51,42 @@ class Guard:
 
 
 def origin_of(url: str) -> Origin | None:
-    """Give the origin of a URL to which a token may be sent at all; ``None`` for any other."""
-    # Programs differ in what they make of these characters, so that one may connect to another host than is read here.
-    start = _UP_TO_THE_PATH.match(url)
-    if start is None or any(character <= " " or character in "\\\x7f" for character in start.group()):
+    """Give the origin of an address to which a token may go.
+
+    Parameters
+    ----------
+    url : str
+        The address, best as the HTTP library is about to use it.
+
+    Returns
+    -------
+    Origin or None
+        ``None`` where no token may go: not https and not on this machine, an address with user information in it,
+        or one that could be read in two ways.
+    """
+    scheme, _, rest = url.partition("://")
+    authority = rest.partition("/")[0].partition("?")[0].partition("#")[0]
+    scheme = scheme.lower()
+    if scheme not in _PORTS or not authority.isascii() or not _AMBIGUOUS.isdisjoint(authority):
         return None
     try:
-        parts = urlsplit(url)
-        host, port = _host(parts), parts.port
+        parts = urlsplit(f"{scheme}://{authority}")
+        port = parts.port
     except ValueError:
         return None
-    if not host or parts.scheme not in _DEFAULT_PORTS:
+    host = parts.hostname or ""
+    if not host or (scheme == "http" and not _is_loopback(host)):
         return None
-    if parts.scheme == "http" and not _is_loopback(host):
-        return None
-    return parts.scheme, host, _DEFAULT_PORTS[parts.scheme] if port is None else port
+    return Origin(scheme, host, _PORTS[scheme] if port is None else port)
 
 
-def _host(parts: SplitResult) -> str:
-    return (parts.hostname or "").lower()
+def is_secure(url: str) -> bool:
+    """Tell whether nobody on the way can read what is sent there: https, or plain http on this machine."""
+    return url.lower().startswith("https://") or origin_of(url) is not None
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return False
+        return host == "localhost"
