@@ -14,6 +14,7 @@ try:
 except ImportError as missing:
     raise ImportError("OAuth2Session needs requests; pip install fourinsight-broker[oauthlib]") from missing
 
+from .errors import BrokerError
 from .oauth2_errors import InsecureTransportError, TokenExpiredError, TokenUpdated
 from .oauth2_login import PastedLogin
 from .origin import origin_of
@@ -352,6 +353,13 @@ class _Watched(TokenSource):
     def present(self) -> AccessToken:
         """Give the present token without a word."""
         return super().token(scopes=_audience(self._script.scope))
+
+    def is_signed_in(self) -> bool:
+        """Tell whether the session is signed in, without starting the broker."""
+        try:
+            return bool(self.session.status()["state"] == "signed_in")
+        except BrokerError:
+            return False
 
     def token(self, **_demands: Any) -> AccessToken:
         token = self.present()
