@@ -37,10 +37,10 @@ impl Client {
         Ok(Self(calls.interrupted_by(signals::end_the_wait)))
     }
 
-    /// A living access token.
+    /// A living access token. While it is waited for, `on_wait` is called several times a second.
     #[pyo3(signature = (
         session_key, *, scope = None, resource = None, claims = None, enable_cae = false, min_validity = None,
-        wait = None,
+        wait = None, on_wait = None,
     ))]
     #[expect(clippy::too_many_arguments, reason = "each is a demand with a name of its own")]
     fn token(
@@ -53,6 +53,7 @@ impl Client {
         enable_cae: bool,
         min_validity: Option<f64>,
         wait: Option<f64>,
+        on_wait: Option<Py<PyAny>>,
     ) -> PyResult<AccessToken> {
         let mut request = TokenRequest::new(request::session_key(session_key)?);
         request.scope = scope;
@@ -61,7 +62,7 @@ impl Client {
         request.enable_cae = enable_cae;
         request.min_validity = min_validity.map(|time| seconds("min_validity", time)).transpose()?;
         request.wait = wait.map(|time| seconds("wait", time)).transpose()?;
-        self.call(py, |calls| calls.token_for(&request)).map(AccessToken)
+        signals::watched(on_wait, || self.call(py, |calls| calls.token_for(&request))).map(AccessToken)
     }
 
     /// Reports that an API refused this token, with the `WWW-Authenticate` field that it sent.

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from os import PathLike
 from typing import Any, Final, NoReturn, final
 
@@ -44,6 +45,7 @@ class Client:
         enable_cae: bool = False,
         min_validity: float | None = None,
         wait: float | None = None,
+        on_wait: Callable[[], None] | None = None,
     ) -> AccessToken: ...
     def reject(self, token: AccessToken, www_authenticate: str | None = None) -> dict[str, Any]: ...
     def status(self, session_key: str) -> dict[str, Any]: ...

@@ -86,6 +86,20 @@ class AsyncSession:
         """Tell where the session stands; see `Session.status`."""
         return await asyncio.to_thread(self.session.status)
 
+    async def login(
+        self,
+        *,
+        force: bool = False,
+        profile: str | None = None,
+        flow: str | None = None,
+        switch_user: bool = False,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """Sign a person in to the session, unless somebody is; see `Session.login`."""
+        return await asyncio.to_thread(
+            self.session.login, force=force, profile=profile, flow=flow, switch_user=switch_user, **more
+        )
+
     async def revoke(self) -> dict[str, Any]:
         """Revoke the session; see `Session.revoke`."""
         return await asyncio.to_thread(self.session.revoke)

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from ._native import AccessToken, Client
+from .errors import InvalidRequest, LoginRequired
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from os import PathLike
     from typing import Any
 
+    from .interaction import Person
+
 __all__ = ["Session"]
+
+_NEEDS_NOBODY = ("client_credentials", "certificate")
+"""The flows in which the client signs in as itself."""
+
+_ANSWERED_BY_LOGIN = (
+    "interaction_required",
+    "login_required",
+    "consent_required",
+    "account_selection_required",
+    "insufficient_user_authentication",
+    "invalid_grant",
+)
+"""What a server or an API can want of a session that is signed in, and a login answers."""
 
 
 class Session:
@@ -46,9 +62,18 @@ class Session:
         self.client = Client(state_dir=state_dir, socket=socket)
         self._profile = profile
         self._interactive = interactive
+        self._state_dir = state_dir
+        self._socket = socket
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.key!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "client"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.client = Client(state_dir=self._state_dir, socket=self._socket)
 
     def token(
         self,
@@ -94,7 +119,7 @@ class Session:
         """
         scope = scopes if scopes is None or isinstance(scopes, str) else " ".join(scopes)
 
-        def ask(wait: float | None) -> AccessToken:
+        def ask(on_wait: Callable[[], None] | None = None) -> AccessToken:
             return self.client.token(
                 self.key,
                 scope=scope,
@@ -103,9 +128,27 @@ class Session:
                 enable_cae=enable_cae,
                 min_validity=min_validity,
                 wait=wait,
+                on_wait=on_wait,
             )
 
-        return ask(wait)
+        if self._interactive is False:
+            return ask()
+        from .interaction import find, one_at_a_time, telling
+
+        person = find(self._interactive)
+        with telling(person, f"Waiting for a fresh token of session {self.key}.") as on_wait:
+            try:
+                return ask(on_wait)
+            except LoginRequired:
+                if person is None:
+                    raise
+        with one_at_a_time():
+            try:
+                # Another thread's login may have ended meanwhile.
+                return ask()
+            except LoginRequired:
+                self._sign_in({}, person)
+            return ask()
 
     def reject(self, token: AccessToken, www_authenticate: str | None = None) -> dict[str, Any]:
         """Report that an API refused a token: nobody is given it again.
@@ -128,6 +171,94 @@ class Session:
         """Tell where the session stands: its state, who is signed in, when its token expires; never a token."""
         return self.client.status(self.key)
 
+    def login(
+        self,
+        *,
+        force: bool = False,
+        profile: str | None = None,
+        flow: str | None = None,
+        switch_user: bool = False,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """Sign a person in to the session, unless somebody is.
+
+        They are asked at the terminal or in the notebook that this runs in, whatever `interactive` says of `token`.
+
+        Parameters
+        ----------
+        force : bool, optional
+            Sign in again, and have the server really ask.
+        profile : str, optional
+            The profile to sign in with; the session's when left out.
+        flow : str, optional
+            How to sign in; as the profile says when left out.
+        switch_user : bool, optional
+            Accept another person than the session had, without asking.
+        **more
+            Further fields of a login request: ``scope``, ``resource``, ``ephemeral``, ``until_logout``,
+            ``client_id``, ``client_secret``, ``original_key``, ``package``.
+
+        Returns
+        -------
+        dict
+            The session's status; see `status`.
+
+        Raises
+        ------
+        LoginRequired
+            Nobody can be asked here; `action` is the command to run elsewhere. Or nobody answered.
+        AccessDenied
+            The person or the server said no.
+        """
+        from .interaction import find, one_at_a_time
+
+        request = {"profile": profile, "flow": flow, "force": force, "switch_user": switch_user, **more}
+        with one_at_a_time():
+            if not force:
+                status = self._signed_in(profile or self._profile)
+                if status and not switch_user:
+                    return status
+            self._sign_in(request, find(self._interactive or None))
+        return self.status()
+
     def revoke(self) -> dict[str, Any]:
         """Revoke the session at its server, as far as the server lets, and forget it here in every case."""
         return self.client.revoke(self.key)
+
+    def _signed_in(self, profile: str | None) -> dict[str, Any] | None:
+        """Give the session's status, if somebody is signed in and nothing more is wanted of them."""
+        self.client.start_daemon()
+        status = next((one for one in self.client.sessions() if one["session"] == self.key), None)
+        if not status or status["state"] != "signed_in":
+            return None
+        if (status["problem"] or {}).get("error") in _ANSWERED_BY_LOGIN:
+            return None
+        if profile and status["profile"] != profile:
+            raise InvalidRequest(
+                f"session {self.key} is signed in with profile {status['profile']}, not {profile}; "
+                "sign in under another key beside it, or replace it with force=True"
+            )
+        return status
+
+    def _sign_in(self, request: dict[str, Any], person: Person | None) -> None:
+        from .interaction import login_command, sign_in
+
+        request = {"profile": self._profile, **{name: value for name, value in request.items() if value is not None}}
+        request["session"] = self.key
+        if person is None and not self._needs_nobody(request):
+            command = login_command(self.key)
+            raise LoginRequired(
+                f"somebody has to sign in to session {self.key}, and nobody can be asked here; "
+                f"run `{command}` in a terminal",
+                code="login_required",
+            )
+        sign_in(self.client, request, person)
+
+    def _needs_nobody(self, request: dict[str, Any]) -> bool:
+        """Tell whether a login is the client's own."""
+        flow = request.get("flow")
+        if flow is None:
+            known = self.client.profiles()
+            name = request["profile"] or known["default_profile"]
+            flow = next((profile["flow"] for profile in known["profiles"] if profile["name"] == name), None)
+        return flow in _NEEDS_NOBODY

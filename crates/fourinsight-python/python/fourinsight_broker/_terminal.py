@@ -1,0 +1,123 @@
+"""A person at a terminal: told on standard error, heard on standard input."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .interaction import News
+
+try:
+    import select
+    import termios
+except ImportError:  # Windows has no such terminals
+    _has_termios = False
+else:
+    _has_termios = True
+
+_END_OF_INPUT, _ERASE, _ERASE_LINE = b"\x04", (b"\x7f", b"\x08"), b"\x15"
+
+
+class Terminal:
+    """A person at a terminal."""
+
+    def __init__(self) -> None:
+        self._waits = False
+
+    def tell(self, text: str) -> None:
+        """Say something on standard error."""
+        print(text, file=sys.stderr, flush=True)
+
+    def link(self, text: str, uri: str) -> None:
+        """Show the address alone on a line."""
+        self.tell(f"{text}\n{uri}")
+
+    def ask(self, question: str) -> str:
+        """Have a line typed."""
+        print(question, end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        return line.rstrip("\r\n")
+
+    def ask_hidden(self, question: str, news: News) -> str | None:
+        """Have a line typed that is not shown. News ends the wait for it, so that nobody types into the void."""
+        if not _has_termios:
+            import getpass
+
+            self.tell(f"{question} (Enter alone to go on waiting)")
+            return getpass.getpass("") or None
+        self.tell(f"{question} It is not shown." if sys.stdin.isatty() else question)
+        read_end, write_end = os.pipe()
+
+        def wake() -> None:
+            os.write(write_end, b"!")
+
+        try:
+            with _hidden(sys.stdin.fileno()):
+                news.wakes(wake)
+                return _line(sys.stdin.fileno(), read_end)
+        finally:
+            news.wakes(None)
+            os.close(read_end)
+            os.close(write_end)
+
+    def waits(self, text: str) -> None:
+        """Say what is waited for, on a line that can be taken back."""
+        if sys.stderr.isatty() and not self._waits:
+            print(f"{text} ", end="", file=sys.stderr, flush=True)
+            self._waits = True
+
+    def waits_no_more(self) -> None:
+        """Take the line back."""
+        if self._waits:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._waits = False
+
+
+@contextlib.contextmanager
+def _hidden(terminal: int) -> Iterator[None]:
+    """Have a terminal neither show what is typed nor cut off a long line, as it does with those that it edits."""
+    if not os.isatty(terminal):
+        yield
+        return
+    before = termios.tcgetattr(terminal)
+    hidden = list(before)
+    hidden[3] &= ~(termios.ECHO | termios.ICANON)
+    termios.tcsetattr(terminal, termios.TCSADRAIN, hidden)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def _line(terminal: int, news: int) -> str | None:
+    """Read a line, obeying the keys that correct it; ``None`` once there is news."""
+    keys = os.isatty(terminal)
+    line = bytearray()
+    while True:
+        ready, _, _ = select.select([terminal, news], [], [])
+        if news in ready:
+            return None
+        piece = os.read(terminal, 4096)
+        if not piece:
+            raise EOFError
+        for byte in (piece[at : at + 1] for at in range(len(piece))):
+            if byte in b"\r\n":
+                if line.strip():
+                    return line.decode(errors="replace")
+            elif keys and byte in _ERASE:
+                # A character goes with the bytes that continue it.
+                while line and line.pop() & 0b1100_0000 == 0b1000_0000:
+                    pass
+            elif keys and byte == _ERASE_LINE:
+                line.clear()
+            elif keys and byte == _END_OF_INPUT and not line:
+                raise EOFError
+            else:
+                line += byte
