@@ -18,7 +18,7 @@ from azure.core.rest import HttpRequest
 from conftest import SignedIn, SignIn, StartApi
 from fourinsight_broker import AsyncAzureCredential, AzureCredential, LoginRequired, Session
 from stage import Daemon
-from stub_api import Answer, Refusals, Request, StubApi
+from stub_api import Answer, Refusals, StubApi
 
 API = "https://api.example/.default"
 OTHER = "https://other.example/.default"
@@ -40,9 +40,7 @@ def ask(api: StubApi, times: int, **more: Any) -> list[int]:
     """Send requests through the genuine policy."""
     policy = BearerTokenCredentialPolicy(AzureCredential(), API, **more)
     with PipelineClient[HttpRequest, Any](api.url, policies=[policy]) as client:
-        return [
-            client.send_request(HttpRequest("GET", api.url), enforce_https=False).status_code for _ in range(times)
-        ]
+        return [client.send_request(HttpRequest("GET", api.url), enforce_https=False).status_code for _ in range(times)]
 
 
 def ask_under_asyncio(api: StubApi, times: int, **more: Any) -> list[int]:
@@ -149,7 +147,7 @@ def test_a_tenant_that_can_be_the_sessions_is_taken(daemon: Daemon, tenant: str 
 def test_another_tenant_is_refused_in_clear_words(daemon: Daemon) -> None:
     assert daemon.socket.exists()
     credential = AzureCredential(Fixed("work"))
-    with pytest.raises(ClientAuthenticationError, match="'work' is signed in at the tenant 11d7.* 22d7.* was asked"):
+    with pytest.raises(ClientAuthenticationError, match=r"'work' is signed in at the tenant 11d7.* 22d7.* was asked"):
         credential.get_token(API, tenant_id=ELSEWHERE)
     with pytest.raises(ClientAuthenticationError, match="another session key"):
         asyncio.run(AsyncAzureCredential(Fixed()).get_token_info(API, options={"tenant_id": ELSEWHERE}))

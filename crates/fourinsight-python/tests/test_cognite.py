@@ -41,9 +41,7 @@ def test_each_request_of_the_genuine_client_has_the_present_token(
     assert api.bearers[0] != api.bearers[1]
 
 
-def test_tokens_that_live_shorter_than_the_sdks_leeway_are_used_and_renewed(
-    signed_in: SignIn, start_api: Any
-) -> None:
+def test_tokens_that_live_shorter_than_the_sdks_leeway_are_used_and_renewed(signed_in: SignIn, start_api: Any) -> None:
     stage = signed_in("20s")
     api = start_api(Refusals(stage.practice))
     api.answer.granted = Answer(body=b'{"items": []}')
@@ -84,7 +82,11 @@ def test_it_is_a_credential_provider_and_loads_as_one(here: SignedIn) -> None:
 @pytest.mark.parametrize(
     ("config", "error", "words"),
     [
-        ({"session": "s3cr3t", "scope": "s3cr3t"}, ValueError, "unknown in the configuration: scope, session; it takes"),
+        (
+            {"session": "s3cr3t", "scope": "s3cr3t"},
+            ValueError,
+            "unknown in the configuration: scope, session; it takes",
+        ),
         ("[1]", TypeError, "a mapping"),
     ],
 )

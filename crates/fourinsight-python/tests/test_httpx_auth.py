@@ -112,9 +112,7 @@ def test_a_stream_is_not_sent_again_and_the_refusal_reported_all_the_same(
     assert ask("PUT", api.url, content=stream()).is_success
 
 
-def test_a_form_with_a_file_is_not_sent_again(
-    here: SignedIn, api: StubApi, refusals: Refusals, ask: Ask
-) -> None:
+def test_a_form_with_a_file_is_not_sent_again(here: SignedIn, api: StubApi, refusals: Refusals, ask: Ask) -> None:
     refusals.refused.add(here.session.token().secret)
     files = {"f": io.BytesIO(b"formed")}
     assert ask("PUT", api.url, files=files).status_code == 401

@@ -129,7 +129,7 @@ def test_hooks_see_each_request(style: Style, api: StubApi) -> None:
     client.post(f"{api.url}/a", data={"b": "c"})
     request = api.requests[0]
     assert (request.path, request.headers["x-hooked"], request.body) == ("/a/hooked", "yes", b"b=c")
-    with pytest.raises(ValueError, match="[Hh]ook type"):
+    with pytest.raises(ValueError, match=r"[Hh]ook type"):
         client.register_compliance_hook("no_such", hook)
 
 
@@ -161,9 +161,8 @@ def test_nothing_of_a_request_goes_to_the_token_endpoint(here: SignedIn, api: St
         auto_refresh_kwargs={"client_id": "some-client", "client_secret": "s3cr3t"},
         token_updater=lambda _token: None,
     )
-    response = client.post(
-        api.url, json={"payload": 1}, params={"q": 2}, client_id="a", client_secret="b", allow_redirects=True
-    )
+    arguments: dict[str, Any] = {"client_id": "a", "client_secret": "b", "allow_redirects": True}
+    response = client.post(api.url, json={"payload": 1}, params={"q": 2}, **arguments)
     assert response.ok
     assert token_endpoint.requests == []
     assert [(request.path, request.body) for request in api.requests] == [("/?q=2", b'{"payload": 1}')]
@@ -246,7 +245,9 @@ def test_scopes_are_those_of_the_token_unless_they_only_steer_a_login(signed_in:
     assert api.bearers[3] not in (own, None)
 
 
-def test_an_old_script_signs_in_by_link_and_pasted_address(daemon: Daemon, practice: Practice, start_api: StartApi) -> None:
+def test_an_old_script_signs_in_by_link_and_pasted_address(
+    daemon: Daemon, practice: Practice, start_api: StartApi
+) -> None:
     assert daemon.socket.exists()
     api = start_api(Refusals(practice))
     oauth = OAuth2Session("my-client", redirect_uri="https://my.example.com/", scope=["openid", "offline_access"])
@@ -291,9 +292,7 @@ def test_a_login_that_the_server_refuses_says_so(daemon: Daemon, practice: Pract
     link, state = oauth.authorization_url(endpoints(practice)["authorization_endpoint"])
     redirect = practice.authorize(link).partition("?")[0]
     with pytest.raises(AccessDenied):
-        oauth.fetch_token(
-            authorization_response=f"{redirect}?error=access_denied&state={state}&iss={practice.issuer}"
-        )
+        oauth.fetch_token(authorization_response=f"{redirect}?error=access_denied&state={state}&iss={practice.issuer}")
 
 
 def test_nobody_signed_in_names_the_command_and_sends_nothing(daemon: Daemon, start_api: StartApi) -> None:

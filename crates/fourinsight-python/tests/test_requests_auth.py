@@ -48,9 +48,7 @@ def test_a_refused_token_is_reported_and_the_request_repeated_once(
     assert response.history[0].request.headers["Authorization"] == f"Bearer {first}"
 
 
-def test_what_is_refused_again_is_answered_so(
-    here: SignedIn, api: StubApi, client: requests.Session
-) -> None:
+def test_what_is_refused_again_is_answered_so(here: SignedIn, api: StubApi, client: requests.Session) -> None:
     api.answer = lambda _request: Answer(401, body=b"no")
     response = client.get(api.url)
     assert (response.status_code, response.text, len(api.requests)) == (401, "no", 2)
@@ -181,7 +179,9 @@ def test_nobody_signed_in_sends_nothing(daemon: Daemon, start_api: StartApi) -> 
     assert api.requests == []
 
 
-def test_a_login_that_ends_with_the_refusal_names_the_command(here: SignedIn, api: StubApi, client: requests.Session) -> None:
+def test_a_login_that_ends_with_the_refusal_names_the_command(
+    here: SignedIn, api: StubApi, client: requests.Session
+) -> None:
     assert client.get(api.url).ok
 
     def refuse(_request: Request) -> Answer:

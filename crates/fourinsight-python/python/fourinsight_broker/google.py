@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["GoogleCredentials"]
 
 
-class GoogleCredentials(credentials.Scoped, credentials.CredentialsWithQuotaProject):  # type: ignore[misc, no-any-unimported, unused-ignore]
+class GoogleCredentials(credentials.Scoped, credentials.CredentialsWithQuotaProject):
     """Credentials of google-auth whose tokens come from a session of the broker.
 
     Each request is signed with the broker's present token, so that what google-auth makes of an expiry never matters.
@@ -55,7 +55,7 @@ class GoogleCredentials(credentials.Scoped, credentials.CredentialsWithQuotaProj
         scopes: str | Iterable[str] | None = None,
         quota_project_id: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._source = TokenSource(session_key, scopes=scopes)
         self._scopes = None if self._source.scopes is None else self._source.scopes.split()
         self._quota_project_id = quota_project_id
@@ -116,7 +116,7 @@ class GoogleCredentials(credentials.Scoped, credentials.CredentialsWithQuotaProj
         """
         token = self._take()
         self._signed.token = token
-        self.apply(headers, token.secret)
+        self.apply(headers, token.secret)  # type: ignore[no-untyped-call]
 
     def refresh(self, request: Any) -> None:  # noqa: ARG002
         """Take the broker's present token, after a report of the one that an API has just refused.

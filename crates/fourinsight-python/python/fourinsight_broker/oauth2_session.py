@@ -19,13 +19,13 @@ from .oauth2_errors import InsecureTransportError, TokenExpiredError, TokenUpdat
 from .oauth2_login import PastedLogin
 from .origin import origin_of
 from .requests_auth import BearerAuth
-from .session import Session
 from .source import TokenSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from ._native import AccessToken
+    from .session import Session
 
 __all__ = ["InsecureTransportError", "OAuth2Session", "TokenExpiredError", "TokenUpdated"]
 
@@ -196,7 +196,7 @@ class OAuth2Session(requests.Session):
 
     def fetch_token(
         self,
-        token_url: str | None = None,  # noqa: ARG002
+        token_url: str | None = None,
         code: str | None = None,
         authorization_response: str | None = None,
         *_others: Any,
