@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,15 @@ class Practice:
         """Sign in as this user, and go where the browser goes."""
         callback = self.authorize(authorization_uri, user)
         with urllib.request.urlopen(callback, timeout=TIME_LIMIT) as page:
+            page.read()
+
+    def answer_device(self, verification_uri: str, user_code: str, user: str = "ada") -> None:
+        """Enter a user code as this user."""
+        with urllib.request.urlopen(f"{verification_uri}?user_code={user_code}", timeout=TIME_LIMIT) as shown:
+            form = re.search(r"name=form value=\"([^\"]+)\"", shown.read().decode())
+        assert form
+        decision = urllib.parse.urlencode({"form": form[1], "user": user, "decision": "allow"}).encode()
+        with urllib.request.urlopen(verification_uri, decision, timeout=TIME_LIMIT) as page:
             page.read()
 
     def verdict(self, access_token: str) -> str:

@@ -100,7 +100,8 @@ class _Interruption:
 
 
 def _plain(text: str) -> dict[str, str]:
-    return {"text/plain": text, "text/html": f"<p>{html.escape(text)}</p>".replace("\n", "<br>")}
+    shown = html.escape(text).replace("\n", "<br>")
+    return {"text/plain": text, "text/html": shown and f"<p>{shown}</p>"}
 
 
 def _may_be_opened(uri: str) -> bool:

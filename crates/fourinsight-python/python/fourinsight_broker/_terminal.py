@@ -52,14 +52,15 @@ class Terminal:
 
             self.tell(f"{question} (Enter alone to go on waiting)")
             return getpass.getpass("") or None
-        self.tell(f"{question} It is not shown." if sys.stdin.isatty() else question)
         read_end, write_end = os.pipe()
 
         def wake() -> None:
             os.write(write_end, b"!")
 
         try:
+            # Hidden before anybody is told to type.
             with _hidden(sys.stdin.fileno()):
+                self.tell(f"{question} It is not shown." if sys.stdin.isatty() else question)
                 news.wakes(wake)
                 return _line(sys.stdin.fileno(), read_end)
         finally:

@@ -31,8 +31,8 @@ __all__ = ["Person", "find", "login_command", "one_at_a_time", "sign_in", "telli
 _SILENCE = 1.0
 """For how long nothing is said about a wait, in seconds."""
 
-_NEWS_WITHIN = 20.0
-"""How long one question for news of a login waits, in seconds; the next one follows at once."""
+_NEWS_WITHIN = 1.0
+"""How long one question for news of a login waits, in seconds: its end is answered at once, and a question not."""
 
 _ERRORS: dict[str, type[BrokerError]] = {
     "access_denied": AccessDenied,
