@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
 import importlib
 import inspect
+import pickle
 import subprocess
 import sys
+from typing import Any
 
+import httpx
 import pytest
+import requests
 from cognite.client.config import global_config
 
 import fourinsight_broker
+from conftest import SignedIn
 from stage import Daemon
 
 ADAPTERS = {
@@ -41,6 +47,38 @@ def test_each_public_method_says_what_it_does(name: str) -> None:
     for method, function in inspect.getmembers(adapter, inspect.isfunction):
         if not method.startswith("_") and function.__module__.startswith("fourinsight_broker"):
             assert function.__doc__, method
+
+
+@pytest.mark.parametrize("name", [*sorted(ADAPTERS), "token_provider"])
+def test_it_goes_to_another_process_without_its_token(name: str, here: SignedIn) -> None:
+    adapter = getattr(fourinsight_broker, name)(session_key=here.session)
+    secret = here.session.token().secret
+    assert given(adapter) == secret
+    pickled = pickle.dumps(adapter)
+    assert secret.encode() not in pickled
+    assert given(pickle.loads(pickled)) == secret  # noqa: S301
+
+
+def given(adapter: Any) -> str:
+    """Have an adapter give a token in the way of its library."""
+    if isinstance(adapter, fourinsight_broker.AzureCredential):
+        return adapter.get_token().token
+    if isinstance(adapter, fourinsight_broker.AsyncAzureCredential):
+        return asyncio.run(adapter.get_token()).token
+    if isinstance(adapter, fourinsight_broker.CogniteCredentials):
+        return adapter.authorization_header()[1].removeprefix("Bearer ")
+    if isinstance(adapter, fourinsight_broker.GoogleCredentials):
+        adapter.refresh(None)
+        return str(adapter.token)
+    if isinstance(adapter, fourinsight_broker.HttpxAuth):
+        signed = next(adapter.sync_auth_flow(httpx.Request("GET", "https://api.example.com/")))
+        return str(signed.headers["Authorization"]).removeprefix("Bearer ")
+    if isinstance(adapter, fourinsight_broker.RequestsAuth):
+        request = requests.Request("GET", "https://api.example.com/", auth=adapter).prepare()
+        return str(request.headers["Authorization"]).removeprefix("Bearer ")
+    if isinstance(adapter, fourinsight_broker.OAuth2Session):
+        return str(adapter.refresh_token()["access_token"])
+    return str(adapter())
 
 
 @pytest.mark.parametrize(("name", "of"), ADAPTERS.items())

@@ -96,6 +96,13 @@ class OAuth2Session(requests.Session):
     >>> response = api.get("https://api.example.com/v1/files")  # doctest: +SKIP
     """
 
+    # What requests pickles: all but the tokens, and what the script would send to a token endpoint.
+    __attrs__ = [  # noqa: RUF012 - a list, as requests has it
+        *requests.Session.__attrs__,
+        *("client_id", "scope", "redirect_uri", "state", "auto_refresh_url", "token_updater", "compliance_hook"),
+        *("_source", "_bearer", "_login"),
+    ]
+
     def __init__(
         self,
         client_id: str | None = None,
@@ -326,6 +333,12 @@ class OAuth2Session(requests.Session):
                 url, headers, data = hook(url, headers, data)
             kwargs["auth"] = _Both(self._bearer, kwargs.get("auth") or self.auth)
         return super().request(method, url, data=data, headers=headers, files=files, **kwargs)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[misc]
+        self.auto_refresh_kwargs = {}
+        self._lock = threading.RLock()
+        self.token = {}
 
     def _up_to_date(self, present: AccessToken) -> None:
         """Have the script hold the present token, and tell it so in the style that it asks for."""
