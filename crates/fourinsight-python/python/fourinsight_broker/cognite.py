@@ -50,7 +50,7 @@ class CogniteCredentials(CredentialProvider):
     >>> config = ClientConfig(
     ...     client_name="my-notebook",
     ...     project="my-project",
-    ...     cluster="westeurope-1",
+    ...     base_url="https://westeurope-1.cognitedata.com",
     ...     credentials=CogniteCredentials("cognite"),
     ... )
     >>> client = CogniteClient(config)

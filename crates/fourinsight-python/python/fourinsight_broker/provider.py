@@ -55,7 +55,7 @@ def token_provider(
     >>> config = ClientConfig(
     ...     client_name="my-notebook",
     ...     project="my-project",
-    ...     cluster="westeurope-1",
+    ...     base_url="https://westeurope-1.cognitedata.com",
     ...     credentials=Token(token_provider("cognite")),
     ... )
     >>> client = CogniteClient(config)
