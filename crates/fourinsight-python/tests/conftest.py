@@ -6,10 +6,9 @@ from typing import Protocol
 import pytest
 
 from fourinsight_broker import Session
+from guarded_api import guarded, here, refusals, start_guarded  # noqa: F401 - fixtures
 from stage import Daemon, Practice
-from stub_api import Answer, Refusals, Request, StubApi
 
-StartApi = Callable[[Callable[[Request], Answer]], StubApi]
 StartPractice = Callable[..., Practice]
 StartDaemon = Callable[[str], Daemon]
 
@@ -111,35 +110,3 @@ def sign_in_to(session: Session, practice: Practice, user: str = "ada") -> None:
     practice.sign_in(attempt["authorization_uri"], user)
     ended = session.client.login(attempt["id"], 30)
     assert ended["state"] == "succeeded", ended
-
-
-@pytest.fixture
-def here(signed_in: SignIn) -> SignedIn:
-    """Somebody is signed in to the session ``default``, whose tokens live for an hour."""
-    return signed_in()
-
-
-@pytest.fixture
-def refusals(here: SignedIn) -> Refusals:
-    """Which tokens `api` refuses."""
-    return Refusals(here.practice)
-
-
-@pytest.fixture
-def api(start_api: StartApi, refusals: Refusals) -> StubApi:
-    """An API that checks each bearer with the server that issued it."""
-    return start_api(refusals)
-
-
-@pytest.fixture
-def start_api() -> Iterator[StartApi]:
-    """Starts an API that answers so."""
-    apis: list[StubApi] = []
-
-    def start(answer: Callable[[Request], Answer]) -> StubApi:
-        apis.append(StubApi(answer))
-        return apis[-1]
-
-    yield start
-    for api in apis:
-        api.stop()

@@ -15,10 +15,10 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, BearerTokenCredentialPolicy
 from azure.core.rest import HttpRequest
 
-from conftest import SignedIn, SignIn, StartApi
+from conftest import SignedIn, SignIn
 from fourinsight_broker import AsyncAzureCredential, AzureCredential, LoginRequired, Session
+from guarded_api import Answer, GuardedApi, Refusals, StartGuarded
 from stage import Daemon
-from stub_api import Answer, Refusals, StubApi
 
 API = "https://api.example/.default"
 OTHER = "https://other.example/.default"
@@ -27,7 +27,7 @@ ELSEWHERE = "22d7e0ad-7c3e-4b6f-9f60-2a5a5c0c0de2"
 CLAIMS = '{"access_token": {"nbf": {"essential": true, "value": "1604106651"}}}'
 CHALLENGE = f'Bearer error="insufficient_claims", claims="{base64.b64encode(CLAIMS.encode()).decode()}"'
 
-Ask = Callable[[StubApi, int], list[int]]
+Ask = Callable[[GuardedApi, int], list[int]]
 
 
 @pytest.fixture
@@ -36,23 +36,25 @@ def entra(signed_in: SignIn) -> SignedIn:
     return signed_in("1h", "--dialect", "entra")
 
 
-def ask(api: StubApi, times: int, **more: Any) -> list[int]:
+def ask(guarded: GuardedApi, times: int, **more: Any) -> list[int]:
     """Send requests through the genuine policy."""
     policy = BearerTokenCredentialPolicy(AzureCredential(), API, **more)
-    with PipelineClient[HttpRequest, Any](api.url, policies=[policy]) as client:
-        return [client.send_request(HttpRequest("GET", api.url), enforce_https=False).status_code for _ in range(times)]
+    with PipelineClient[HttpRequest, Any](guarded.url, policies=[policy]) as client:
+        return [
+            client.send_request(HttpRequest("GET", guarded.url), enforce_https=False).status_code for _ in range(times)
+        ]
 
 
-def ask_under_asyncio(api: StubApi, times: int, **more: Any) -> list[int]:
+def ask_under_asyncio(guarded: GuardedApi, times: int, **more: Any) -> list[int]:
     """Send requests through the genuine policy for asyncio."""
 
     async def send() -> list[int]:
         async with AsyncAzureCredential() as credential:
             policy = AsyncBearerTokenCredentialPolicy(credential, API, **more)
-            async with AsyncPipelineClient[HttpRequest, Any](api.url, policies=[policy]) as client:
+            async with AsyncPipelineClient[HttpRequest, Any](guarded.url, policies=[policy]) as client:
                 statuses = []
                 for _ in range(times):
-                    response = await client.send_request(HttpRequest("GET", api.url), enforce_https=False)
+                    response = await client.send_request(HttpRequest("GET", guarded.url), enforce_https=False)
                     statuses.append(response.status_code)
                 return statuses
 
@@ -63,24 +65,24 @@ both = pytest.mark.parametrize("send", [ask, ask_under_asyncio])
 
 
 @both
-def test_the_policys_requests_have_a_token(entra: SignedIn, start_api: StartApi, send: Ask) -> None:
-    api = start_api(Refusals(entra.practice))
-    assert send(api, 2) == [200, 200]
-    assert set(api.bearers) == {entra.session.token().secret}
+def test_the_policys_requests_have_a_token(entra: SignedIn, start_guarded: StartGuarded, send: Ask) -> None:
+    guarded = start_guarded(Refusals(entra.practice))
+    assert send(guarded, 2) == [200, 200]
+    assert set(guarded.bearers) == {entra.session.token().secret}
 
 
 @both
 def test_a_claims_challenge_is_answered_with_a_token_that_meets_it(
-    entra: SignedIn, start_api: StartApi, send: Callable[..., list[int]]
+    entra: SignedIn, start_guarded: StartGuarded, send: Callable[..., list[int]]
 ) -> None:
     first = entra.session.token(enable_cae=True).secret
     refusals = Refusals(entra.practice, CHALLENGE)
     refusals.refused.add(first)
     refusals.refused.add(entra.session.token().secret)
-    api = start_api(refusals)
-    assert send(api, 2, enable_cae=True) == [200, 200]
+    guarded = start_guarded(refusals)
+    assert send(guarded, 2, enable_cae=True) == [200, 200]
     second = entra.session.token().secret
-    assert api.bearers == [first, second, second]
+    assert guarded.bearers == [first, second, second]
     assert second != first
 
 
@@ -115,17 +117,17 @@ def test_what_is_given_is_what_the_sdk_takes(entra: SignedIn) -> None:
 
 
 def test_the_policy_takes_up_a_renewed_token_long_before_the_old_one_ends(
-    entra: SignedIn, start_api: StartApi, monkeypatch: pytest.MonkeyPatch
+    entra: SignedIn, start_guarded: StartGuarded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api = start_api(Refusals(entra.practice))
+    guarded = start_guarded(Refusals(entra.practice))
     monkeypatch.setattr("azure.core.pipeline.policies._authentication.MAX_REFRESH_JITTER_SECONDS", 0)
     with PipelineClient[HttpRequest, Any](
-        api.url, policies=[BearerTokenCredentialPolicy(AzureCredential(), API)]
+        guarded.url, policies=[BearerTokenCredentialPolicy(AzureCredential(), API)]
     ) as client:
-        client.send_request(HttpRequest("GET", api.url), enforce_https=False)
+        client.send_request(HttpRequest("GET", guarded.url), enforce_https=False)
         entra.session.reject(entra.session.token())
-        client.send_request(HttpRequest("GET", api.url), enforce_https=False)
-    assert api.bearers[1] == entra.session.token().secret != api.bearers[0]
+        client.send_request(HttpRequest("GET", guarded.url), enforce_https=False)
+    assert guarded.bearers[1] == entra.session.token().secret != guarded.bearers[0]
 
 
 class Fixed(Session):
@@ -165,13 +167,13 @@ def test_a_token_of_unknown_life_is_asked_for_again_soon(daemon: Daemon) -> None
     assert 0 < AzureCredential(Fixed()).get_token(API).expires_on - time.time() <= 60
 
 
-def test_failures_are_azures_with_the_brokers_words(daemon: Daemon, start_api: StartApi) -> None:
+def test_failures_are_azures_with_the_brokers_words(daemon: Daemon, start_guarded: StartGuarded) -> None:
     assert daemon.socket.exists()
     with pytest.raises(ClientAuthenticationError, match="fourinsightctl login work") as raised:
         AzureCredential("work").get_token(API)
     assert isinstance(raised.value.__cause__, LoginRequired)
-    api = start_api(lambda _request: Answer())
+    guarded = start_guarded(lambda _request: Answer())
     for send in (ask, ask_under_asyncio):
         with pytest.raises(ClientAuthenticationError, match="fourinsightctl login"):
-            send(api, 1)
-    assert api.requests == []
+            send(guarded, 1)
+    assert guarded.requests == []

@@ -10,8 +10,8 @@ from cognite.client.credentials import CredentialProvider, Token
 
 from conftest import SignedIn, SignIn
 from fourinsight_broker import CogniteCredentials, LoginRequired, Session, token_provider
+from guarded_api import Answer, GuardedApi, Refusals, StartGuarded
 from stage import Daemon
-from stub_api import Answer, Refusals, StubApi
 
 
 @pytest.fixture(autouse=True)
@@ -21,43 +21,46 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(global_config, "max_retries", 0)
 
 
-def client_of(api: StubApi, credentials: CredentialProvider) -> CogniteClient:
-    return CogniteClient(ClientConfig("tests", "my-project", credentials, base_url=api.url))
+def client_of(guarded: GuardedApi, credentials: CredentialProvider) -> CogniteClient:
+    return CogniteClient(ClientConfig("tests", "my-project", credentials, base_url=guarded.url))
 
 
 @pytest.mark.parametrize("kind", ["callable", "provider"])
 def test_each_request_of_the_genuine_client_has_the_present_token(
-    here: SignedIn, api: StubApi, refusals: Refusals, kind: str
+    here: SignedIn, guarded: GuardedApi, refusals: Refusals, kind: str
 ) -> None:
     refusals.granted = Answer(body=b'{"items": []}')
     credentials = Token(token_provider(here.session)) if kind == "callable" else CogniteCredentials(here.session)
-    client = client_of(api, credentials)
+    client = client_of(guarded, credentials)
     assert list(client.assets.list()) == []
     first = here.session.token()
     here.session.reject(first)
     assert list(client.assets.list()) == []
-    assert [request.path for request in api.requests] == ["/api/v1/projects/my-project/assets/list"] * 2
-    assert api.bearers == [first.secret, here.session.token().secret]
-    assert api.bearers[0] != api.bearers[1]
+    assert [request.path for request in guarded.requests] == ["/api/v1/projects/my-project/assets/list"] * 2
+    assert guarded.bearers == [first.secret, here.session.token().secret]
+    assert guarded.bearers[0] != guarded.bearers[1]
 
 
-def test_tokens_that_live_shorter_than_the_sdks_leeway_are_used_and_renewed(signed_in: SignIn, start_api: Any) -> None:
+def test_tokens_that_live_shorter_than_the_sdks_leeway_are_used_and_renewed(
+    signed_in: SignIn, start_guarded: StartGuarded
+) -> None:
     stage = signed_in("20s")
-    api = start_api(Refusals(stage.practice))
-    api.answer.granted = Answer(body=b'{"items": []}')
-    client = client_of(api, CogniteCredentials(stage.session))
+    refusals = Refusals(stage.practice)
+    guarded = start_guarded(refusals)
+    refusals.granted = Answer(body=b'{"items": []}')
+    client = client_of(guarded, CogniteCredentials(stage.session))
     for _ in range(20):
         assert list(client.assets.list()) == []
-    assert set(api.bearers) == {stage.session.token().secret}
+    assert set(guarded.bearers) == {stage.session.token().secret}
 
 
-def test_nobody_signed_in_names_the_command_and_sends_nothing(daemon: Daemon, start_api: Any) -> None:
+def test_nobody_signed_in_names_the_command_and_sends_nothing(daemon: Daemon, start_guarded: StartGuarded) -> None:
     assert daemon.socket.exists()
-    api = start_api(lambda _request: Answer())
+    guarded = start_guarded(lambda _request: Answer())
     for credentials in (CogniteCredentials("work"), Token(token_provider("work"))):
         with pytest.raises(LoginRequired, match="fourinsightctl login work"):
-            client_of(api, credentials).assets.list()
-    assert api.requests == []
+            client_of(guarded, credentials).assets.list()
+    assert guarded.requests == []
 
 
 def test_another_cluster_is_another_audience_of_the_same_login(signed_in: SignIn) -> None:

@@ -13,8 +13,8 @@ from google.auth.transport.requests import AuthorizedSession
 
 from conftest import SignedIn, SignIn
 from fourinsight_broker import GoogleCredentials, LoginRequired
+from guarded_api import GuardedApi, Refusals
 from stage import Daemon
-from stub_api import Refusals, StubApi
 
 
 @pytest.fixture
@@ -24,27 +24,29 @@ def google_session(here: SignedIn) -> Iterator[AuthorizedSession]:
     session.close()
 
 
-def test_each_request_has_the_present_token(here: SignedIn, api: StubApi, google_session: AuthorizedSession) -> None:
+def test_each_request_has_the_present_token(
+    here: SignedIn, guarded: GuardedApi, google_session: AuthorizedSession
+) -> None:
     first = here.session.token()
-    assert google_session.get(f"{api.url}/a").ok
+    assert google_session.get(f"{guarded.url}/a").ok
     here.session.reject(first)
-    assert google_session.get(f"{api.url}/b").ok
-    assert api.bearers == [first.secret, here.session.token().secret]
-    assert api.bearers[0] != api.bearers[1]
+    assert google_session.get(f"{guarded.url}/b").ok
+    assert guarded.bearers == [first.secret, here.session.token().secret]
+    assert guarded.bearers[0] != guarded.bearers[1]
 
 
 def test_a_refused_token_is_reported_before_the_request_is_repeated(
-    here: SignedIn, api: StubApi, refusals: Refusals, google_session: AuthorizedSession
+    here: SignedIn, guarded: GuardedApi, refusals: Refusals, google_session: AuthorizedSession
 ) -> None:
     first = here.session.token().secret
     refusals.refused.add(first)
-    assert google_session.post(api.url, json={"thing": 7}).ok
-    assert api.bearers == [first, here.session.token().secret]
-    assert first not in api.bearers[1:]
+    assert google_session.post(guarded.url, json={"thing": 7}).ok
+    assert guarded.bearers == [first, here.session.token().secret]
+    assert first not in guarded.bearers[1:]
 
 
 def test_threads_that_were_refused_the_same_token_cost_one_renewal(
-    here: SignedIn, api: StubApi, refusals: Refusals
+    here: SignedIn, guarded: GuardedApi, refusals: Refusals
 ) -> None:
     first = here.session.token().secret
     refusals.refused.add(first)
@@ -52,11 +54,11 @@ def test_threads_that_were_refused_the_same_token_cost_one_renewal(
 
     def ask(_number: int) -> bool:
         with AuthorizedSession(credentials) as session:
-            return bool(session.get(api.url).ok)
+            return bool(session.get(guarded.url).ok)
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(ask, range(16)))
-    assert set(api.bearers) == {first, here.session.token().secret}
+    assert set(guarded.bearers) == {first, here.session.token().secret}
     assert here.practice.ledger()["refresh_requests"] == 1
 
 

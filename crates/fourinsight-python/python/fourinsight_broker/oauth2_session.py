@@ -17,6 +17,7 @@ except ImportError as missing:
 from .errors import BrokerError
 from .oauth2_errors import InsecureTransportError, TokenExpiredError, TokenUpdated
 from .oauth2_login import PastedLogin
+from .oauth2_token import as_dict, audience, end_of, joined
 from .origin import origin_of
 from .requests_auth import BearerAuth
 from .source import TokenSource
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from .session import Session
 
 __all__ = ["InsecureTransportError", "OAuth2Session", "TokenExpiredError", "TokenUpdated"]
-
-_LOGIN_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
-"""Scopes that steer a login, and say nothing of what a token is for."""
 
 _HOOKS = (
     "access_token_response",
@@ -146,7 +144,7 @@ class OAuth2Session(requests.Session):
     def token(self, token: dict[str, Any] | None) -> None:
         with self._lock:
             self._held = dict(token or {})
-            self._ends_at = _end_of(self._held)
+            self._ends_at = end_of(self._held)
             self._is_brought = bool(self._held)
 
     @property
@@ -192,7 +190,7 @@ class OAuth2Session(requests.Session):
         if left_out:
             names = ", ".join(left_out)
             warnings.warn(f"not sent: {names}; put it into authorize_params of the session's profile", stacklevel=2)
-        link = self._login.begin(scope=_joined(self.scope), force=force)
+        link = self._login.begin(scope=joined(self.scope), force=force)
         if origin_of(link) != origin_of(url):
             self._login.cancel()
             raise ValueError(
@@ -264,7 +262,7 @@ class OAuth2Session(requests.Session):
         LoginRequired
             Nobody is signed in. Its text holds the command to run.
         """
-        self.token = _as_dict(self._source.present())
+        self.token = as_dict(self._source.present())
         return dict(self._held)
 
     def new_state(self) -> str:
@@ -348,7 +346,7 @@ class OAuth2Session(requests.Session):
                 raise TokenExpiredError
             if not is_over and self._held.get("access_token") == present.secret:
                 return
-            self.token = _as_dict(present)
+            self.token = as_dict(present)
             self._is_brought = False
             if self.token_updater:
                 self.token_updater(dict(self._held))
@@ -365,7 +363,7 @@ class _Watched(TokenSource):
 
     def present(self) -> AccessToken:
         """Give the present token without a word."""
-        return super().token(scopes=_audience(self._script.scope))
+        return super().token(scopes=audience(self._script.scope))
 
     def is_signed_in(self) -> bool:
         """Tell whether the session is signed in, without starting the broker."""
@@ -395,36 +393,3 @@ class _Both(AuthBase):
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Sign nothing, and keep requests from looking for a password elsewhere."""
     return request
-
-
-def _as_dict(token: AccessToken) -> dict[str, Any]:
-    known: dict[str, Any] = {"access_token": token.secret, "token_type": "Bearer"}
-    if token.expires_in is not None:
-        known["expires_in"] = int(token.expires_in)
-    if token.expires_at is not None:
-        known["expires_at"] = token.expires_at
-    if token.scope is not None:
-        known["scope"] = token.scope.split()
-    return known
-
-
-def _end_of(token: dict[str, Any]) -> float | None:
-    """Tell when a token dict says that its token ends; a life without a date counts from now on."""
-    for name, since in (("expires_at", 0.0), ("expires_in", time.time())):
-        try:
-            end = float(token.get(name) or 0)
-        except (TypeError, ValueError):
-            continue
-        if end:
-            return since + end
-    return None
-
-
-def _joined(scope: str | Iterable[str] | None) -> str | None:
-    return scope if scope is None or isinstance(scope, str) else " ".join(scope)
-
-
-def _audience(scope: str | Iterable[str] | None) -> str | None:
-    """Give the scopes that say what a token is for, if there are any."""
-    words = (_joined(scope) or "").split()
-    return " ".join(words) if _LOGIN_SCOPES.issuperset(words) is False else None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
+    from conftest import SignedIn, SignIn
     from stage import Practice
 
 
@@ -36,7 +39,7 @@ class Answer:
     body: bytes = b"{}"
 
 
-class StubApi:
+class GuardedApi:
     """Answers as `answer` says."""
 
     def __init__(self, answer: Callable[[Request], Answer]) -> None:
@@ -107,3 +110,38 @@ class Refusals:
         if bearer is None or bearer in self.refused or self._practice.verdict(bearer) != "live":
             return Answer(401, {"WWW-Authenticate": self.challenge}, b'{"refused": true}')
         return self.granted
+
+
+StartGuarded = Callable[[Callable[[Request], Answer]], GuardedApi]
+
+
+@pytest.fixture
+def here(signed_in: SignIn) -> SignedIn:
+    """Somebody is signed in to the session ``default``, whose tokens live for an hour."""
+    return signed_in()
+
+
+@pytest.fixture
+def refusals(here: SignedIn) -> Refusals:
+    """Which tokens `guarded` refuses."""
+    return Refusals(here.practice)
+
+
+@pytest.fixture
+def guarded(start_guarded: StartGuarded, refusals: Refusals) -> GuardedApi:
+    """An API that checks each bearer with the server that issued it."""
+    return start_guarded(refusals)
+
+
+@pytest.fixture
+def start_guarded() -> Iterator[StartGuarded]:
+    """Starts an API that answers so."""
+    apis: list[GuardedApi] = []
+
+    def start(answer: Callable[[Request], Answer]) -> GuardedApi:
+        apis.append(GuardedApi(answer))
+        return apis[-1]
+
+    yield start
+    for guarded in apis:
+        guarded.stop()
