@@ -19,9 +19,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::R
 
 ASK = """
 from fourinsight_broker import Session
-token = Session("work", interactive=None).token()
-print("token of", token.session)
+session = Session("work", interactive=None)
+print("token of", session.token().session)
 """
+
+# The same once a token has been refused, so that the next one is waited for.
+RENEW = ASK.replace("print", "session.reject(session.token())\nprint")
 
 
 class Notebook(NotebookClient):
@@ -110,10 +113,8 @@ def test_a_person_pastes(daemon: Daemon, practice: Practice) -> None:
 
 
 def test_what_is_waited_for_is_shown_and_then_no_more(signed_in: SignIn) -> None:
-    stage = signed_in(key="work")
-    stage.practice.script({"point": "after_reading", "kind": {"delay": 3}})
-    stage.session.reject(stage.session.token())
-    notebook = Notebook(ASK, lambda *_: None)
+    signed_in(key="work").practice.script({"point": "after_reading", "kind": {"delay": 3}})
+    notebook = Notebook(RENEW, lambda *_: None)
     assert notebook.runs() == "\ntoken of work\n"
     assert notebook.displayed == ["Waiting for a fresh token of session work.", ""]
 

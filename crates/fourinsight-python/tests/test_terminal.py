@@ -9,8 +9,8 @@ from terminal import Terminal
 
 ASK = """
 from fourinsight_broker import Session
-token = Session("work", interactive=None).token()
-print("token of", token.session)
+session = Session("work", interactive=None)
+print("token of", session.token().session)
 """
 
 URI = r"\n(http://\S+)\n"
@@ -91,11 +91,9 @@ def test_another_person_is_confirmed(signed_in: SignIn) -> None:
 
 
 def test_a_waiting_call_can_be_interrupted_and_says_what_it_waits_for(signed_in: SignIn) -> None:
-    stage = signed_in(key="work")
     # The server takes its time over the renewal.
-    stage.practice.script({"point": "after_reading", "kind": {"delay": 4}})
-    stage.session.reject(stage.session.token())
-    terminal = Terminal(ASK)
+    signed_in(key="work").practice.script({"point": "after_reading", "kind": {"delay": 4}})
+    terminal = Terminal(ASK.replace("print", "session.reject(session.token())\nprint"))
     terminal.reads("Waiting for a fresh token of session work.")
     terminal.interrupts()
     terminal.reads("KeyboardInterrupt")

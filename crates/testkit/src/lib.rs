@@ -6,6 +6,7 @@
 //! | [`provider`] | npm's `oidc-provider`, a certified OpenID Provider, as a process |
 //! | [`django`] | PyPI's `django-oauth-toolkit` on Django, a second server by other hands, as a process |
 //! | [`python`] | Python programs, in virtual environments of their own |
+//! | [`package`] | our own Python package, built and installed as its users get it |
 //! | [`witness`] | the programs that people come from, compared with ours field by field |
 //! | [`browser`] | walks login pages over HTTP as a browser would |
 //! | [`chromium`] | a real browser, for what HTTP alone does not show |
@@ -30,6 +31,7 @@ pub mod http;
 pub mod keyring;
 pub mod leak;
 pub mod load;
+pub mod package;
 pub mod practice;
 pub mod process;
 pub mod provider;

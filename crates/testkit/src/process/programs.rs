@@ -43,16 +43,7 @@ fn named() -> Option<Programs> {
 fn compile() -> Result<Programs> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    // What cargo tells a test about its own package would make build scripts run again, each time.
-    for (variable, _) in std::env::vars_os() {
-        let name = variable.to_string_lossy();
-        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"]
-            .iter()
-            .any(|start| name.starts_with(start))
-        {
-            build.env_remove(&variable);
-        }
-    }
+    forget_this_package(&mut build);
     let output = build
         .args(["build", "--quiet", "-p", "fourinsightd", "-p", "fourinsightctl", "--message-format=json"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -70,4 +61,18 @@ fn compile() -> Result<Programs> {
         .collect();
     let mut take = |name| executables.remove(name).with_context(|| format!("cargo built no {name}"));
     Ok(Programs { fourinsightd: take("fourinsightd")?, fourinsightctl: take("fourinsightctl")? })
+}
+
+/// Keeps what cargo tells a test about its own package from a command that builds: build scripts would run again, each
+/// time.
+pub(crate) fn forget_this_package(build: &mut Command) {
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"]
+            .iter()
+            .any(|start| name.starts_with(start))
+        {
+            build.env_remove(&variable);
+        }
+    }
 }
