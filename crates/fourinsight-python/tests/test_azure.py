@@ -13,6 +13,7 @@ from azure.core.credentials import AccessToken, AccessTokenInfo, SupportsTokenIn
 from azure.core.credentials_async import AsyncSupportsTokenInfo, AsyncTokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, BearerTokenCredentialPolicy
+from azure.core.pipeline.transport import AsyncioRequestsTransport
 from azure.core.rest import HttpRequest
 
 from conftest import SignedIn, SignIn
@@ -51,7 +52,10 @@ def ask_under_asyncio(guarded: GuardedApi, times: int, **more: Any) -> list[int]
     async def send() -> list[int]:
         async with AsyncAzureCredential() as credential:
             policy = AsyncBearerTokenCredentialPolicy(credential, API, **more)
-            async with AsyncPipelineClient[HttpRequest, Any](guarded.url, policies=[policy]) as client:
+            transport = AsyncioRequestsTransport()
+            async with AsyncPipelineClient[HttpRequest, Any](
+                guarded.url, policies=[policy], transport=transport
+            ) as client:
                 statuses = []
                 for _ in range(times):
                     response = await client.send_request(HttpRequest("GET", guarded.url), enforce_https=False)
