@@ -37,7 +37,22 @@ else:
 const LARGEST_WHEEL: u64 = 1_000_000;
 
 /// The files of tests, each of which is run by the test of its name below.
-const FILES: &[&str] = &["chromium", "expiry", "notebook", "session", "sharing", "terminal"];
+const FILES: &[&str] = &[
+    "adapters",
+    "azure",
+    "chromium",
+    "cognite",
+    "expiry",
+    "google",
+    "httpx_auth",
+    "notebook",
+    "oauth2_session",
+    "provider",
+    "requests_auth",
+    "session",
+    "sharing",
+    "terminal",
+];
 
 #[test]
 fn the_wheel_installs_in_a_clean_environment() {
@@ -103,6 +118,46 @@ fn a_person_in_a_notebook() {
 #[test]
 fn ten_processes_and_tokens_that_live_for_seconds() {
     run("expiry", None).unwrap();
+}
+
+#[test]
+fn adapters_alike() {
+    run("adapters", None).unwrap();
+}
+
+#[test]
+fn functions_that_give_tokens() {
+    run("provider", None).unwrap();
+}
+
+#[test]
+fn the_clients_of_azure() {
+    run("azure", None).unwrap();
+}
+
+#[test]
+fn the_client_of_cognite() {
+    run("cognite", None).unwrap();
+}
+
+#[test]
+fn the_sessions_of_google() {
+    run("google", None).unwrap();
+}
+
+#[test]
+fn httpx() {
+    run("httpx_auth", None).unwrap();
+}
+
+#[test]
+fn requests() {
+    run("requests_auth", None).unwrap();
+}
+
+#[test]
+fn scripts_of_requests_oauthlib() {
+    run("oauth2_session", None).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

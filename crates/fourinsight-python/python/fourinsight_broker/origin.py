@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["Origin", "is_secure", "origin_of"]
+__all__ = ["Guard", "Origin", "is_secure", "origin_of"]
 
 _PORTS = {"https": 443, "http": 80}
 
@@ -20,6 +20,28 @@ class Origin(NamedTuple):
     scheme: str
     host: str
     port: int
+
+
+class Guard:
+    """Remembers the origin that was asked first, and allows no other. Threads may share it.
+
+    Examples
+    --------
+    >>> guard = Guard()
+    >>> guard.allows("https://api.example.com/v1/files")
+    True
+    >>> guard.allows("https://elsewhere.example.com/v1/files")
+    False
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[str, Origin] = {}
+
+    def allows(self, url: str) -> bool:
+        """Tell whether a request for this address may carry the token."""
+        origin = origin_of(url)
+        # One step, so that of two threads one is the first.
+        return origin is not None and self._first.setdefault("origin", origin) == origin
 
 
 def origin_of(url: str) -> Origin | None:
