@@ -265,6 +265,6 @@ impl fmt::Debug for Client {
         f.debug_struct("Client")
             .field("target", &self.shared.reach.target())
             .field("autostart", &self.autostart)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
