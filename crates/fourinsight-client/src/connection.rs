@@ -151,6 +151,8 @@ pub(crate) fn late() -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use zeroize::Zeroizing;
 
     use super::*;
@@ -192,6 +194,14 @@ mod tests {
         given: &'static [u8],
         then: fn(&mut [u8]) -> io::Result<usize>,
     ) -> Result<Result<String, Error>, Failure> {
+        exchange_interrupted_by(None, given, then)
+    }
+
+    fn exchange_interrupted_by(
+        interruption: Option<&Interruption>,
+        given: &'static [u8],
+        then: fn(&mut [u8]) -> io::Result<usize>,
+    ) -> Result<Result<String, Error>, Failure> {
         let request = Request {
             bytes: Zeroizing::new(b"GET / HTTP/1.1\r\n\r\n".to_vec()),
             repeatable: true,
@@ -199,7 +209,7 @@ mod tests {
             limit: Duration::from_millis(50),
             read: |body| serde_json::from_slice(body),
         };
-        Connection::new(Scripted { given, then }).exchange(&request, None)
+        Connection::new(Scripted { given, then }).exchange(&request, interruption)
     }
 
     fn is_late(result: Result<Result<String, Error>, Failure>) -> bool {
@@ -236,5 +246,25 @@ mod tests {
             Ok(1)
         });
         assert_eq!(answer.ok().and_then(Result::ok).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn whoever_wants_to_is_asked_during_the_wait_whether_it_is_over() {
+        for kind in [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut, io::ErrorKind::Interrupted] {
+            let silent: fn(&mut [u8]) -> io::Result<usize> = match kind {
+                io::ErrorKind::WouldBlock => |_| Err(io::ErrorKind::WouldBlock.into()),
+                io::ErrorKind::TimedOut => |_| Err(io::ErrorKind::TimedOut.into()),
+                _ => |_| Err(io::ErrorKind::Interrupted.into()),
+            };
+            let asked = AtomicU32::new(0);
+            let third_time = move || asked.fetch_add(1, Ordering::Relaxed) == 2;
+            let ended = exchange_interrupted_by(Some(&third_time), b"", silent);
+            let Err(Failure::Other(Error::Io(error))) = ended else {
+                panic!("{kind}: it was not interrupted")
+            };
+            assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+            // Its end is the limit's for whoever never wants to.
+            assert!(is_late(exchange_interrupted_by(Some(&|| false), b"", silent)), "{kind}");
+        }
     }
 }

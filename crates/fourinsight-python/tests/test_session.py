@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import copy
 import pickle
+import shlex
 from pathlib import Path
 
 import pytest
 
-from conftest import SignIn
-from fourinsight_broker import InvalidRequest, LoginRequired, NotRunning, Session, session_key_of_seed
-from stage import Daemon
+from conftest import SignIn, StartDaemon
+from fourinsight_broker import BrokerError, InvalidRequest, LoginRequired, NotRunning, Session, session_key_of_seed
+from stage import Daemon, Practice
 
 
 def test_a_token_lives_and_shows_itself_only_when_asked(signed_in: SignIn) -> None:
@@ -73,6 +74,51 @@ def test_nobody_signed_in_names_the_command(daemon: Daemon) -> None:
     assert error.description in str(error)
     again = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert (str(again), again.code, again.action) == (str(error), error.code, error.action)
+
+
+def test_a_login_where_nobody_can_be_asked(signed_in: SignIn) -> None:
+    stage = signed_in(key="work")
+    # Somebody is signed in: nobody is asked.
+    assert stage.session.login()["identity"]["name"] == "Ada Lovelace"
+    assert stage.session.login(profile="practice")["state"] == "signed_in"
+    with pytest.raises(InvalidRequest, match="signed in with profile practice, not other"):
+        stage.session.login(profile="other")
+    for session, force in [(stage.session, True), (Session("my play"), False)]:
+        with pytest.raises(LoginRequired, match="nobody can be asked here") as raised:
+            session.login(force=force)
+        assert raised.value.action == f"fourinsightctl login {shlex.quote(session.key)}"
+    assert stage.practice.ledger()["authorization_requests"] == 2
+    # For a token neither, where it may be asked for.
+    with pytest.raises(LoginRequired):
+        Session("play", interactive=None).token()
+
+
+def test_a_client_signs_in_as_itself(practice: Practice, start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(
+        f'''[profiles.robot]
+issuer = "{practice.issuer}"
+client_id = "practice confidential"
+client_secret = {{ env = "ROBOTS_SECRET" }}
+flow = "client_credentials"
+scopes = ["api"]
+'''
+    )
+    secret = "s3cr3t: of~the+practice/client=100%&more"
+    session = Session("robot", profile="robot")
+    with pytest.raises(BrokerError) as raised:
+        session.login()
+    assert "ROBOTS_SECRET" in str(raised.value)
+    status = session.login(client_id="practice confidential", client_secret=secret, ephemeral=True)
+    assert (status["state"], status["lifetime"]) == ("signed_in", "ephemeral")
+    assert practice.verdict(session.token().secret) == "live"
+    assert secret not in daemon.log.read_text()
+
+
+def test_a_session_goes_to_other_processes_by_its_name(signed_in: SignIn) -> None:
+    stage = signed_in(key="work")
+    again = pickle.loads(pickle.dumps(stage.session))  # noqa: S301
+    assert repr(again) == "Session('work')"
+    assert again.token().id == stage.session.token().id
 
 
 def test_what_no_request_can_hold_is_refused(daemon: Daemon) -> None:

@@ -136,3 +136,28 @@ def test_an_event_loop_goes_on_while_coroutines_wait(signed_in: SignIn) -> None:
 
     asyncio.run(ask())
     assert repr(session) == "AsyncSession('default')"
+
+
+def test_a_cancelled_coroutine_leaves_nobody_waiting(signed_in: SignIn) -> None:
+    stage = signed_in()
+    stage.practice.script({"point": "after_reading", "kind": {"delay": 6}})
+
+    async def give_up() -> None:
+        session = AsyncSession()
+        await session.reject(await session.token())
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(session.token(), 0.5)
+        login = asyncio.create_task(AsyncSession("other", interactive=True).login())
+        while not await asyncio.to_thread(practice_is_visited):
+            assert not login.done()
+        login.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await login
+
+    def practice_is_visited() -> bool:
+        return any(one["state"] == "signing_in" for one in stage.session.client.sessions())
+
+    asked = time.monotonic()
+    # The loop waits for its threads at its end.
+    asyncio.run(give_up())
+    assert time.monotonic() - asked < 5

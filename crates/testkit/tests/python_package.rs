@@ -43,11 +43,17 @@ const FILES: &[&str] = &[
     "chromium",
     "cognite",
     "expiry",
+    "fourinsight",
+    "fourinsight_hostile",
+    "fourinsight_refused",
+    "fourinsight_sessions",
     "google",
     "httpx_auth",
     "notebook",
     "oauth2_session",
+    "origin",
     "provider",
+    "replay",
     "requests_auth",
     "session",
     "sharing",
@@ -118,6 +124,36 @@ fn a_person_in_a_notebook() {
 #[test]
 fn ten_processes_and_tokens_that_live_for_seconds() {
     run("expiry", None).unwrap();
+}
+
+#[test]
+fn the_sessions_of_fourinsight_api() {
+    run("fourinsight", None).unwrap();
+}
+
+#[test]
+fn the_sessions_of_fourinsight_api_and_who_signs_in() {
+    run("fourinsight_sessions", None).unwrap();
+}
+
+#[test]
+fn the_sessions_of_fourinsight_api_and_refused_tokens() {
+    run("fourinsight_refused", None).unwrap();
+}
+
+#[test]
+fn the_sessions_of_fourinsight_api_and_hostile_servers() {
+    run("fourinsight_hostile", None).unwrap();
+}
+
+#[test]
+fn where_a_token_may_go() {
+    run("origin", None).unwrap();
+}
+
+#[test]
+fn what_can_be_sent_twice() {
+    run("replay", None).unwrap();
 }
 
 #[test]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
+from .errors import BrokerError
 from .session import Session
 
 TYPE_CHECKING = False
@@ -68,15 +70,16 @@ class AsyncSession:
         wait: float | None = None,
     ) -> AccessToken:
         """Give a living access token; see `Session.token`."""
-        return await asyncio.to_thread(
-            self.session.token,
-            scopes=scopes,
-            resource=resource,
-            claims=claims,
-            enable_cae=enable_cae,
-            min_validity=min_validity,
-            wait=wait,
-        )
+        demands = {
+            "scope": scopes if scopes is None or isinstance(scopes, str) else " ".join(scopes),
+            "resource": resource,
+            "claims": claims,
+            "enable_cae": enable_cae,
+            "min_validity": min_validity,
+            "wait": wait,
+        }
+        async with _Leave(self.session) as leave:
+            return await asyncio.to_thread(self.session._token, demands, leave.on_wait, leave.begun)
 
     async def reject(self, token: AccessToken, www_authenticate: str | None = None) -> dict[str, Any]:
         """Report that an API refused a token; see `Session.reject`."""
@@ -96,10 +99,40 @@ class AsyncSession:
         **more: Any,
     ) -> dict[str, Any]:
         """Sign a person in to the session, unless somebody is; see `Session.login`."""
-        return await asyncio.to_thread(
-            self.session.login, force=force, profile=profile, flow=flow, switch_user=switch_user, **more
-        )
+        request = {"profile": profile, "flow": flow, "force": force, "switch_user": switch_user, **more}
+        async with _Leave(self.session) as leave:
+            return await asyncio.to_thread(self.session._login, request, leave.begun)
 
     async def revoke(self) -> dict[str, Any]:
         """Revoke the session; see `Session.revoke`."""
         return await asyncio.to_thread(self.session.revoke)
+
+
+class _Leave:
+    """Has the thread that works for a coroutine end with it: one that is cancelled leaves nobody waiting behind."""
+
+    def __init__(self, session: Session) -> None:
+        self._client = session.client
+        self._gone = False
+        self._attempts: list[str] = []
+
+    async def __aenter__(self) -> _Leave:  # noqa: PYI034 - `Self` came with Python 3.11
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            self._gone = True
+            for attempt in self._attempts:
+                # It may have ended.
+                with contextlib.suppress(BrokerError):
+                    await asyncio.to_thread(self._client.cancel_login, attempt)
+
+    def on_wait(self) -> None:
+        """End a wait that nobody is interested in."""
+        if self._gone:
+            raise InterruptedError("the coroutine that asked was cancelled")
+
+    def begun(self, attempt: str) -> None:
+        """Take note of a login attempt."""
+        self._attempts.append(attempt)
+        self.on_wait()

@@ -8,7 +8,7 @@ import shlex
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from .errors import (
     AccessDenied,
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from ._native import Client
 
-__all__ = ["Person", "find", "login_command", "one_at_a_time", "sign_in", "telling"]
+__all__ = ["Begun", "Person", "find", "login_command", "one_at_a_time", "sign_in", "telling"]
+
+Begun: TypeAlias = "Callable[[str], None] | None"
+"""What is told the identifier of a login attempt once it has begun."""
 
 _SILENCE = 1.0
 """For how long nothing is said about a wait, in seconds."""
@@ -175,14 +178,18 @@ def one_at_a_time() -> AbstractContextManager[object]:
 
 
 @contextlib.contextmanager
-def telling(person: Person | None, text: str) -> Iterator[Callable[[], None] | None]:
+def telling(
+    person: Person | None, text: str, also: Callable[[], None] | None = None
+) -> Iterator[Callable[[], None] | None]:
     """Give what a call that waits is to call: it tells the person once that takes long, and is quiet at the end."""
     if person is None:
-        yield None
+        yield also
         return
     since = time.monotonic()
 
     def on_wait() -> None:
+        if also:
+            also()
         if time.monotonic() - since >= _SILENCE:
             person.waits(text)
 
@@ -192,7 +199,7 @@ def telling(person: Person | None, text: str) -> Iterator[Callable[[], None] | N
         person.waits_no_more()
 
 
-def sign_in(client: Client, request: dict[str, Any], person: Person | None) -> dict[str, Any]:
+def sign_in(client: Client, request: dict[str, Any], person: Person | None, begun: Begun = None) -> dict[str, Any]:
     """Have a person sign in: start the login, show them what to do, and wait until it has ended.
 
     An interruption (Ctrl-C, or the notebook's stop button) cancels the attempt.
@@ -205,6 +212,8 @@ def sign_in(client: Client, request: dict[str, Any], person: Person | None) -> d
         What the login is asked to be.
     person : Person, optional
         Who is asked; nobody where the client signs in as itself.
+    begun : callable, optional
+        Told the attempt's identifier, with which another thread may cancel it.
 
     Returns
     -------
@@ -213,6 +222,8 @@ def sign_in(client: Client, request: dict[str, Any], person: Person | None) -> d
     """
     attempt = client.start_login(request)
     try:
+        if begun:
+            begun(attempt["id"])
         attempt = _until_it_ends(client, attempt, person or _Nobody())
     except BaseException:
         _cancel(client, attempt["id"])

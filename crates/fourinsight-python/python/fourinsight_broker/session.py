@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
-    from .interaction import Person
+    from .interaction import Begun, Person
 
 __all__ = ["Session"]
 
@@ -117,38 +117,16 @@ class Session:
         BrokerError
             Anything else, by what can be done about it.
         """
-        scope = scopes if scopes is None or isinstance(scopes, str) else " ".join(scopes)
-
-        def ask(on_wait: Callable[[], None] | None = None) -> AccessToken:
-            return self.client.token(
-                self.key,
-                scope=scope,
-                resource=resource,
-                claims=claims,
-                enable_cae=enable_cae,
-                min_validity=min_validity,
-                wait=wait,
-                on_wait=on_wait,
-            )
-
-        if self._interactive is False:
-            return ask()
-        from .interaction import find, one_at_a_time, telling
-
-        person = find(self._interactive)
-        with telling(person, f"Waiting for a fresh token of session {self.key}.") as on_wait:
-            try:
-                return ask(on_wait)
-            except LoginRequired:
-                if person is None:
-                    raise
-        with one_at_a_time():
-            try:
-                # Another thread's login may have ended meanwhile.
-                return ask()
-            except LoginRequired:
-                self._sign_in({}, person)
-            return ask()
+        return self._token(
+            {
+                "scope": scopes if scopes is None or isinstance(scopes, str) else " ".join(scopes),
+                "resource": resource,
+                "claims": claims,
+                "enable_cae": enable_cae,
+                "min_validity": min_validity,
+                "wait": wait,
+            }
+        )
 
     def reject(self, token: AccessToken, www_authenticate: str | None = None) -> dict[str, Any]:
         """Report that an API refused a token: nobody is given it again.
@@ -210,20 +188,45 @@ class Session:
         AccessDenied
             The person or the server said no.
         """
-        from .interaction import find, one_at_a_time
-
         request = {"profile": profile, "flow": flow, "force": force, "switch_user": switch_user, **more}
-        with one_at_a_time():
-            if not force:
-                status = self._signed_in(profile or self._profile)
-                if status and not switch_user:
-                    return status
-            self._sign_in(request, find(self._interactive or None))
-        return self.status()
+        return self._login(request)
 
     def revoke(self) -> dict[str, Any]:
         """Revoke the session at its server, as far as the server lets, and forget it here in every case."""
         return self.client.revoke(self.key)
+
+    def _token(
+        self, demands: dict[str, Any], on_wait: Callable[[], None] | None = None, begun: Begun = None
+    ) -> AccessToken:
+        if self._interactive is False:
+            return self.client.token(self.key, **demands, on_wait=on_wait)
+        from .interaction import find, one_at_a_time, telling
+
+        person = find(self._interactive)
+        with telling(person, f"Waiting for a fresh token of session {self.key}.", on_wait) as tell:
+            try:
+                return self.client.token(self.key, **demands, on_wait=tell)
+            except LoginRequired:
+                if person is None:
+                    raise
+        with one_at_a_time():
+            try:
+                # Another thread's login may have ended meanwhile.
+                return self.client.token(self.key, **demands, on_wait=on_wait)
+            except LoginRequired:
+                self._sign_in({}, person, begun)
+            return self.client.token(self.key, **demands, on_wait=on_wait)
+
+    def _login(self, request: dict[str, Any], begun: Begun = None) -> dict[str, Any]:
+        from .interaction import find, one_at_a_time
+
+        with one_at_a_time():
+            if not request["force"]:
+                status = self._signed_in(request["profile"] or self._profile)
+                if status and not request["switch_user"]:
+                    return status
+            self._sign_in(request, find(self._interactive or None), begun)
+        return self.status()
 
     def _signed_in(self, profile: str | None) -> dict[str, Any] | None:
         """Give the session's status, if somebody is signed in and nothing more is wanted of them."""
@@ -240,7 +243,7 @@ class Session:
             )
         return status
 
-    def _sign_in(self, request: dict[str, Any], person: Person | None) -> None:
+    def _sign_in(self, request: dict[str, Any], person: Person | None, begun: Begun) -> None:
         from .interaction import login_command, sign_in
 
         request = {"profile": self._profile, **{name: value for name, value in request.items() if value is not None}}
@@ -252,7 +255,7 @@ class Session:
                 f"run `{command}` in a terminal",
                 code="login_required",
             )
-        sign_in(self.client, request, person)
+        sign_in(self.client, request, person, begun)
 
     def _needs_nobody(self, request: dict[str, Any]) -> bool:
         """Tell whether a login is the client's own."""

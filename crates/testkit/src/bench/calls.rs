@@ -38,7 +38,7 @@ const CONNECTIONS: Figure = Figure {
 };
 
 /// Calls in one turn of one round.
-const CALLS: usize = 1000;
+pub(super) const CALLS: usize = 1000;
 const CALLS_OF_EACH_CLIENT: usize = 500;
 const CLIENTS: usize = 8;
 
@@ -168,7 +168,7 @@ impl Subjects<'_> {
 }
 
 /// Half of the calls of a round's turn; gives their times.
-fn half_turn(mut call: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
+pub(super) fn half_turn(mut call: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
     let mut times = Vec::with_capacity(CALLS / 2);
     for _ in 0..CALLS / 2 {
         let (done, time) = microseconds(&mut call);
@@ -179,11 +179,14 @@ fn half_turn(mut call: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
 }
 
 /// What takes turns: half of its calls.
-type Side<'a> = &'a mut dyn FnMut() -> Result<Vec<f64>>;
+pub(super) type Side<'a> = &'a mut dyn FnMut() -> Result<Vec<f64>>;
 
 /// Lets the sides take turns, one half each, then the other halves in the opposite order; gives the p50 of each side
 /// for each round.
-fn take_turns<const SIDES: usize>(rounds: usize, mut sides: [Side<'_>; SIDES]) -> Result<[Vec<f64>; SIDES]> {
+pub(super) fn take_turns<const SIDES: usize>(
+    rounds: usize,
+    mut sides: [Side<'_>; SIDES],
+) -> Result<[Vec<f64>; SIDES]> {
     // What is done once only is no part of it.
     for side in &mut sides {
         side()?;
@@ -229,7 +232,7 @@ fn together(server: u32, call: impl Fn(usize) -> Result<()> + Sync) -> Result<Th
     })
 }
 
-fn ratios(ones: &[f64], others: &[f64]) -> Vec<f64> {
+pub(super) fn ratios(ones: &[f64], others: &[f64]) -> Vec<f64> {
     ones.iter().zip(others).map(|(one, other)| one / other).collect()
 }
 

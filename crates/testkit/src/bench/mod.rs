@@ -11,6 +11,7 @@
 //! | `idle` | how often a daemon wakes up that nobody asks |
 //! | `calls` | kept-alive calls, eight clients, a connection for each call |
 //! | `command` | `fourinsightctl token` from fork to exit |
+//! | `python` | the Python package: its import, and its calls beside the client crate's |
 //! | `waiters` | a thousand who wait for one renewal |
 //! | [`baseline`], `raw` | the echo servers, and the client that talks to them |
 //! | `figure`, `report` | what a figure is, and how it is shown |
@@ -23,6 +24,7 @@ mod command;
 mod figure;
 mod idle;
 mod processes;
+mod python;
 mod raw;
 mod report;
 mod stage;
@@ -80,6 +82,8 @@ pub fn run(options: Options) -> Result<()> {
     measured.push(calls::measure(&busy, daemon.id()?, options));
     progress("`fourinsightctl token` from fork to exit")?;
     measured.push(command::measure(&busy, options));
+    progress("the Python package")?;
+    measured.push(python::measure(&busy, options));
     progress("1,000 waiters for one renewal")?;
     measured.push(waiters::measure(&stage, &busy, daemon.id()?, &waited_for));
     stage.stop(daemon)?;
