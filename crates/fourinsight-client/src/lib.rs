@@ -26,7 +26,8 @@
 //!
 //! Only requests that change nothing are ever repeated. With the feature `tokio` the same methods are there as
 //! `async` ones, on `AsyncClient`; with the feature `reqwest` there is `BearerMiddleware`, which gives every request of
-//! a `reqwest` client its token.
+//! a `reqwest` client its token, and `UserSession` and `ClientSession`, which are to Rust what those of the Python
+//! package `fourinsight.api` are to Python.
 
 mod answer;
 #[cfg(feature = "tokio")]
@@ -37,12 +38,16 @@ mod connection;
 mod deadline;
 mod error;
 #[cfg(feature = "reqwest")]
+mod fourinsight;
+#[cfg(feature = "reqwest")]
 mod middleware;
 #[cfg(feature = "reqwest")]
 mod origin;
 mod patience;
 mod pool;
 mod reach;
+#[cfg(feature = "reqwest")]
+mod source;
 mod start;
 mod token;
 
@@ -50,6 +55,8 @@ mod token;
 pub use asynchronous::AsyncClient;
 pub use client::Client;
 pub use error::{Error, StartFailure};
+#[cfg(feature = "reqwest")]
+pub use fourinsight::{API_BASE_URL, ClientLogin, ClientSession, Pages, RefusedUrl, UserSession};
 pub use fourinsight_ipc::{
     Endpoint, ErrorBody, ErrorCode, LocationOptions, Locations, SessionKey, duration,
     key::InvalidSessionKey,

@@ -1,5 +1,7 @@
 //! Bearer tokens for `reqwest`, by way of `reqwest-middleware`.
 
+use std::sync::Arc;
+
 use reqwest::{
     Request, Response, StatusCode,
     header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE},
@@ -7,7 +9,11 @@ use reqwest::{
 use reqwest_middleware::{Error, Middleware, Next};
 use url::Url;
 
-use crate::{AccessToken, AsyncClient, SessionKey, TokenRequest, origin::Guard};
+use crate::{
+    AccessToken, AsyncClient, SessionKey, TokenRequest,
+    origin::{Guard, is_private},
+    source::{Source, Wanted},
+};
 
 /// Gives every request a fresh bearer token of a session (RFC 6750 section 2.1).
 ///
@@ -38,10 +44,10 @@ use crate::{AccessToken, AsyncClient, SessionKey, TokenRequest, origin::Guard};
 /// the API refused the one that there was and a person has to sign in before there is another.
 #[derive(Clone)]
 pub struct BearerMiddleware {
-    client: AsyncClient,
-    wanted: TokenRequest,
+    source: Arc<dyn Source>,
     expired: Vec<StatusCode>,
-    guard: std::sync::Arc<Guard>,
+    /// Without one, every request may have a token for the origin that it is for.
+    guard: Option<Arc<Guard>>,
 }
 
 impl BearerMiddleware {
@@ -52,7 +58,13 @@ impl BearerMiddleware {
 
     /// Tokens that meet particular demands.
     pub fn wanting(client: AsyncClient, wanted: TokenRequest) -> Self {
-        Self { client, wanted, expired: vec![StatusCode::UNAUTHORIZED], guard: Guard::default().into() }
+        let guard = Some(Guard::default().into());
+        Self { guard, ..Self::wherever_asked(Arc::new(Wanted { client, request: wanted })) }
+    }
+
+    /// Tokens for every origin that the caller names in a request, for a caller who knows whom they talk to.
+    pub(crate) fn wherever_asked(source: Arc<dyn Source>) -> Self {
+        Self { source, expired: vec![StatusCode::UNAUTHORIZED], guard: None }
     }
 
     /// The statuses by which this API says that a token is no longer good; servers differ.
@@ -65,12 +77,17 @@ impl BearerMiddleware {
     /// Names the origin that tokens go to, by any URL of it, instead of taking that of the first request.
     #[must_use]
     pub fn only_for(mut self, api: &Url) -> Self {
-        self.guard = Guard::of(api).into();
+        self.guard = Some(Guard::of(api).into());
         self
     }
 
-    async fn token(&self) -> Result<AccessToken, Error> {
-        self.client.token_for(&self.wanted).await.map_err(Error::middleware)
+    /// The session's living token.
+    pub(crate) async fn token(&self) -> Result<AccessToken, crate::Error> {
+        self.source.token().await
+    }
+
+    fn admits(&self, url: &Url) -> bool {
+        self.guard.as_ref().map_or_else(|| is_private(url), |guard| guard.admits(url))
     }
 
     /// Says that the API refused a token. Whether that reaches the daemon changes nothing for this request.
@@ -78,8 +95,8 @@ impl BearerMiddleware {
         let challenges: Vec<_> = refusal.headers().get_all(WWW_AUTHENTICATE).iter().collect();
         let challenges: Vec<_> = challenges.into_iter().filter_map(|value| value.to_str().ok()).collect();
         let _ = match challenges.as_slice() {
-            [] => self.client.reject(token).await,
-            challenges => self.client.reject_with(token, &challenges.join(", ")).await,
+            [] => self.source.client().reject(token).await,
+            challenges => self.source.client().reject_with(token, &challenges.join(", ")).await,
         };
     }
 }
@@ -92,12 +109,12 @@ impl Middleware for BearerMiddleware {
         extensions: &mut http::Extensions,
         next: Next<'_>,
     ) -> Result<Response, Error> {
-        if request.headers().contains_key(AUTHORIZATION) || !self.guard.admits(request.url()) {
+        if request.headers().contains_key(AUTHORIZATION) || !self.admits(request.url()) {
             return next.run(request, extensions).await;
         }
         let again = request.try_clone();
         let asked = request.url().origin();
-        let token = self.token().await?;
+        let token = self.token().await.map_err(Error::middleware)?;
         authorize(&mut request, &token)?;
         let response = next.clone().run(request, extensions).await?;
         if !self.expired.contains(&response.status()) || response.url().origin() != asked {
@@ -105,7 +122,7 @@ impl Middleware for BearerMiddleware {
         }
         self.report(&token, &response).await;
         let Some(mut again) = again else { return Ok(response) };
-        match self.client.token_for(&self.wanted).await {
+        match self.token().await {
             Ok(other) if other.id() != token.id() => {
                 authorize(&mut again, &other)?;
                 next.run(again, extensions).await

@@ -23,7 +23,7 @@ impl Guard {
 }
 
 /// Whether nobody on the way reads what is sent there (RFC 6750 section 5.3): TLS, or this machine.
-fn is_private(url: &Url) -> bool {
+pub(crate) fn is_private(url: &Url) -> bool {
     match (url.scheme(), url.host()) {
         ("https", _) => true,
         ("http", Some(Host::Ipv4(address))) => address.is_loopback(),

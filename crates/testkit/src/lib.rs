@@ -12,6 +12,7 @@
 //! | [`chromium`] | a real browser, for what HTTP alone does not show |
 //! | [`process`] | the real programs, each run in a home of its own |
 //! | [`keyring`] | a real keyring on a session bus of its own |
+//! | [`api`] | an API that takes the practice server's tokens |
 //! | [`world`] | the same with a practice server, from a login to its end |
 //! | [`demo`], [`mod@bench`] | `cargo xtask demo` and `bench` |
 //! | [`faults`] | `cargo xtask faults`: what a login survives |
@@ -20,6 +21,7 @@
 //! | [`leak`] | searches what was written for secrets |
 //! | [`http`], [`clock`], [`wait`] | small parts of the above |
 
+pub mod api;
 pub mod bench;
 pub mod browser;
 pub mod chromium;

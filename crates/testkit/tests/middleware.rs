@@ -1,28 +1,16 @@
 //! A Rust program whose requests get their tokens from the daemon: what reaches the API, what is reported, and where
 //! no token goes.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
-
 use anyhow::Result;
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{Query, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Redirect, Response},
-    routing::{any, get},
-};
+use axum::{body::Bytes, http::StatusCode};
 use fourinsight_client::{AsyncClient, BearerMiddleware, Error, SessionKey};
 use http_body_util::Full;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use testkit::{
-    practice::{Practice, Settings, Transport, Verdict},
+    api::Api,
+    practice::{Settings, Transport},
     world::World,
 };
-use tokio::net::TcpListener;
 
 #[tokio::test]
 async fn a_refused_request_is_reported_and_sent_once_more() {
@@ -147,88 +135,4 @@ fn bearer(world: &World) -> Result<BearerMiddleware> {
 #[expect(clippy::disallowed_types, reason = "what a program of a user's sends its requests with")]
 fn plain() -> Result<reqwest::Client> {
     Ok(reqwest::Client::builder().no_proxy().build()?)
-}
-
-/// An API that takes the living tokens of a practice server.
-struct Api {
-    origin: String,
-    state: Arc<Mutex<Inside>>,
-}
-
-struct Inside {
-    practice: Practice,
-    refusal: StatusCode,
-    refuses_everything: bool,
-    refused: HashSet<String>,
-    seen: Vec<Seen>,
-}
-
-/// One request to it.
-#[derive(Clone, Debug)]
-struct Seen {
-    bearer: Option<String>,
-    status: u16,
-}
-
-impl Api {
-    async fn new(practice: &Practice) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let origin = format!("http://{}", listener.local_addr()?);
-        let state = Arc::new(Mutex::new(Inside {
-            practice: practice.clone(),
-            refusal: StatusCode::UNAUTHORIZED,
-            refuses_everything: false,
-            refused: HashSet::new(),
-            seen: Vec::new(),
-        }));
-        let away = async |Query(query): Query<Vec<(String, String)>>| Redirect::temporary(&query[0].1);
-        let router = Router::new()
-            .route("/things", any(things))
-            .route("/away", get(away))
-            .with_state(Arc::clone(&state));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { origin, state })
-    }
-
-    fn inside(&self) -> MutexGuard<'_, Inside> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.origin)
-    }
-
-    fn seen(&self) -> Vec<Seen> {
-        self.inside().seen.clone()
-    }
-
-    fn refuse_everything(&self) {
-        self.inside().refuses_everything = true;
-    }
-
-    fn refuse_what_was_seen(&self) {
-        let mut inside = self.inside();
-        inside.refused = inside.seen.iter().filter_map(|seen| seen.bearer.clone()).collect();
-    }
-
-    fn answer_refusals_with(&self, status: StatusCode) {
-        self.inside().refusal = status;
-    }
-}
-
-async fn things(State(state): State<Arc<Mutex<Inside>>>, headers: HeaderMap, body: Bytes) -> Response {
-    let mut inside = state.lock().unwrap_or_else(PoisonError::into_inner);
-    let bearer =
-        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let is_good = bearer.is_some_and(|token| {
-        inside.practice.verdict(token) == Verdict::Live
-            && !inside.refuses_everything
-            && !inside.refused.contains(token)
-    });
-    let status = if is_good { StatusCode::OK } else { inside.refusal };
-    inside.seen.push(Seen { bearer: bearer.map(str::to_owned), status: status.as_u16() });
-    if is_good {
-        return body.into_response();
-    }
-    (status, [(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")]).into_response()
 }
