@@ -27,7 +27,6 @@ use url::form_urlencoded::byte_serialize;
 use crate::practice::{Practice, Verdict};
 
 /// The API. It serves until its runtime ends.
-#[derive(Debug)]
 pub struct Api {
     origin: String,
     state: Arc<Mutex<Inside>>,
@@ -111,7 +110,6 @@ impl Api {
     }
 }
 
-#[derive(Debug)]
 struct Inside {
     practice: Practice,
     refusal: StatusCode,

@@ -2,7 +2,7 @@
 //! the API, how often, and where no token goes.
 
 use anyhow::Result;
-use axum::body::Bytes;
+use axum::{body::Bytes, http::StatusCode};
 use fourinsight_client::{
     AsyncClient, ClientLogin, ClientSession, Error, RefusedUrl, SessionKey, UserSession,
 };
@@ -58,13 +58,19 @@ async fn a_refused_token_is_reported_and_the_request_sent_once_more() {
     assert_eq!(answer.text().await.unwrap(), "b");
     assert_eq!(statuses(&api), [200, 401, 200]);
     assert_eq!(world.requests("refresh_token").len(), 1);
+    world.has_no_leak().unwrap();
+}
 
-    api.answer_refusals_with(axum::http::StatusCode::FORBIDDEN);
+#[tokio::test]
+async fn other_statuses_may_mean_that_a_token_is_no_longer_good() {
+    let (world, api) = stage().await.unwrap();
+    let session = user(&world).await.unwrap();
+    session.delete(api.url("/things")).send().await.unwrap();
+    api.answer_refusals_with(StatusCode::FORBIDDEN);
     api.refuse_what_was_seen();
     assert_eq!(session.delete(api.url("/things")).send().await.unwrap().status(), 403, "it means nothing");
-    let session = session.expired_statuses([reqwest::StatusCode::FORBIDDEN]);
+    let session = session.expired_statuses([StatusCode::FORBIDDEN]);
     assert_eq!(session.delete(api.url("/things")).send().await.unwrap().status(), 200);
-    world.has_no_leak().unwrap();
 }
 
 #[tokio::test]
@@ -141,7 +147,7 @@ async fn pages_are_followed_and_the_token_stays_with_the_first_ones_origin() {
     assert!(world.requests("refresh_token").is_empty(), "nor is it reported");
 
     let first = api.leading("/away?to", &elsewhere.leading("/page?next", &api.url("/page")));
-    elsewhere.answer_refusals_with(axum::http::StatusCode::OK);
+    elsewhere.answer_refusals_with(StatusCode::OK);
     let mut pages = session.get_pages(first);
     assert_eq!(pages.next().await.unwrap().unwrap().status(), 200);
     assert!(elsewhere.seen().iter().all(|seen| seen.bearer.is_none()), "{:?}", elsewhere.seen());
