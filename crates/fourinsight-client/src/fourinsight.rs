@@ -19,8 +19,8 @@ pub const API_BASE_URL: &str = "https://api.4insight.io/";
 macro_rules! has_requests {
     ($session:ident) => {
         impl $session {
-            /// Begins a `GET`. A URL with `internal` in it is refused, with [`RefusedUrl::Internal`]: that API is for
-            /// 4insight itself.
+            /// Begins a `GET`. A URL with `internal` in it is refused, with
+            /// [`RefusedUrl::Internal`](crate::RefusedUrl::Internal): that API is for 4insight itself.
             pub fn get(&self, url: impl AsRef<str>) -> reqwest_middleware::RequestBuilder {
                 self.requests.get(url.as_ref())
             }
