@@ -35,8 +35,9 @@ fn check(package: &str) -> Result<()> {
     Ok(())
 }
 
-fn missing<'a>(these: &'a str, those: &str) -> Vec<&'a str> {
-    these.lines().filter(|line| !those.lines().any(|other| other == *line)).collect()
+/// The lines of one text that another does not have.
+fn missing<'a>(text: &'a str, other: &str) -> Vec<&'a str> {
+    text.lines().filter(|line| !other.lines().any(|known| known == *line)).collect()
 }
 
 /// One line an item, in a fixed order.
@@ -48,7 +49,8 @@ fn public_items(package: &str) -> Result<String> {
         .omit_auto_derived_impls(true)
         .build()
         .context("the pinned crate `public-api` does not understand this version of rustdoc")?;
-    Ok(api.items().map(|item| format!("{item}\n")).collect())
+    let items: Vec<_> = api.items().map(|item| format!("{item}\n")).collect();
+    Ok(items.concat())
 }
 
 /// Has rustdoc describe a crate as JSON, which it does for people with an unstable option.

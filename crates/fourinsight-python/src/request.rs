@@ -37,6 +37,7 @@ pub(crate) fn login(fields: &Bound<'_, PyDict>) -> PyResult<LoginRequest> {
             "original_key" => request.original_key = value.extract()?,
             "client_id" => request.client_id = value.extract()?,
             "client_secret" => request.client_secret = Some(secret(&value)?),
+            "client_session" => request.client_session = value.extract()?,
             "ephemeral" => request.ephemeral = value.extract()?,
             "until_logout" => request.until_logout = value.extract()?,
             "package" => request.package = value.extract()?,

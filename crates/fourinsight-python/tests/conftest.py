@@ -6,7 +6,9 @@ from typing import Protocol
 import pytest
 
 from fourinsight_broker import Session
+from guarded_api import guarded, here, refusals, start_guarded  # noqa: F401 - fixtures
 from stage import Daemon, Practice
+from stub_api import StubApi
 
 StartPractice = Callable[..., Practice]
 StartDaemon = Callable[[str], Daemon]
@@ -39,6 +41,22 @@ def start_practice() -> Iterator[StartPractice]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def api() -> Iterator[StubApi]:
+    """An API."""
+    stub = StubApi()
+    yield stub
+    stub.stop()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[StubApi]:
+    """Another API, at another origin."""
+    stub = StubApi()
+    yield stub
+    stub.stop()
 
 
 @pytest.fixture
@@ -94,7 +112,7 @@ def signed_in(start_practice: StartPractice, start_daemon: StartDaemon) -> SignI
     def sign_in(
         life: str = "1h", *arguments: str, key: str | None = None, user: str = "ada", config: str = ""
     ) -> SignedIn:
-        practice = start_practice("--access-token-life", life, *arguments)
+        practice = start_practice(*arguments, "--access-token-life", life)
         daemon = start_daemon(practice.config + config)
         session = Session(key)
         sign_in_to(session, practice, user)

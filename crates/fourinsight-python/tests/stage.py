@@ -53,6 +53,8 @@ class Practice:
         assert self._process.stdout
         ready = json.loads(self._process.stdout.readline())
         self.issuer: str = ready["issuer"]
+        # The issuer of some dialects has a path.
+        self._site = "/".join(self.issuer.split("/")[:3])
         self.client_id: str = ready["client_id"]
         self.config: str = ready["config"]
         """The text of a config.toml that signs in here."""
@@ -60,7 +62,7 @@ class Practice:
     def authorize(self, authorization_uri: str, user: str = "ada") -> str:
         """Sign in as this user: the address at which the browser would end."""
         visit = {"authorization_uri": authorization_uri, "user": user}
-        return str(ask(f"{self.issuer}/practice/sign-in", visit)["callback_uri"])
+        return str(ask(f"{self._site}/practice/sign-in", visit)["callback_uri"])
 
     def sign_in(self, authorization_uri: str, user: str = "ada") -> None:
         """Sign in as this user, and go where the browser goes."""
@@ -79,16 +81,16 @@ class Practice:
 
     def verdict(self, access_token: str) -> str:
         """Tell how an access token stands: ``live``, ``expired``, ``revoked`` or ``unknown``."""
-        return str(ask(f"{self.issuer}/practice/verdict", {"access_token": access_token})["verdict"]).lower()
+        return str(ask(f"{self._site}/practice/verdict", {"access_token": access_token})["verdict"]).lower()
 
     def ledger(self) -> dict[str, Any]:
         """Give the figures of what was asked and issued."""
-        ledger: dict[str, Any] = ask(f"{self.issuer}/practice/ledger")
+        ledger: dict[str, Any] = ask(f"{self._site}/practice/ledger")
         return ledger
 
     def script(self, *faults: dict[str, Any]) -> None:
         """Say what befalls the next token requests, one each."""
-        ask(f"{self.issuer}/practice/script", {"faults": list(faults)})
+        ask(f"{self._site}/practice/script", {"faults": list(faults)})
 
     def stop(self) -> None:
         self._process.communicate(timeout=TIME_LIMIT)

@@ -7,7 +7,10 @@ use std::{
 };
 
 use fourinsight_ipc::{ErrorBody, SessionKey};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
 
 use crate::{
     authority::{issuer::PinnedIssuer, pace::Pace},
@@ -19,6 +22,9 @@ use crate::{
 };
 
 mod backup;
+mod of_clients;
+
+use of_clients::OfClients;
 
 /// The sessions that the daemon opens by itself, each with what opens it.
 pub(crate) type Declared = BTreeMap<SessionKey, Opener>;
@@ -33,6 +39,7 @@ pub struct Broker {
     environment: Arc<Environment>,
     /// Sessions whose records cannot be read before the store is unlocked.
     sealed: watch::Sender<Sealed>,
+    of_clients: OfClients,
 }
 
 impl Broker {
@@ -49,6 +56,7 @@ impl Broker {
             tasks: Mutex::default(),
             environment: Arc::new(environment),
             sealed: watch::Sender::default(),
+            of_clients: OfClients::default(),
         };
         let problems = broker.take_up(stored, declared);
         (broker, problems)
@@ -118,9 +126,7 @@ impl Broker {
                 return;
             }
             while let Some(ended) = tasks.join_next().await {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "a session's task failed");
-                }
+                tell_defect(ended);
             }
         }
     }
@@ -158,10 +164,20 @@ impl Broker {
         let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         let handle = sessions.entry(key).or_insert_with_key(|key| {
             let (handle, task) = prepare(key.clone(), start, Arc::clone(&self.environment));
-            self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            while let Some(ended) = tasks.try_join_next() {
+                tell_defect(ended);
+            }
+            tasks.spawn(task);
             handle
         });
         handle.clone()
+    }
+}
+
+fn tell_defect(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a session's task failed");
     }
 }
 
@@ -219,6 +235,14 @@ impl SignIn for Broker {
 
     fn pace(&self) -> &Pace {
         &self.environment.pace
+    }
+
+    fn is_open(&self, session: &SessionKey) -> bool {
+        self.session(session).is_some_and(|session| session.is_open())
+    }
+
+    fn keep_while_used(&self, session: &SessionKey) {
+        self.forget_unused_beside(session);
     }
 
     fn sign_in<'a>(

@@ -11,7 +11,7 @@ use std::{
 
 use fourinsight_ipc::{SessionKey, message::KeyHome};
 
-use crate::profile::{Flow, Profile};
+use crate::profile::{Flow, Preset, Profile};
 
 mod assertion;
 mod client_auth;
@@ -63,6 +63,13 @@ impl Config {
             Some(other) => Some(other.clone()),
             None => self.profiles.get(name).map(|profile| Ok(Profile { flow, ..profile.clone() })),
         }
+    }
+
+    /// A configuration that has nothing but the profile of a preset's own name; `None` where the preset has to be told
+    /// more than a login can bring.
+    pub fn of_preset(name: &str) -> Option<Self> {
+        let name = Preset::named(name)?.name;
+        Self::parse(Path::new(name), &format!("[profiles.{name}]\npreset = \"{name}\"\n")).ok()
     }
 
     /// Reads a file; one that does not exist is an empty configuration.

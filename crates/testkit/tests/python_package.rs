@@ -37,7 +37,28 @@ else:
 const LARGEST_WHEEL: u64 = 1_000_000;
 
 /// The files of tests, each of which is run by the test of its name below.
-const FILES: &[&str] = &["chromium", "expiry", "notebook", "session", "sharing", "terminal"];
+const FILES: &[&str] = &[
+    "adapters",
+    "azure",
+    "chromium",
+    "cognite",
+    "expiry",
+    "fourinsight",
+    "fourinsight_hostile",
+    "fourinsight_refused",
+    "fourinsight_sessions",
+    "google",
+    "httpx_auth",
+    "notebook",
+    "oauth2_session",
+    "origin",
+    "provider",
+    "replay",
+    "requests_auth",
+    "session",
+    "sharing",
+    "terminal",
+];
 
 #[test]
 fn the_wheel_installs_in_a_clean_environment() {
@@ -103,6 +124,76 @@ fn a_person_in_a_notebook() {
 #[test]
 fn ten_processes_and_tokens_that_live_for_seconds() {
     run("expiry", None).unwrap();
+}
+
+#[test]
+fn the_sessions_of_fourinsight_api() {
+    run("fourinsight", None).unwrap();
+}
+
+#[test]
+fn the_sessions_of_fourinsight_api_and_who_signs_in() {
+    run("fourinsight_sessions", None).unwrap();
+}
+
+#[test]
+fn the_sessions_of_fourinsight_api_and_refused_tokens() {
+    run("fourinsight_refused", None).unwrap();
+}
+
+#[test]
+fn the_sessions_of_fourinsight_api_and_hostile_servers() {
+    run("fourinsight_hostile", None).unwrap();
+}
+
+#[test]
+fn where_a_token_may_go() {
+    run("origin", None).unwrap();
+}
+
+#[test]
+fn what_can_be_sent_twice() {
+    run("replay", None).unwrap();
+}
+
+#[test]
+fn adapters_alike() {
+    run("adapters", None).unwrap();
+}
+
+#[test]
+fn functions_that_give_tokens() {
+    run("provider", None).unwrap();
+}
+
+#[test]
+fn the_clients_of_azure() {
+    run("azure", None).unwrap();
+}
+
+#[test]
+fn the_client_of_cognite() {
+    run("cognite", None).unwrap();
+}
+
+#[test]
+fn the_sessions_of_google() {
+    run("google", None).unwrap();
+}
+
+#[test]
+fn httpx() {
+    run("httpx_auth", None).unwrap();
+}
+
+#[test]
+fn requests() {
+    run("requests_auth", None).unwrap();
+}
+
+#[test]
+fn scripts_of_requests_oauthlib() {
+    run("oauth2_session", None).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,7 +32,7 @@ impl LoginRequest {
     pub fn lifetime(&self) -> Lifetime {
         match self {
             Self { until_logout: true, .. } => Lifetime::UntilLogout,
-            Self { ephemeral: true, .. } => Lifetime::Ephemeral,
+            Self { ephemeral: true, .. } | Self { client_session: true, .. } => Lifetime::Ephemeral,
             _ => Lifetime::Stored,
         }
     }
@@ -62,5 +62,7 @@ mod tests {
         assert_eq!(wish(true, false), Lifetime::Ephemeral);
         assert_eq!(wish(false, true), Lifetime::UntilLogout);
         assert_eq!(wish(true, true), Lifetime::UntilLogout);
+        let of_client = LoginRequest { client_session: true, ..LoginRequest::default() };
+        assert_eq!(of_client.lifetime(), Lifetime::Ephemeral);
     }
 }

@@ -32,6 +32,16 @@ from .session import Session
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .aio import AsyncSession as AsyncSession
+    from .azure import AsyncAzureCredential as AsyncAzureCredential
+    from .azure import AzureCredential as AzureCredential
+    from .cognite import CogniteCredentials as CogniteCredentials
+    from .fourinsight import ClientSession as ClientSession
+    from .fourinsight import UserSession as UserSession
+    from .google import GoogleCredentials as GoogleCredentials
+    from .httpx_auth import HttpxAuth as HttpxAuth
+    from .oauth2_session import OAuth2Session as OAuth2Session
+    from .provider import token_provider as token_provider
+    from .requests_auth import RequestsAuth as RequestsAuth
 
 __all__ = [
     "AccessDenied",
@@ -52,11 +62,23 @@ __all__ = [
     "TemporarilyUnavailable",
     "__version__",
     "session_key_of_seed",
+    "token_provider",
 ]
 
-# What is imported only when it is asked for, and from where.
+# What is imported only when it is asked for, and from where. `__all__` leaves out what needs another package, so that
+# `import *` needs none.
 _LATER = {
+    "AsyncAzureCredential": "azure",
     "AsyncSession": "aio",
+    "AzureCredential": "azure",
+    "CogniteCredentials": "cognite",
+    "GoogleCredentials": "google",
+    "HttpxAuth": "httpx_auth",
+    "OAuth2Session": "oauth2_session",
+    "RequestsAuth": "requests_auth",
+    "token_provider": "provider",
+    "ClientSession": "fourinsight",
+    "UserSession": "fourinsight",
 }
 
 
@@ -71,4 +93,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_LATER})

@@ -61,7 +61,7 @@ impl Api {
         if request.lifetime().is_stored() {
             return self.writable().await;
         }
-        if !request.until_logout && self.is_sealed(&request.session) {
+        if !request.until_logout && !request.client_session && self.is_sealed(&request.session) {
             return Err(self.locked().0);
         }
         Ok(())

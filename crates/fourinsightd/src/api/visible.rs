@@ -59,7 +59,8 @@ impl Api {
     pub(super) async fn begin(&self, peer: &Peer, request: LoginRequest) -> Result<LoginStatus, ErrorBody> {
         self.can_keep(&request).await?;
         if !request.until_logout {
-            if self.own_session(peer, &request.session).is_some() {
+            // The session of a client has a name that nobody could choose.
+            if !request.client_session && self.own_session(peer, &request.session).is_some() {
                 return Err(in_the_way());
             }
             return self.logins.begin(request).await;

@@ -51,6 +51,8 @@ mod unattended;
 use confirmation::Question;
 use page_turn::PageTurn;
 
+pub(super) use unattended::Begun;
+
 /// How long a person may take when the server does not say.
 pub(super) const LIFE: Duration = Duration::from_mins(10);
 

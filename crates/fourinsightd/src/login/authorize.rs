@@ -29,6 +29,8 @@ pub(super) struct Wish {
     pub(super) answer: AnswerMode,
     /// How long the session is to last.
     pub(super) lifetime: Lifetime,
+    /// The session is the client's own.
+    pub(super) of_client: bool,
 }
 
 /// What comes back from the authorization endpoint, and how.

@@ -17,6 +17,7 @@
 //! | `known` | what a session was signed in with before, and whether another person would take that place |
 //! | `beside` | keeps the attempts for a login session's own sessions apart |
 //! | `unattended`, `opener` | logins that need no person: by client credentials |
+//! | `of_client` | names a session by the client that it belongs to |
 //! | `page`, `failure`, `tried` | tell how it ended |
 //!
 //! An attempt is not a session's state: it has its own deadline, and one that fails leaves a working session alone.
@@ -60,6 +61,7 @@ mod device;
 mod failure;
 mod known;
 mod loopback;
+mod of_client;
 mod opener;
 mod package;
 mod page;
@@ -86,6 +88,7 @@ pub struct Logins {
     config: Arc<ConfigFile>,
     servers: Arc<discovery::Cache>,
     attempts: Mutex<HashMap<String, Arc<Attempt>>>,
+    names: of_client::Names,
     /// Held from cancelling an earlier attempt to listing the later one.
     turn: tokio::sync::Mutex<()>,
 }
@@ -105,6 +108,14 @@ pub trait SignIn: Send + Sync {
 
     /// How often servers are asked.
     fn pace(&self) -> &Pace;
+
+    /// Whether a session has a token to hand out, and its server has not refused its client since.
+    fn is_open(&self, _session: &SessionKey) -> bool {
+        false
+    }
+
+    /// Keeps a client's own session, which has been opened, for as long as somebody asks for its token.
+    fn keep_while_used(&self, _session: &SessionKey) {}
 
     /// Signs the session in; returns when that is durable.
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a>;
@@ -158,31 +169,33 @@ impl Logins {
         sessions: Arc<dyn SignIn>,
         config: Arc<ConfigFile>,
     ) -> Self {
-        let (attempts, turn) = Default::default();
-        Self { exchange, clock, sessions, config, servers, attempts, turn }
+        let (attempts, names, turn) = Default::default();
+        Self { exchange, clock, sessions, config, servers, attempts, names, turn }
     }
 
     /// Begins an attempt by the configuration as it stands in its file now, and cancels an earlier one for the same
     /// session.
     pub async fn begin(&self, request: LoginRequest) -> Result<LoginStatus, ErrorBody> {
         let plan = self.plan(&request);
-        let session = request.session;
-        let plan = plan.map_err(|error| self.not_begun(&session, None, error.into()))?;
+        let LoginRequest { session, client_session, .. } = request;
+        let named = (!client_session).then_some(&session);
+        let plan = plan.map_err(|error| self.not_begun(named, None, error.into()))?;
         let flow = plan.profile.flow;
         if let Some(source) = &plan.profile.client_secret {
             let there = client_auth::look_for(source).await;
             there.map_err(|why| {
-                self.not_begun(&session, Some(flow), failure::without_secret(&why, plan.profile.help))
+                self.not_begun(named, Some(flow), failure::without_secret(&why, plan.profile.help))
             })?;
         }
         let begun = match flow {
+            _ if client_session => self.begin_of_client(plan).await,
             Flow::Device => self.begin_on_device(session.clone(), plan).await,
             Flow::ClientCredentials | Flow::Certificate => self.begin_unattended(session.clone(), plan).await,
             Flow::Browser | Flow::Paste | Flow::Password | Flow::Implicit => {
                 self.begin_with_answer(session.clone(), plan).await
             }
         };
-        begun.map_err(|failure| self.not_begun(&session, Some(flow), failure))
+        begun.map_err(|failure| self.not_begun(named, Some(flow), failure))
     }
 
     /// Begins an attempt that ends with an answer, which a browser or the person brings.

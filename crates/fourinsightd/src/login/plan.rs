@@ -1,6 +1,6 @@
 //! What a login is to do: what its request and the configuration make of each other.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use fourinsight_ipc::{ErrorBody, ErrorCode, message::LoginRequest};
 
@@ -8,7 +8,7 @@ use super::{
     Known, Logins,
     authorize::{AnswerMode, Wish},
     failure::with_help,
-    unattended,
+    of_client, unattended,
 };
 use crate::{
     config::Config,
@@ -30,7 +30,12 @@ impl Logins {
             Err(error) => (self.config.current(), Some(error.to_string())),
         };
         let name = request.profile.as_ref().or(config.default_profile.as_ref());
-        let mut profile = match name.map(|name| config.profiles.get(name)) {
+        // What the file says goes before a preset, and perhaps it says something that cannot be read now.
+        let alone = name.filter(|name| problem.is_none() && !config.profiles.contains_key(*name));
+        let alone = alone.and_then(|name| Config::of_preset(name));
+        let name = name.cloned();
+        let config = alone.map_or(config, Arc::new);
+        let mut profile = match name.map(|name| config.profiles.get(&name)) {
             Some(Some(profile)) => profile.clone(),
             looked_for => {
                 return Err(self.no_profile(problem, looked_for.is_some(), &config));
@@ -45,7 +50,11 @@ impl Logins {
         }
         let help = profile.help;
         unattended::bring(request, &mut profile).map_err(|error| with_help(error, help))?;
-        let known = self.sessions.known(&request.session);
+        let known = if request.client_session {
+            of_client::check(request, &profile)?
+        } else {
+            self.sessions.known(&request.session)
+        };
         let original_key = original_key(request, &known)?;
         let mut wish = Wish { original_key, ..wish(request, &profile)? };
         if !profile.flow.is_unattended() {
@@ -134,9 +143,9 @@ fn wish(request: &LoginRequest, profile: &Profile) -> Result<Wish, ErrorBody> {
         _ => AnswerMode::Query,
     };
     let (force, switch_user) = (request.force, request.switch_user);
-    let lifetime = request.lifetime();
+    let (lifetime, of_client) = (request.lifetime(), request.client_session);
     let (step_up, original_key) = (None, None);
-    Ok(Wish { scopes, resources, force, step_up, switch_user, original_key, answer, lifetime })
+    Ok(Wish { scopes, resources, force, step_up, switch_user, original_key, answer, lifetime, of_client })
 }
 
 /// The `session_key` of `fourinsight.api` that the session is to stand for, where its own key says something else.

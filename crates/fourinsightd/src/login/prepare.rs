@@ -39,13 +39,23 @@ impl Logins {
         profile: &Profile,
         wish: &Wish,
     ) -> Result<(Registration, Option<String>), LoginFailure> {
-        let asked = self.servers.discover(&*self.exchange, profile, wish.force, self.clock.now()).await;
-        let Discovered { mut registration, warnings } = asked.map_err(|error| failure::discovery(&error))?;
-        for warning in &warnings {
-            tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
-        }
+        let (mut registration, odd) = self.find_server(profile, wish).await?;
         if let Some(pinned) = self.sessions.known(session).pinned_issuer {
             pinned.hold(&mut registration).map_err(|error| failure::discovery(&error))?;
+        }
+        Ok((registration, odd))
+    }
+
+    /// The same for a session that has no name yet, so that nothing is known of it.
+    pub(super) async fn find_server(
+        &self,
+        profile: &Profile,
+        wish: &Wish,
+    ) -> Result<(Registration, Option<String>), LoginFailure> {
+        let asked = self.servers.discover(&*self.exchange, profile, wish.force, self.clock.now()).await;
+        let Discovered { registration, warnings } = asked.map_err(|error| failure::discovery(&error))?;
+        for warning in &warnings {
+            tracing::warn!(profile = profile.name, warning, "the server's metadata is odd");
         }
         let odd =
             (!warnings.is_empty()).then(|| format!("The server's metadata is odd: {}.", warnings.join("; ")));

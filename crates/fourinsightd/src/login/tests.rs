@@ -42,6 +42,7 @@ mod fourinsight;
 mod hostile;
 mod lifecycle;
 mod listener;
+mod of_client;
 mod requests;
 mod step_up;
 mod unattended;
@@ -289,6 +290,9 @@ struct Sessions {
     known: Mutex<Known>,
     refuses: AtomicBool,
     broken: AtomicBool,
+    /// Whether what has signed in is open still.
+    keeps_open: AtomicBool,
+    kept: Mutex<Vec<SessionKey>>,
     history: History,
     pace: Pace,
 }
@@ -318,6 +322,15 @@ impl SignIn for Sessions {
 
     fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    fn is_open(&self, session: &SessionKey) -> bool {
+        let has = self.logins.lock().unwrap().iter().any(|(key, _)| key == session);
+        self.keeps_open.load(Ordering::Relaxed) && has
+    }
+
+    fn keep_while_used(&self, session: &SessionKey) {
+        self.kept.lock().unwrap().push(session.clone());
     }
 
     fn sign_in<'a>(&'a self, session: &'a SessionKey, login: NewLogin) -> SignInFuture<'a> {

@@ -13,17 +13,19 @@ use crate::{
 };
 
 impl Logins {
-    /// Tells that a login did not begin; gives what its caller is told.
+    /// Tells that a login did not begin; gives what its caller is told. A session that has no name yet has no history.
     pub(super) fn not_begun(
         &self,
-        session: &SessionKey,
+        session: Option<&SessionKey>,
         flow: Option<Flow>,
         failure: LoginFailure,
     ) -> ErrorBody {
         let outcome = if failure.refused { AttemptOutcome::Refused } else { AttemptOutcome::Failed };
         let mut tried = Tried::new(self.clock.unix_now(), Action::Login, outcome).because(*failure.why);
         tried.flow = flow.map(Flow::name);
-        self.sessions.history().add(session, tried);
+        if let Some(session) = session {
+            self.sessions.history().add(session, tried);
+        }
         failure.told
     }
 }

@@ -6,16 +6,20 @@ use fourinsight_ipc::{
     ErrorBody, ErrorCode, SessionKey,
     message::{LoginRequest, LoginState, LoginStatus},
 };
+use tokio::sync::MutexGuard;
 
 use super::{
     Logins, Plan,
-    attempt::{self, Attempt},
+    attempt::{self, Attempt, Begun},
     authorize,
     awaits::Awaits,
     failure::LoginFailure,
     opener::Opener,
 };
-use crate::profile::{Assertion, Brought, ClientAuth, Flow, Profile, SecretSource};
+use crate::{
+    authority::Registration,
+    profile::{Assertion, Brought, ClientAuth, Flow, Profile, SecretSource},
+};
 
 /// How long the answer to a request waits for the outcome.
 const WAIT: Duration = Duration::from_secs(5);
@@ -88,9 +92,20 @@ impl Logins {
         session: SessionKey,
         plan: Plan,
     ) -> Result<LoginStatus, LoginFailure> {
-        let Plan { profile, wish, note } = plan;
-        let (registration, odd) = self.discover(&session, &profile, &wish).await?;
+        let found = self.discover(&session, &plan.profile, &plan.wish).await?;
         let turn = self.turn.lock().await;
+        self.open_unattended(session, plan, found, turn).await
+    }
+
+    /// The same at a server that has been found, by whose turn it is.
+    pub(super) async fn open_unattended(
+        &self,
+        session: SessionKey,
+        plan: Plan,
+        (registration, odd): (Registration, Option<String>),
+        turn: MutexGuard<'_, ()>,
+    ) -> Result<LoginStatus, LoginFailure> {
+        let Plan { profile, wish, note } = plan;
         self.make_room(&session, 0).await?;
         let mut status = LoginStatus::pending(authorize::random(16), session, profile.flow.name(), 0);
         (status.warning, status.note, status.lifetime) = (odd, note, wish.lifetime);
@@ -111,14 +126,20 @@ impl Logins {
         inbox.listens_nowhere();
         self.enter(&attempt);
         drop(turn);
-        let mut changes = attempt.watch();
         let (exchange, sessions) = (Arc::clone(&self.exchange), Arc::clone(&self.sessions));
         let servers = Arc::clone(&self.servers);
-        let opening = Arc::clone(&attempt).open(opener, exchange, servers, sessions, wish.original_key, help);
+        let begun = Begun { original_key: wish.original_key, of_client: wish.of_client, help };
+        let opening = Arc::clone(&attempt).open(opener, exchange, servers, sessions, begun);
         tokio::spawn(opening);
+        Ok(Self::outcome(&attempt).await)
+    }
+
+    /// How an attempt ends that needs nobody; or how it stands, if that takes long.
+    pub(super) async fn outcome(attempt: &Attempt) -> LoginStatus {
+        let mut changes = attempt.watch();
         let ended = changes.wait_for(|status| status.state != LoginState::Pending);
         // Still pending after that: the caller goes on asking.
         let _ = tokio::time::timeout(WAIT, ended).await;
-        Ok(attempt.status())
+        attempt.status()
     }
 }

@@ -186,6 +186,9 @@ pub(crate) enum Opened {
     Taken,
 }
 
+/// What a server says of a client that it does not take (RFC 6749 section 5.2).
+const CLIENT_REFUSED: [&str; 2] = ["invalid_client", "unauthorized_client"];
+
 impl Handle {
     /// The token of a request that needs no waiting: the common path, without a task switch.
     pub fn at_once(&self, key: Option<&TokenKey>, min_validity: Option<Duration>) -> Option<Arc<Served>> {
@@ -223,6 +226,17 @@ impl Handle {
     /// What the session looks like now.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// When its token was last handed out.
+    pub(crate) fn last_used(&self) -> Timestamp {
+        Timestamp::from_millis(self.last_used.load(Ordering::Relaxed))
+    }
+
+    /// Whether it has a token to hand out, and its server has not refused its client since.
+    pub(crate) fn is_open(&self) -> bool {
+        let refused = |(failure, _): &(Failure, Timestamp)| CLIENT_REFUSED.contains(&failure.error.as_str());
+        self.at_once(None, None).is_some() && !self.snapshot().problem.as_ref().is_some_and(refused)
     }
 
     /// Has the session opened, unless it is open.

@@ -149,7 +149,7 @@ impl Task {
         let mut stopping = self.environment.stopping.clone();
         let mut recoveries = self.environment.pace.recoveries();
         let holds = self.environment.holds.clone();
-        let mut stops = false;
+        let (mut stops, mut left) = (false, false);
         loop {
             if !stops && *stopping.borrow_and_update() {
                 stops = true;
@@ -158,12 +158,19 @@ impl Task {
             if stops && self.work.is_none() && holds.is_free() {
                 break;
             }
+            // Whoever signs in to the key from now on has another task.
+            if left && self.is_over() {
+                break;
+            }
             let deadline = self.next_deadline();
             tokio::select! {
                 biased;
                 finished = finish(&mut self.work) => Box::pin(self.finished(finished)).await,
                 opened = opening::ended(&mut self.opening) => Box::pin(self.opened(opened)).await,
-                Some(command) = self.commands.recv() => Box::pin(self.command(command)).await,
+                command = self.commands.recv(), if !left => match command {
+                    Some(command) => Box::pin(self.command(command)).await,
+                    None => left = true,
+                },
                 Ok(()) = stopping.changed(), if !stops => {}
                 () = holds.released(), if stops && !holds.is_free() => {}
                 Ok(()) = ticks.changed() => Box::pin(self.tick()).await,

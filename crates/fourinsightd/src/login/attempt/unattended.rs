@@ -17,6 +17,15 @@ use crate::{
     },
 };
 
+/// What an attempt that needs nobody was begun with.
+pub(in crate::login) struct Begun {
+    pub(in crate::login) original_key: Option<String>,
+    /// The session is the client's own.
+    pub(in crate::login) of_client: bool,
+    /// What the profile's preset says about a wrong client.
+    pub(in crate::login) help: Option<&'static str>,
+}
+
 impl Inbox {
     /// Says that nothing listens for this attempt, so that no later login waits for a port of it.
     pub(in crate::login) fn listens_nowhere(&self) {
@@ -32,9 +41,9 @@ impl Attempt {
         exchange: Arc<dyn HttpExchange>,
         servers: Arc<Cache>,
         sessions: Arc<dyn SignIn>,
-        original_key: Option<String>,
-        help: Option<&'static str>,
+        begun: Begun,
     ) {
+        let Begun { original_key, of_client, help } = begun;
         let _guard = self.guard();
         self.hold_on(&*sessions);
         let turn = Turn::AtOnce(sessions.pace());
@@ -48,7 +57,12 @@ impl Attempt {
             return;
         }
         match sessions.sign_in(&self.session, login).await {
-            Ok(()) => self.end(&mut self.phase(), |status| status.state = LoginState::Succeeded),
+            Ok(()) => {
+                if of_client {
+                    sessions.keep_while_used(&self.session);
+                }
+                self.end(&mut self.phase(), |status| status.state = LoginState::Succeeded);
+            }
             Err(error) => self.fail(error.into()),
         }
     }

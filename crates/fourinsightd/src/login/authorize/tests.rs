@@ -48,6 +48,7 @@ fn wish(scopes: &[&str]) -> Wish {
         original_key: None,
         answer: AnswerMode::Query,
         lifetime: Lifetime::Stored,
+        of_client: false,
     }
 }
 

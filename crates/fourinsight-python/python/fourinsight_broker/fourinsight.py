@@ -1,0 +1,250 @@
+"""The sessions of ``fourinsight.api``, with the broker's tokens: a script moves here by changing its import.
+
+>>> from fourinsight_broker import UserSession
+>>> session = UserSession()  # doctest: +SKIP
+>>> response = session.get("https://api.4insight.io/v1.0/Campaigns")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any, Final
+
+from . import errors, session
+from ._native import AccessToken, Client, session_key_of_seed
+from .auth_session import API_BASE_URL, BaseAuthSession, InsecureTransportError
+from .interaction import find, login_command
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from os import PathLike
+
+    from .interaction import Person
+
+__all__ = ["API_BASE_URL", "BaseAuthSession", "ClientSession", "InsecureTransportError", "UserSession"]
+
+USER_PROFILE: Final = "4insight"
+"""The profile of the broker with which a `UserSession` signs in, unless it is told another one."""
+
+CLIENT_PROFILE: Final = "4insight-service"
+"""The profile of the broker with which a `ClientSession` signs in, unless it is told another one."""
+
+# For how many seconds one call waits for the end of a login that needs nobody.
+_WAIT = 30.0
+
+
+class UserSession(BaseAuthSession):
+    """A person's session. The broker keeps them signed in, for every process of theirs.
+
+    Where nobody is signed in, it asks: in a terminal and in a notebook it shows where to sign in, and elsewhere it
+    raises `LoginRequired` with the command to run.
+
+    Parameters
+    ----------
+    auth_force : bool, optional
+        Sign in again, whoever is signed in.
+    session_key : str, optional
+        Tells several logins apart: any text that ``fourinsight.api`` takes for one.
+    profile : str, optional
+        The broker's profile to sign in with, if not that of the session's last login, nor ``4insight``.
+    interactive : bool, optional
+        Whether a person is asked: ``None`` finds out, ``False`` raises instead.
+    expired_statuses : collection of int, optional
+        Which statuses of the API say that the token is not taken: 401 when left out.
+    state_dir, socket : path-like, optional
+        Where the broker is, if not at its usual place.
+    """
+
+    def __init__(
+        self,
+        auth_force: bool = False,
+        session_key: str | None = None,
+        *,
+        profile: str | None = None,
+        interactive: bool | None = None,
+        expired_statuses: Collection[int] | None = None,
+        state_dir: str | PathLike[str] | None = None,
+        socket: str | PathLike[str] | None = None,
+    ) -> None:
+        self._broker = _Login(session_key, profile=profile, interactive=interactive, state_dir=state_dir, socket=socket)
+        if auth_force:
+            self._sign_in_anew()
+        super().__init__(self._broker.client, expired_statuses=expired_statuses)
+
+    def _access_token(self, *, min_validity: float | None = None) -> AccessToken:
+        return self._broker.token(min_validity=min_validity)
+
+    def _granted(self) -> AccessToken:
+        return self._broker.client.token(self._broker.key)
+
+    def _sign_in_anew(self) -> None:
+        self._broker.login(force=True)
+
+
+class ClientSession(BaseAuthSession):
+    """A program's session: its client signs in as itself.
+
+    It signs in when it is made: a wrong secret is an error then. Processes with the same client and secret share
+    what the broker has of them, in its memory only; where the broker has forgotten it, it is opened again.
+
+    Parameters
+    ----------
+    client_id : str
+        The client's identifier.
+    client_secret : str
+        Its secret.
+    profile : str, optional
+        The broker's profile to sign in with, if not ``4insight-service``.
+    scopes : str, optional
+        Scopes instead of the profile's, space-separated.
+    expired_statuses : collection of int, optional
+        Which statuses of the API say that the token is not taken: 401 when left out.
+    state_dir, socket : path-like, optional
+        Where the broker is, if not at its usual place.
+    """
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str,
+        *,
+        profile: str = CLIENT_PROFILE,
+        scopes: str | None = None,
+        expired_statuses: Collection[int] | None = None,
+        state_dir: str | PathLike[str] | None = None,
+        socket: str | PathLike[str] | None = None,
+    ) -> None:
+        self._client_id = client_id
+        self._client_secret = _Secret(client_secret)
+        self._profile = profile
+        self._scopes = scopes
+        self._calls = Client(state_dir=state_dir, socket=socket)
+        self._open()
+        super().__init__(self._calls, expired_statuses=expired_statuses)
+
+    def _access_token(self, *, min_validity: float | None = None) -> AccessToken:
+        try:
+            return self._calls.token(self._key, min_validity=min_validity)
+        except (errors.LoginRequired, errors.NotFound):
+            self._open()
+        return self._granted()
+
+    def _granted(self) -> AccessToken:
+        return self._calls.token(self._key)
+
+    def _sign_in_anew(self) -> None:
+        self._open(force=True)
+
+    def _open(self, *, force: bool = False) -> None:
+        """Have the broker open the client's session, unless it is open; its name may be another one then."""
+        request = {
+            "profile": self._profile,
+            "flow": "client_credentials",
+            "client_id": self._client_id,
+            "client_secret": self._client_secret.text,
+            "scope": self._scopes,
+            "client_session": True,
+            "force": force,
+        }
+        attempt = self._calls.start_login(request)
+        while attempt["state"] == "pending":
+            attempt = self._calls.login(attempt["id"], _WAIT)
+        if attempt["state"] != "succeeded":
+            raise _failed(attempt)
+        self._key = str(attempt["session"])
+
+
+class _Login(session.Session):
+    """The broker's session that a `session_key` of ``fourinsight.api`` stands for, and how its person signs in."""
+
+    def __init__(
+        self,
+        session_key: str | None,
+        *,
+        profile: str | None,
+        interactive: bool | None,
+        state_dir: str | PathLike[str] | None,
+        socket: str | PathLike[str] | None,
+    ) -> None:
+        key, self._original_key = session_key_of_seed(session_key)
+        super().__init__(key, interactive=interactive, state_dir=state_dir, socket=socket)
+        self._wanted_profile = profile
+
+    def token(self, **demands: Any) -> AccessToken:
+        try:
+            return super().token(**demands)
+        except errors.LoginRequired as required:
+            # Whoever was asked has had their say.
+            if find(self._interactive) is None:
+                raise self._nobody(self._login_profile(), force=False) from required
+            raise
+
+    def _sign_in(self, request: dict[str, Any], person: Person | None) -> None:
+        profile = self._login_profile()
+        if person is None or self._interactive is False:
+            raise self._nobody(profile, force=bool(request.get("force")))
+        more = {"profile": profile, "original_key": self._original_key, "package": _package()}
+        super()._sign_in({**request, **more}, person)
+
+    def _login_profile(self) -> str:
+        """Give the profile to sign in with: the one that was asked for, else that of the session's last login."""
+        if self._wanted_profile is not None:
+            return self._wanted_profile
+        try:
+            return self.status().get("profile") or USER_PROFILE
+        except (errors.NotFound, errors.NotRunning):
+            return USER_PROFILE
+
+    def _nobody(self, profile: str, *, force: bool) -> errors.LoginRequired:
+        command = f"{login_command(self.key)} --profile {quote(profile)}{' --force' if force else ''}"
+        what = f"somebody has to sign in to session {self.key}, and nobody can be asked here"
+        return errors.LoginRequired(
+            f"{what}; run `{command}` in a terminal", code="login_required", description=what, action=command
+        )
+
+
+class _Secret:
+    """A client secret that does not show itself, as where a notebook lists its variables."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return "<client secret>"
+
+
+def _package() -> str | None:
+    """Find where ``fourinsight.api`` is installed: the profile reads its client's secret there."""
+    try:
+        found = find_spec("fourinsight.api")
+    except (ImportError, ValueError):
+        return None
+    folders = (found.submodule_search_locations if found else None) or []
+    return next((folder for folder in folders if Path(folder).is_absolute()), None)
+
+
+_KINDS: dict[str, type[errors.BrokerError]] = {
+    "access_denied": errors.AccessDenied,
+    "interaction_required": errors.InteractionRequired,
+    "invalid_request": errors.InvalidRequest,
+    "invalid_scope": errors.InvalidRequest,
+    "invalid_target": errors.InvalidRequest,
+    "login_required": errors.LoginRequired,
+    "temporarily_unavailable": errors.TemporarilyUnavailable,
+}
+
+
+def _failed(attempt: dict[str, Any]) -> errors.BrokerError:
+    """Make the exception for a login that needed nobody, and failed."""
+    error = attempt.get("error") or {}
+    code = error.get("error")
+    description = error.get("error_description") or attempt.get("note") or f"the login has {attempt['state']}"
+    hint = error.get("hint")
+    return _KINDS.get(str(code), errors.ServerError)(
+        f"{description.rstrip('.')}; {hint}" if hint else description,
+        code=code,
+        description=description,
+        retry_after=error.get("retry_after"),
+    )

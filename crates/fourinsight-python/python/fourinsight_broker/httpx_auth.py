@@ -1,0 +1,141 @@
+"""Bearer tokens for httpx: ``pip install fourinsight-broker[httpx]``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+try:
+    import anyio.to_thread
+    import httpx
+except ImportError as missing:
+    raise ImportError("HttpxAuth needs httpx; pip install fourinsight-broker[httpx]") from missing
+
+from .origin import Guard
+from .source import TokenSource, say_withheld
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable
+    from typing import TypeVar
+
+    from ._native import AccessToken
+    from .session import Session
+
+    T = TypeVar("T")
+
+__all__ = ["HttpxAuth"]
+
+
+class HttpxAuth(httpx.Auth):
+    """Signs the requests of httpx with a session's tokens, those of `httpx.Client` and of `httpx.AsyncClient`.
+
+    An answer of 401 is reported to the broker with what the API demands, and the request is repeated once with the
+    next token, unless its body is a stream or a form with files. The token goes only to the origin that is asked
+    first, and only over https or to this machine itself: any other request goes without it; make another `HttpxAuth`
+    for another API. Under asyncio and trio the broker is asked on a thread, so that nothing else waits for it.
+
+    Parameters
+    ----------
+    session_key : str or Session, optional
+        The session, or its key. Defaults to ``"default"``.
+    scopes : str or iterable of str, optional
+        Scopes other than the session's own: one login serves many.
+    resource : str, optional
+        The resource that the tokens are for (RFC 8707), if not the session's own.
+    expired_statuses : collection of int, optional
+        With which statuses the API says that it refuses the token.
+
+    Raises
+    ------
+    LoginRequired, InteractionRequired
+        When a request is sent, or repeated: somebody has to sign in.
+
+    Examples
+    --------
+    >>> import httpx
+    >>> from fourinsight_broker import HttpxAuth
+    >>> api = httpx.Client(auth=HttpxAuth("work"))
+    >>> response = api.get("https://api.example.com/v1/files")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        session_key: str | Session | None = None,
+        *,
+        scopes: str | Iterable[str] | None = None,
+        resource: str | None = None,
+        expired_statuses: Collection[int] = (401,),
+    ) -> None:
+        self._source = TokenSource(session_key, scopes=scopes, resource=resource)
+        self._expired_statuses = frozenset(expired_statuses)
+        self._guard = Guard()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._source.words()})"
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Sign a request, and repeat it once should the API refuse the token."""
+        if not self._may_have_a_token(request):
+            yield request
+            return
+        token = self._source.token()
+        response = yield _signed(request, token)
+        if not self._is_refused(response, token):
+            return
+        another = self._source.another(token, _challenge(response))
+        if another is not None and _is_repeatable(response.request):
+            yield _signed(response.request, another)
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Sign a request, and repeat it once should the API refuse the token."""
+        if not self._may_have_a_token(request):
+            yield request
+            return
+        token = await _beside(self._source.token)
+        response = yield _signed(request, token)
+        if not self._is_refused(response, token):
+            return
+        another = await _beside(partial(self._source.another, token, _challenge(response)))
+        if another is not None and _is_repeatable(response.request):
+            yield _signed(response.request, another)
+
+    def _may_have_a_token(self, request: httpx.Request) -> bool:
+        allowed = self._guard.allows(str(request.url))
+        if not allowed:
+            say_withheld()
+        return allowed
+
+    def _is_refused(self, response: httpx.Response, token: AccessToken) -> bool:
+        """Tell whether it was this token that was refused, and not what a redirect led to without it."""
+        return (
+            response.status_code in self._expired_statuses
+            and response.request.headers.get("Authorization") == _header(token)
+            and self._guard.allows(str(response.request.url))
+        )
+
+
+async def _beside(call: Callable[[], T]) -> T:
+    """Wait for a call on a thread. Cancelling ends the wait at once; the thread ends with the broker's answer."""
+    return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+
+
+def _signed(request: httpx.Request, token: AccessToken) -> httpx.Request:
+    request.headers["Authorization"] = _header(token)
+    return request
+
+
+def _header(token: AccessToken) -> str:
+    return f"Bearer {token.secret}"
+
+
+def _challenge(response: httpx.Response) -> str:
+    return ", ".join(response.headers.get_list("WWW-Authenticate"))
+
+
+def _is_repeatable(request: httpx.Request) -> bool:
+    """Tell whether the body of a request can be sent again: it can if it is in memory."""
+    try:
+        _ = request.content
+    except httpx.RequestNotRead:
+        return False
+    return True

@@ -1,0 +1,212 @@
+"""Who is signed in, and when: `UserSession` and `ClientSession` with the real broker."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from conftest import SignIn, StartDaemon
+from fourinsight_broker import (
+    AccessDenied,
+    ClientSession,
+    LoginRequired,
+    Session,
+    TemporarilyUnavailable,
+    UserSession,
+    interaction,
+)
+from fourinsight_broker import fourinsight as module
+from service import CLIENT, CONFIG
+from stage import Daemon, Practice
+from stub_api import Answer, StubApi
+
+
+class Ada:
+    """Signs in at the practice server, wherever she is told to."""
+
+    def __init__(self, sign_in: Callable[[str], object] | None = None) -> None:
+        self.shown: list[str] = []
+        self._sign_in = sign_in
+
+    def tell(self, text: str) -> None:
+        pass
+
+    def link(self, text: str, uri: str) -> None:
+        assert text
+        self.shown.append(uri)
+        if self._sign_in:
+            self._sign_in(uri)
+
+    def ask(self, question: str) -> str:
+        raise EOFError(question)
+
+    def ask_hidden(self, question: str, news: interaction.News) -> str | None:
+        if not self._sign_in:
+            raise EOFError(question)
+        news.wait()
+        return None
+
+    def waits(self, text: str) -> None:
+        pass
+
+    def waits_no_more(self) -> None:
+        pass
+
+
+@pytest.fixture
+def there_is(monkeypatch: pytest.MonkeyPatch) -> Callable[[Ada], Ada]:
+    """Has this person sit at the terminal."""
+
+    def sits(person: Ada) -> Ada:
+        def find(interactive: bool | None) -> Ada | None:
+            return None if interactive is False else person
+
+        monkeypatch.setattr(interaction, "find", find)
+        monkeypatch.setattr(module, "find", find)
+        return person
+
+    return sits
+
+
+@pytest.fixture
+def service(practice: Practice, start_daemon: StartDaemon) -> Daemon:
+    return start_daemon(practice.config + CONFIG.format(issuer=practice.issuer))
+
+
+def test_a_person_who_is_signed_in_is_not_asked(signed_in: SignIn, api: StubApi) -> None:
+    stage = signed_in()
+    session = UserSession()
+    assert session.get(api.on("/things", Answer(200))).status_code == 200
+    assert api.bearers("/things") == [stage.session.token().secret]
+    assert stage.practice.ledger()["token_requests"] == 1
+    session = UserSession(False, None)
+    assert session.token["access_token"] == api.seen[0].bearer
+
+
+def test_without_anybody_to_ask_the_command_is_named(daemon: Daemon) -> None:
+    assert daemon.socket.exists()
+    for session_key, key in ((None, "default"), ("it's mine", r"it-s-mine-\w+"), ("ops eu", "'ops eu'")):
+        with pytest.raises(LoginRequired, match="nobody can be asked") as raised:
+            UserSession(session_key=session_key, interactive=False)
+        assert raised.value.action
+        assert re.fullmatch(f"fourinsightctl login {key} --profile 4insight", raised.value.action)
+    with pytest.raises(LoginRequired) as raised:
+        UserSession(True, interactive=False, profile="practice")
+    assert raised.value.action == "fourinsightctl login default --profile practice --force"
+
+
+def test_a_person_is_asked_once_for_each_key(
+    practice: Practice, daemon: Daemon, there_is: Callable[[Ada], Ada]
+) -> None:
+    assert daemon.socket.exists()
+    ada = there_is(Ada(practice.sign_in))
+    for session_key in ("ops/eu", None, "ops/eu", "default"):
+        session = UserSession(session_key=session_key, profile="practice")
+        assert practice.verdict(session.token["access_token"]) == "live"
+    assert len(ada.shown) == 3
+    known = {status["session"]: status.get("original_key") for status in Session().client.sessions()}
+    assert known == {"default": None, "ops-eu-69c3e1ea148": "ops/eu", "default-1": "default"}
+
+
+def test_a_login_can_be_insisted_on_and_goes_where_the_last_one_went(
+    signed_in: SignIn, there_is: Callable[[Ada], Ada]
+) -> None:
+    stage = signed_in()
+    ada = there_is(Ada(stage.practice.sign_in))
+    before = stage.session.token().secret
+    session = UserSession(auth_force=True)
+    assert "prompt=login" in ada.shown[0]
+    assert session.token["access_token"] != before
+    assert session.fetch_token()["access_token"] not in (before, None)
+    assert len(ada.shown) == 2
+    assert stage.session.status()["profile"] == "practice"
+
+
+def test_a_login_that_has_ended_is_renewed_by_the_person_in_the_middle_of_the_work(
+    signed_in: SignIn, there_is: Callable[[Ada], Ada], api: StubApi
+) -> None:
+    stage = signed_in()
+    session = UserSession()
+    stage.session.revoke()
+    url = api.on("/things", Answer(200))
+    with pytest.raises(LoginRequired):
+        UserSession(interactive=False)
+    assert not session.authorized
+    # Nothing is left of a session that was revoked, so it is 4insight's again, where nobody can sign in here.
+    there_is(Ada())
+    with pytest.raises(LoginRequired):
+        session.get(url)
+    there_is(Ada(stage.practice.sign_in))
+    assert UserSession(profile="practice").get(url).status_code == 200
+    assert session.get(url).status_code == 200
+    assert session.authorized
+
+
+def test_without_a_profile_it_is_4insights_page(start_daemon: StartDaemon, there_is: Callable[[Ada], Ada]) -> None:
+    assert start_daemon("").socket.exists()
+    ada = there_is(Ada())
+    with pytest.raises(LoginRequired):
+        UserSession()
+    assert ada.shown == ["https://4insight.io/auth"]
+
+
+def test_a_client_signs_in_when_its_session_is_made(service: Daemon, practice: Practice) -> None:
+    assert service.socket.exists()
+    for secret in ("c4nary", CLIENT[1] + " ", ""):
+        with pytest.raises(AccessDenied) as raised:
+            ClientSession(CLIENT[0], secret)
+        assert not secret or secret not in str(raised.value)
+    first = ClientSession(*CLIENT)
+    with pytest.raises(AccessDenied):
+        ClientSession(CLIENT[0], "wrong")
+    second = ClientSession(client_id=CLIENT[0], client_secret=CLIENT[1])
+    assert first.token["access_token"] == second.token["access_token"]
+    assert ClientSession(*CLIENT, scopes="read").token["access_token"] != first.token["access_token"]
+    assert practice.verdict(first.token["access_token"]) == "live"
+    [plain, read] = Session().client.sessions()
+    assert {plain["lifetime"], read["lifetime"]} == {"ephemeral"}
+
+
+def test_many_that_start_together_are_one_login(service: Daemon, practice: Practice) -> None:
+    assert service.socket.exists()
+    with ThreadPoolExecutor(16) as pool:
+        sessions = list(pool.map(lambda _: ClientSession(*CLIENT), range(32)))
+    assert len({session.token["access_token"] for session in sessions}) == 1
+    assert practice.ledger()["token_requests"] == 1
+
+
+def test_a_client_goes_on_when_the_broker_starts_anew(service: Daemon, practice: Practice, api: StubApi) -> None:
+    session = ClientSession(*CLIENT)
+    token = session.token["access_token"]
+    url = api.on("/things", lambda seen: Answer(401 if seen.bearer == token else 200))
+    service.stop()
+    for path in service.state_dir.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert CLIENT[1].encode() not in content
+            assert token.encode() not in content
+    service.start()
+    assert Session().client.sessions() == []
+    assert session.get(url).status_code == 200
+    assert api.bearers("/things") == [session.token["access_token"]]
+    assert practice.verdict(session.token["access_token"]) == "live"
+    service.stop()
+    assert session.get(url).status_code == 200, "it also starts the broker"
+
+
+def test_a_client_whose_server_is_away_is_told_so(service: Daemon, practice: Practice) -> None:
+    assert service.socket.exists()
+    practice.stop()
+    with pytest.raises(TemporarilyUnavailable):
+        ClientSession(*CLIENT)
+
+
+def test_a_client_session_is_not_a_name_that_somebody_can_choose(service: Daemon) -> None:
+    assert service.socket.exists()
+    name = ClientSession(*CLIENT)._key
+    service.stop()
+    service.start()
+    assert ClientSession(*CLIENT)._key != name
