@@ -18,11 +18,11 @@ impl Quarantine {
     pub(in crate::store) fn reseal(&self, sealer: &Sealer, database: &Database) -> Result<(), StoreError> {
         for path in self.files() {
             let Some(Content { session, generation, reason, record }) = content(&path) else { continue };
-            let (Ok(key), Ok(sealed)) = (SessionKey::new(&session), BASE64_STANDARD.decode(record)) else {
+            let (Ok(key), Ok(record)) = (SessionKey::new(&session), BASE64_STANDARD.decode(record)) else {
                 continue;
             };
             let place = Place { kind: Kind::Record, session: &key, generation };
-            let Some(plain) = sealer.open(place, &sealed) else { continue };
+            let Some(plain) = sealer.open(place, &record) else { continue };
             let row = database.record(&session)?;
             let same = row.filter(|row| {
                 row.generation == generation && sealer.open(place, &row.sealed).as_ref() == Some(&plain)

@@ -67,7 +67,9 @@ async fn whenever_the_process_dies_the_keyring_ends_up_with_one_key() {
     assert!(copies.iter().any(|(step, _, secrets)| *step == Step::Switched && secrets.len() == 2));
     for (step, copy, secrets) in copies {
         let keyring = Arc::<FakeKeyring>::default();
-        secrets.iter().for_each(|(id, secret)| keyring.put(id, Some(secret)));
+        for (id, secret) in &secrets {
+            keyring.put(id, Some(secret));
+        }
         let opened = open_with(&copy, &keyring).await;
         assert_eq!(summary(&opened), expected(), "{step:?}");
         assert_eq!(opened.problems, [""; 0], "{step:?}");
@@ -145,10 +147,10 @@ async fn what_was_set_aside_opens_under_the_new_key_and_stays_the_copy_of_its_ro
         for (content, path) in aside {
             let name = content["session"].as_str().unwrap();
             assert_eq!(content["reason"], format!("{name} for a test"));
-            let sealed = BASE64_STANDARD.decode(content["record"].as_str().unwrap()).unwrap();
+            let record = BASE64_STANDARD.decode(content["record"].as_str().unwrap()).unwrap();
             let session = key(name);
             let place = Place { kind: Kind::Record, session: &session, generation: 3 };
-            match sealer.open(place, &sealed) {
+            match sealer.open(place, &record) {
                 Some(plain) => assert_eq!(**plain, *name.as_bytes()),
                 None => assert_eq!((name, fs::read(path).unwrap()), ("damaged", left.clone())),
             }

@@ -229,7 +229,6 @@ fn of_socket(socket: UnixSocket) -> Address {
     Transport::Unix(Unix::new(socket)).into()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it ends here")]
 fn told(error: Error) -> KeyringError {
     let refuses = |name: &dyn Display| unavailable(format_args!("it refuses ({name})"));
     match error {
