@@ -292,7 +292,6 @@ async fn start_at_once(home: &Home) -> Result<Daemon> {
         let daemon = Daemon::start(home).await?;
         times.push(begun.elapsed());
         if times.last().is_some_and(|took| *took < STARTED) {
-            println!("started in {times:?}");
             return Ok(daemon);
         }
         daemon.stop().await?;
