@@ -25,7 +25,8 @@
 //! start the daemon when it is not running.
 //!
 //! Only requests that change nothing are ever repeated. With the feature `tokio` the same methods are there as
-//! `async` ones, on `AsyncClient`.
+//! `async` ones, on `AsyncClient`; with the feature `reqwest` there is `BearerMiddleware`, which gives every request of
+//! a `reqwest` client its token.
 
 mod answer;
 #[cfg(feature = "tokio")]
@@ -35,6 +36,10 @@ mod client;
 mod connection;
 mod deadline;
 mod error;
+#[cfg(feature = "reqwest")]
+mod middleware;
+#[cfg(feature = "reqwest")]
+mod origin;
 mod pool;
 mod reach;
 mod start;
@@ -59,5 +64,7 @@ pub use fourinsight_ipc::{
     },
     platform::NotTrusted,
 };
+#[cfg(feature = "reqwest")]
+pub use middleware::BearerMiddleware;
 pub use secrecy::SecretString;
 pub use token::{AccessToken, TokenRequest};

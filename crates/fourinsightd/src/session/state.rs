@@ -285,6 +285,14 @@ impl State {
         vec![if matches!(self.phase, Phase::SignedOut) { Effect::Forget } else { Effect::Persist }]
     }
 
+    /// Whether only memory knows what the session is now, or that it is gone.
+    pub(super) fn is_unsaved(&self) -> bool {
+        match &self.phase {
+            Phase::SignedIn(session) => session.durability != Durability::Durable,
+            _ => self.unsaved.is_some(),
+        }
+    }
+
     fn persisted(&mut self, durability: Durability) -> Vec<Effect> {
         self.unsaved = match (&self.phase, durability) {
             (Phase::LoginRequired { .. } | Phase::Revoking(_), Durability::Degraded { retry_at, .. }) => {

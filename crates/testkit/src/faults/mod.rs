@@ -14,6 +14,7 @@
 //! | `one_daemon` | many started at once |
 //! | [`mode`] | what servers do with refresh tokens that were used |
 //! | `stage`, `client` | a server, a home and its daemons; who asks them for tokens |
+//! | `login` | a person's part |
 //! | `slot` | what a journal slot says, read from outside |
 //! | `canary` | secrets in logs, as they are written |
 //! | `chance` | random numbers that can be drawn again |
@@ -34,6 +35,7 @@ pub mod disk;
 pub mod figure;
 mod hang_up;
 mod kill;
+mod login;
 pub mod mode;
 mod one_daemon;
 mod points;

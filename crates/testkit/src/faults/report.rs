@@ -73,7 +73,8 @@ fn machine() -> String {
         .map_or("a processor without a name", |(_, model)| model.trim());
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{model}, {processors} processors, Linux {}", kernel.trim())
+    let version: Vec<_> = kernel.trim().split('.').take(2).collect();
+    format!("{model}, {processors} processors, Linux {}", version.join("."))
 }
 
 #[cfg(test)]

@@ -7,22 +7,16 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use fourinsight_ipc::{
-    SessionKey,
-    message::{LoginState, LoginStatus},
-};
+use fourinsight_ipc::SessionKey;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use super::mode::Mode;
+use super::{login, mode::Mode};
 use crate::{
     http::Request,
     practice::{self, Practice, Serving, Settings},
     process::{Daemon, Home, Start},
 };
-
-/// Who signs in.
-const PERSON: &str = "ada";
 
 /// The server and the home.
 pub(super) struct Stage {
@@ -103,19 +97,10 @@ impl Stage {
         }
     }
 
-    /// A whole login: begun at the daemon, answered at the server, and its callback pasted.
+    /// Signs a session in.
     pub(super) async fn sign_in(&self, session: &SessionKey) -> Result<()> {
-        let body = json!({ "session": session, "profile": session, "force": true });
-        let begun = self.home.post("/v1/logins", &body).await?;
-        ensure!(begun.status == 201, "a login cannot begin: {}", begun.text());
-        let login: LoginStatus = begun.json()?;
-        let uri = login.authorization_uri.context("a login without an authorization URI")?;
-        let callback = self.practice.sign_in(&uri, PERSON).await?;
-        let pasted = json!({ "pasted": callback.as_str() });
-        self.home.post(&format!("/v1/logins/{}/response", login.id), &pasted).await?;
-        let ended: LoginStatus = self.home.get(&format!("/v1/logins/{}?wait=60", login.id)).await?.json()?;
-        ensure!(ended.state == LoginState::Succeeded, "a login failed: {:?}", ended.error);
-        Ok(())
+        let request = json!({ "session": session, "profile": session, "force": true });
+        login::sign_in(&self.home, &self.practice, &request).await
     }
 
     /// How many rotations the server has committed.

@@ -7,7 +7,7 @@ use testkit::practice::{Answer, Gate, Verdict};
 use super::HOUR;
 use crate::{
     login::SignIn,
-    session::TokenRequest,
+    session::{Shown, TokenRequest},
     testing::{SCOPES, World, pass, usual},
 };
 
@@ -89,4 +89,19 @@ async fn what_only_memory_holds_is_written_until_the_disk_takes_it_or_time_is_up
             assert_eq!(world.token().await.unwrap().token.id, token.token.id);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_the_disk_did_not_let_go_is_deleted_before_the_end() {
+    let world = World::signed_in().await;
+    world.daemon.store.fill_disk(true);
+    world.revoke().await;
+    assert_eq!(world.snapshot().shown, Shown::SignedOut);
+    let store = world.daemon.store.clone();
+    tokio::spawn(async move {
+        pass(4).await;
+        store.fill_disk(false);
+    });
+    let world = world.restarted().await;
+    assert_eq!(world.daemon.broker.sessions().len(), 0, "it is back");
 }

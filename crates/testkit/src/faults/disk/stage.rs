@@ -9,10 +9,10 @@ use tokio::{
     process::Command,
     time::{Instant, timeout},
 };
-use url::Url;
 
 use crate::{
-    http::{Request, Response},
+    faults::login,
+    http::Response,
     practice::{Practice, Serving, Settings, Verdict},
     process::{Daemon, Home, Start},
     wait,
@@ -73,20 +73,9 @@ impl Stage {
         }
     }
 
-    /// A login from its beginning to its end, as `fourinsightctl` and a browser make it.
+    /// Signs a session in.
     pub(super) async fn sign_in(&self, session: &str) -> Result<()> {
-        let begun = self.home.post("/v1/logins", &json!({ "session": session })).await?;
-        ensure!(begun.status == 201, "a login cannot begin: {}", begun.text());
-        let begun: Value = begun.json()?;
-        let uri = begun["authorization_uri"].as_str().context("no authorization URI")?;
-        let callback = self.practice.sign_in(uri, "ada").await?;
-        let answer = Request::get(callback.clone()).send().await?;
-        let page: Url = answer.redirect(&callback).context("the listener shows no page")?;
-        Request::get(page).send().await?;
-        let id = begun["id"].as_str().context("no login id")?;
-        let ended: Value = self.home.get(&format!("/v1/logins/{id}?wait=30")).await?.json()?;
-        ensure!(ended["state"] == "succeeded", "the login failed: {ended}");
-        Ok(())
+        login::sign_in(&self.home, &self.practice, &json!({ "session": session })).await
     }
 
     /// Asks for a session's token.
