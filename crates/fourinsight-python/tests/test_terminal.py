@@ -92,7 +92,7 @@ def test_another_person_is_confirmed(signed_in: SignIn) -> None:
 
 def test_a_waiting_call_can_be_interrupted_and_says_what_it_waits_for(signed_in: SignIn) -> None:
     # The server takes its time over the renewal.
-    signed_in(key="work").practice.script({"point": "after_reading", "kind": {"delay": 4}})
+    signed_in(key="work").practice.script({"point": "after_reading", "kind": {"delay": 20}})
     terminal = Terminal(ASK.replace("print", "session.reject(session.token())\nprint"))
     terminal.reads("Waiting for a fresh token of session work.")
     terminal.interrupts()

@@ -117,11 +117,19 @@ impl Keyring {
         Ok(self.process.kill().await?)
     }
 
-    /// What it holds for the daemon, as another program is told: each key's bytes.
-    pub async fn keys(&self, home: &Home) -> Result<Vec<u8>> {
+    /// The key that it holds for the daemon, as another program is told; empty when it holds none.
+    pub async fn key(&self, home: &Home) -> Result<Vec<u8>> {
         let mut tool = home.command("secret-tool");
         let output = timeout(TIME_LIMIT, tool.args(["lookup", "service", "fourinsightd"]).output()).await;
         Ok(output.context("secret-tool does not end")??.stdout)
+    }
+
+    /// How many keys it holds for the daemon.
+    pub async fn keys(&self, home: &Home) -> Result<usize> {
+        let search = "org.freedesktop.Secret.Service.SearchItems";
+        let ours = ["/org/freedesktop/secrets", search, "dict:string:string:service,fourinsightd"];
+        let found = self.call(home, &ours).await?.context("the keyring refuses to search")?;
+        Ok(found.matches("object path").count())
     }
 
     fn spawn(home: &Home, arguments: &[&str]) -> Result<Self> {

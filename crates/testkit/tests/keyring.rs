@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use fourinsight_ipc::message::{Health, KeyHome, KeyState, SessionList, SessionState, SessionStatus};
 use serde_json::json;
 use testkit::{
@@ -17,8 +17,12 @@ use tokio::time::Instant;
 
 const SOON: Duration = Duration::from_mins(1);
 
-/// Within what the daemon has to be ready, or to notice something: 1 s and 2 s on a machine that does nothing else.
-const AT_ONCE: Duration = Duration::from_secs(6);
+/// Within what the daemon is ready, whatever its keyring does.
+const STARTED: Duration = Duration::from_secs(1);
+/// Within what it serves what a keyring held that has been unlocked.
+const SERVED: Duration = Duration::from_secs(2);
+/// A machine that does other things meanwhile may take longer once, but not each time.
+const TRIES: usize = 5;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_login_puts_the_key_into_the_keyring_and_nowhere_else() {
@@ -39,8 +43,8 @@ async fn the_first_login_puts_the_key_into_the_keyring_and_nowhere_else() {
     let status = world.home.ctl(&["status"]).await.unwrap().success().unwrap();
     assert!(status.contains("keyring (Secret Service)"), "{status}");
 
-    let key = keyring.keys(&world.home).await.unwrap();
-    assert_eq!(key.len(), 32, "one key, and nothing but it");
+    let key = keyring.key(&world.home).await.unwrap();
+    assert_eq!((key.len(), keyring.keys(&world.home).await.unwrap()), (32, 1), "one key, and nothing but it");
     let holds = |(_, bytes): &(PathBuf, Vec<u8>)| bytes.windows(32).any(|window| window == key);
     let files = world.home.files().unwrap();
     assert!(!files.iter().any(holds), "the key is in no file");
@@ -49,7 +53,8 @@ async fn the_first_login_puts_the_key_into_the_keyring_and_nowhere_else() {
 
     let world = world.restart().await.unwrap();
     assert_eq!(world.living_token().await.unwrap(), token);
-    assert_eq!(keyring.keys(&world.home).await.unwrap(), key, "there is no second key");
+    assert_eq!(keyring.key(&world.home).await.unwrap(), key);
+    assert_eq!(keyring.keys(&world.home).await.unwrap(), 1, "there is no second key");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,10 +65,18 @@ async fn a_store_moves_into_the_keyring_and_out_again() {
     let token = world.living_token().await.unwrap();
     assert_eq!(health(&world).await.unwrap().key_home, KeyHome::File, "without a bus, a file");
     let _bus = SessionBus::start(&world.home).await.unwrap();
-    let _keyring = Keyring::unlocked(&world.home).await.unwrap();
-    for (home, written) in [("keyring", KeyHome::Keyring), ("file", KeyHome::File)] {
+    let keyring = Keyring::unlocked(&world.home).await.unwrap();
+    let mut before = Vec::new();
+    for (home, written) in
+        [("keyring", KeyHome::Keyring), ("keyring", KeyHome::Keyring), ("file", KeyHome::File)]
+    {
         world.home.ctl(&["store", "rekey", "--to", home]).await.unwrap().success().unwrap();
         assert_eq!(health(&world).await.unwrap().key_home, written);
+        // The key before is gone, in whichever home it was.
+        let there = keyring.key(&world.home).await.unwrap();
+        assert_ne!(there, before);
+        assert_eq!(keyring.keys(&world.home).await.unwrap(), usize::from(written == KeyHome::Keyring));
+        before = there;
         world = world.restart().await.unwrap();
         assert_eq!(health(&world).await.unwrap().key_home, written);
         assert_eq!(world.living_token().await.unwrap(), token);
@@ -113,20 +126,40 @@ async fn a_store_that_starts_locked_says_so_and_opens_when_the_keyring_does() {
     world.home.ctl(&["token", "passing"]).await.unwrap().success().unwrap();
 
     let waiting = world.home.get("/v1/sessions/default/token?wait=60");
-    let unlocking = async {
-        keyring.unlock().await?;
-        let unlocked = Instant::now();
-        until_open(&world).await?;
-        anyhow::Ok(unlocked.elapsed())
-    };
-    let (waited, took) = tokio::join!(waiting, unlocking);
-    assert!(took.unwrap() < AT_ONCE);
+    let (waited, unlocked) = tokio::join!(waiting, keyring.unlock());
+    unlocked.unwrap();
     let waited = waited.unwrap();
     assert_eq!(waited.status, 200, "who waited is served");
     assert_eq!(waited.json::<serde_json::Value>().unwrap()["access_token"], token.as_str());
+    until_open(&world).await.unwrap();
     assert_eq!(health(&world).await.unwrap().status, "ok");
     assert_eq!(fs::read(key_file(&world)).unwrap(), left);
     renewed(&world).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_an_unlock_is_served_within_two_seconds_of_it() {
+    let (mut world, _bus, _token) = signed_in().await.unwrap();
+    let keyring = Keyring::unlocked(&world.home).await.unwrap();
+    let mut times = Vec::new();
+    while times.len() < TRIES && times.last().is_none_or(|took| *took >= SERVED) {
+        keyring.lock(&world.home).await.unwrap();
+        world = world.restart().await.unwrap();
+        assert_eq!(health(&world).await.unwrap().key_state, KeyState::Locked);
+        let waiting = async {
+            let waited = world.home.get("/v1/sessions/default/token?wait=60").await?;
+            anyhow::Ok((waited.status, Instant::now()))
+        };
+        let unlocking = async {
+            keyring.unlock().await?;
+            anyhow::Ok(Instant::now())
+        };
+        let (waited, unlocked) = tokio::try_join!(waiting, unlocking).unwrap();
+        assert_eq!(waited.0, 200);
+        times.push(waited.1 - unlocked);
+    }
+    println!("served after the unlock: {times:?}");
+    assert!(times.iter().any(|took| *took < SERVED), "{times:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,10 +286,17 @@ async fn world(home: Home) -> Result<World> {
 }
 
 async fn start_at_once(home: &Home) -> Result<Daemon> {
-    let started = Instant::now();
-    let daemon = Daemon::start(home).await?;
-    ensure!(started.elapsed() < AT_ONCE, "the start took {:?}", started.elapsed());
-    Ok(daemon)
+    let mut times = Vec::new();
+    while times.len() < TRIES {
+        let begun = Instant::now();
+        let daemon = Daemon::start(home).await?;
+        times.push(begun.elapsed());
+        if times.last().is_some_and(|took| *took < STARTED) {
+            return Ok(daemon);
+        }
+        daemon.stop().await?;
+    }
+    bail!("the starts took {times:?}")
 }
 
 async fn until_open(world: &World) -> Result<()> {

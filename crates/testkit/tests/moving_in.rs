@@ -212,8 +212,8 @@ async fn from_fourinsight_api() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_cognites_samples_and_sdk() {
-    let section = readme::section("From Cognite's samples and SDK").unwrap();
-    let [profile, login, cache, mapping, nightly] = section
+    let [profile, login, cache, mapping, nightly] = readme::section("From Cognite's samples and SDK")
+        .unwrap()
         .commands([
             "fourinsightctl profile init cognite --preset cognite --set tenant=contoso.com \
              --set cluster=westeurope-1 --set client_id=abc",
@@ -237,18 +237,6 @@ async fn from_cognites_samples_and_sdk() {
     reader.signs_in(&login).await.unwrap();
     let token = reader.has("default").await.unwrap();
     assert_eq!(reader.practice.access_token(&token).unwrap().audience, [FUSION]);
-
-    // The function that README.md shows, in a program that hands it to the SDK.
-    let program = reader.home.path().join("program.py");
-    let shown = section.block("python").unwrap();
-    fs::write(&program, format!("{shown}\nprint(token())\n")).unwrap();
-    assert_eq!(reader.types("python3 program.py").await.unwrap(), token);
-    let header =
-        "from cognite.client.credentials import Token\nprint(*Token(token).authorization_header())\n";
-    fs::write(&program, format!("{shown}\n{header}")).unwrap();
-    let python = tokio::task::spawn_blocking(witness_python).await.unwrap().unwrap();
-    let said = reader.types(&format!("'{}' program.py", python.display())).await.unwrap();
-    assert_eq!(said, format!("Authorization Bearer {token}"));
 
     // A file of the SDK for a program of its own, whose secret the daemon has in a variable.
     let client = Client::confidential();

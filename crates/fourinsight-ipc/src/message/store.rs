@@ -50,12 +50,15 @@ pub struct RekeyResponse {
     pub key_home: KeyHome,
     /// How many sessions are sealed under it.
     pub sessions: u64,
+    /// What a person should know about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl RekeyResponse {
-    /// So many sessions are sealed under the key that is there.
+    /// So many sessions are sealed under the key that is there, and there is nothing more to say.
     pub fn new(key: String, key_home: KeyHome, sessions: u64) -> Self {
-        Self { key, key_home, sessions }
+        Self { key, key_home, sessions, notes: Vec::new() }
     }
 }
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from os import PathLike
 
-    from .interaction import Person
+    from .interaction import Begun, Person
 
 __all__ = ["API_BASE_URL", "BaseAuthSession", "ClientSession", "InsecureTransportError", "UserSession"]
 
@@ -181,12 +181,12 @@ class _Login(session.Session):
                 raise self._nobody(self._login_profile(), force=False) from required
             raise
 
-    def _sign_in(self, request: dict[str, Any], person: Person | None) -> None:
+    def _sign_in(self, request: dict[str, Any], person: Person | None, begun: Begun = None) -> None:
         profile = self._login_profile()
         if person is None or self._interactive is False:
             raise self._nobody(profile, force=bool(request.get("force")))
         more = {"profile": profile, "original_key": self._original_key, "package": _package()}
-        super()._sign_in({**request, **more}, person)
+        super()._sign_in({**request, **more}, person, begun)
 
     def _login_profile(self) -> str:
         """Give the profile to sign in with: the one that was asked for, else that of the session's last login."""

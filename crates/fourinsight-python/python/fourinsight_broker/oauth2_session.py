@@ -374,7 +374,7 @@ class _Watched(TokenSource):
 
     def token(self, **_demands: Any) -> AccessToken:
         token = self.present()
-        self._script._up_to_date(token)  # noqa: SLF001 - two halves of one thing
+        self._script._up_to_date(token)
         return token
 
 

@@ -243,7 +243,7 @@ class Session:
             )
         return status
 
-    def _sign_in(self, request: dict[str, Any], person: Person | None, begun: Begun) -> None:
+    def _sign_in(self, request: dict[str, Any], person: Person | None, begun: Begun = None) -> None:
         from .interaction import login_command, sign_in
 
         request = {"profile": self._profile, **{name: value for name, value in request.items() if value is not None}}

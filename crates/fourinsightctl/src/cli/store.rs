@@ -37,9 +37,12 @@ pub(crate) struct StoreCheck {}
 
 /// Seal the store under a new key
 ///
-/// Makes a new key, seals every record under it and destroys the old one. Sessions
-/// stay signed in and are served meanwhile; a crash half way loses nothing.
-/// Backups that were made without a passphrase do not open afterwards.
+/// Makes a new key, seals every record under it and destroys the old one: it leaves
+/// its keyring, or its file is overwritten. Should the keyring be locked by then,
+/// that is said, and done when the daemon starts next. Sessions stay signed in and
+/// are served meanwhile; a crash half way loses nothing. Backups that were made
+/// without a passphrase do not open afterwards, nor does what could not be opened
+/// before: damaged records and databases that are kept aside.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment, after_long_help = REKEY_NOTES)]
 pub(crate) struct StoreRekey {

@@ -47,12 +47,14 @@ pub(super) async fn rekey(
 ) -> Result<Json<RekeyResponse>, ApiError> {
     Query::read(uri.query(), &[])?;
     // A caller that goes away does not leave it half done.
-    let (moved, sessions) = whole(async move {
-        let sessions = api.store.rekey_to(request.to).await.map_err(failed)?;
-        Ok((api.store.key(), sessions))
+    let (moved, done) = whole(async move {
+        let done = api.store.rekey_to(request.to).await.map_err(failed)?;
+        Ok((api.store.key(), done))
     })
     .await?;
-    Ok(Json(RekeyResponse::new(moved.place, moved.home, sessions)))
+    let mut answer = RekeyResponse::new(moved.place, moved.home, done.records);
+    answer.notes = done.notes;
+    Ok(Json(answer))
 }
 
 /// All stored sessions, sealed under a passphrase or under the store's key. A renewal under way is waited for.

@@ -6,7 +6,8 @@
 //! is deleted, sealed under another key, or written in the open.
 
 use std::{
-    env, fmt,
+    env, fmt, fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -24,6 +25,8 @@ mod descriptor;
 mod file;
 mod keyring;
 
+#[cfg(test)]
+pub(super) use keyring::tests::Fake as FakeKeyring;
 pub(crate) use keyring::{Keyring, SystemKeyring};
 
 use descriptor::Descriptor;
@@ -148,7 +151,7 @@ impl Keys {
         };
         match made {
             Ok(made) => {
-                file::create(&self.path, &made.file)?;
+                self.write_down(&self.path, &made)?;
                 tracing::info!(home = %made.home, "the store's sealing key was made");
                 Ok(Found::Open(made.home, made.key))
             }
@@ -177,8 +180,16 @@ impl Keys {
     /// Makes a new key in a home, and a file that is or names it. Replaces nothing.
     pub(super) fn create(&self, path: &Path, home: KeyHome, limit: Duration) -> Result<Key, StoreError> {
         let made = self.make(home, limit)?.map_err(|shut| StoreError::Locked { why: shut.why })?;
-        file::create(path, &made.file)?;
+        self.write_down(path, &made)?;
         Ok(made.key)
+    }
+
+    /// Removes a key that nothing is sealed under any more from where this file, which was `broker.key` once, says that
+    /// it is. After an error, which is for people, it is still there.
+    pub(super) fn forget(&self, file: &[u8], limit: Duration) -> Result<(), String> {
+        let Some(id) = id_in_keyring(file) else { return Ok(()) };
+        let keyring = self.keyring.as_ref().ok_or("this system has no keyring")?;
+        keyring.remove(&id, limit).map_err(|error| keyring.in_words(&error).1)
     }
 
     /// Where the key lives, by the file.
@@ -243,6 +254,21 @@ impl Keys {
         }
     }
 
+    /// Writes down where a key just made is found. One that is not written down is not left behind.
+    fn write_down(&self, path: &Path, made: &Made) -> Result<(), StoreError> {
+        file::create(path, &made.file).inspect_err(|_| {
+            let is_elsewhere = match fs::read(path).map(Zeroizing::new) {
+                Ok(there) => there != made.file,
+                // The file may be there all the same, and then it names this key.
+                Err(error) => error.kind() == ErrorKind::NotFound,
+            };
+            if let (true, Some(keyring), Some(id)) = (is_elsewhere, &self.keyring, id_in_keyring(&made.file))
+            {
+                keyring.discard(&id);
+            }
+        })
+    }
+
     fn make_in_keyring(&self, limit: Duration) -> Result<Result<Made, Shut>, StoreError> {
         let home = KeyHome::Keyring;
         let shut = |state, why| Ok(Err(Shut { home, state, why }));
@@ -251,13 +277,15 @@ impl Keys {
         };
         let key = random()?;
         let id = HEXLOWER.encode(&random()?[..16]);
-        let kept = keyring.write(&id, &key, limit).and_then(|()| keyring.read(&id, limit));
+        let kept = keyring.write(&id, &key, limit);
+        let kept = kept.and_then(|()| keyring.read(&id, limit).inspect_err(|_| keyring.discard(&id)));
         match kept {
             Ok(Some(read)) if *read == *key => {
                 let file = Descriptor::new(home, &id, &key).to_text();
                 Ok(Ok(Made { home, key, file: Zeroizing::new(file.into_bytes()) }))
             }
             Ok(_) => {
+                keyring.discard(&id);
                 shut(KeyState::Unavailable, first_choice("the keyring does not give back what it was given"))
             }
             Err(error) => {
@@ -315,6 +343,12 @@ impl Keys {
 /// What a key is called that the store is being moved to.
 pub(super) fn next(path: &Path) -> PathBuf {
     path.with_added_extension("next")
+}
+
+/// Under which name a keyring has the key that this file does not hold itself.
+fn id_in_keyring(file: &[u8]) -> Option<String> {
+    let descriptor = Descriptor::parse(str::from_utf8(file).ok()?)?;
+    (descriptor.home == KeyHome::Keyring).then_some(descriptor.id)
 }
 
 fn needed(found: Found) -> Result<Key, StoreError> {

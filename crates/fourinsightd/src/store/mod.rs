@@ -50,6 +50,7 @@ pub use check::Checked;
 pub use error::StoreError;
 pub use key::KeyHomes;
 pub use lock::KeyStatus;
+pub use rekey::Rekeyed;
 pub use slot::Slot;
 
 use crate::fault;

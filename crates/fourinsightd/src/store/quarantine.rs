@@ -9,6 +9,7 @@ use std::{
     io::{Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -29,6 +30,8 @@ use super::{
 
 /// How long what was set aside is kept, in seconds: seven days.
 const KEPT_SECONDS: i64 = 7 * 24 * 3600;
+
+mod reseal;
 
 impl Store {
     /// Copies a session's record aside that opens and yet says nothing, so that a new login destroys nothing.
@@ -120,23 +123,7 @@ impl Quarantine {
             return Ok(());
         }
         private_folder(&self.folder).map_err(file("create", &self.folder))?;
-        let content = Content {
-            session: row.session.clone(),
-            generation: row.generation,
-            reason: reason.to_owned(),
-            record: BASE64_STANDARD.encode(&row.sealed),
-        };
-        let text = serde_json::to_vec(&content).expect("it holds nothing that JSON cannot");
-        let aside = path.with_extension("new");
-        let write = || {
-            let mut opened = private_file(&aside)?;
-            opened.set_len(0)?;
-            opened.write_all(&text)?;
-            opened.sync_all()?;
-            fs::rename(&aside, &path)?;
-            sync_folder(&self.folder)
-        };
-        write().map_err(file("write", &path))
+        self.write(row, reason, None)
     }
 
     /// Forgets a row that can be read after all.
@@ -169,6 +156,29 @@ impl Quarantine {
         }
     }
 
+    /// `since` is when it was first kept, unless that is now.
+    fn write(&self, row: &Row, reason: &str, since: Option<SystemTime>) -> Result<(), StoreError> {
+        let path = self.folder.join(name(row));
+        let content = Content {
+            session: row.session.clone(),
+            generation: row.generation,
+            reason: reason.to_owned(),
+            record: BASE64_STANDARD.encode(&row.sealed),
+        };
+        let text = serde_json::to_vec(&content).expect("it holds nothing that JSON cannot");
+        let aside = path.with_extension("new");
+        let write = || {
+            let mut opened = private_file(&aside)?;
+            opened.set_len(0)?;
+            opened.write_all(&text)?;
+            since.map_or(Ok(()), |since| opened.set_modified(since))?;
+            opened.sync_all()?;
+            fs::rename(&aside, &path)?;
+            sync_folder(&self.folder)
+        };
+        write().map_err(file("write", &path))
+    }
+
     fn files(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         let mut files: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
@@ -191,14 +201,17 @@ fn everything_kept(parts: &Parts) -> Vec<Kept> {
 /// What a file says; nothing when it has just gone.
 fn kept(path: PathBuf) -> Option<Kept> {
     let since = unix_seconds(fs::symlink_metadata(&path).ok()?.modified().ok()?);
-    let mut text = Vec::new();
-    let content = private_file(&path).and_then(|mut opened| opened.read_to_end(&mut text));
-    let content = content.ok().and_then(|_| serde_json::from_slice::<Content>(&text).ok());
-    let (session, reason) = match content {
+    let (session, reason) = match content(&path) {
         Some(Content { session, reason, .. }) => (SessionKey::new(&session).ok(), reason),
         None => (None, "the file cannot be read".to_owned()),
     };
     Some(Kept { session, reason, since, path })
+}
+
+fn content(path: &Path) -> Option<Content> {
+    let mut text = Vec::new();
+    private_file(path).and_then(|mut opened| opened.read_to_end(&mut text)).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 /// A digest of the session, and one of the record.

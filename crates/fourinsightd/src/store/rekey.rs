@@ -1,9 +1,13 @@
 //! A new key for the whole store, while it serves.
 //!
 //! In order: the new key is kept beside the old one (`broker.key.next`); from then on everything is sealed under it
-//! and opens under either; all rows move in one transaction; then each slot, whole; then the new key takes the old
-//! one's name, and the old one's bytes are overwritten. As long as `broker.key.next` is there a start has both keys
-//! and goes on where the last run ended: each step may be taken twice.
+//! and opens under either; all rows move in one transaction; then each slot, whole, and what was set aside; then the
+//! new key takes the old one's name, and the old one is destroyed: the bytes of its file are overwritten, or it is
+//! removed from its keyring. As long as `broker.key.next` is there a start has both keys and goes on where the last run
+//! ended: each step may be taken twice.
+//!
+//! A keyring that cannot be reached at the end does not stop the change. What names the old key in it, and is no secret,
+//! stays as `broker.key.old`: the next start, or the next change, removes it then.
 //!
 //! The store's locks are held for one step at a time, so that an answer never waits for more than one slot.
 
@@ -12,6 +16,7 @@ use std::{
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use fourinsight_ipc::{
@@ -37,6 +42,8 @@ pub(super) enum Step {
     Rows,
     /// One more slot is.
     Slot,
+    /// What was set aside is.
+    Aside,
     /// The old key has a second name.
     Linked,
     /// The new key has the name that counts.
@@ -45,15 +52,24 @@ pub(super) enum Step {
     Wiped,
 }
 
+/// What a change of the key did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rekeyed {
+    /// How many records are sealed under the new key.
+    pub records: u64,
+    /// What of the old one could not be removed yet, for people.
+    pub notes: Vec<String>,
+}
+
 impl Store {
     /// Seals everything under a new key. Returns how many records that are. After an error the old key still opens
     /// what is not sealed under the new one; the next change, or the next start, takes up where this one ended.
     pub async fn rekey(&self) -> Result<u64, StoreError> {
-        self.rekey_to(None).await
+        Ok(self.rekey_to(None).await?.records)
     }
 
     /// The same, and the new key lives in this home, or in the old one's when `None`.
-    pub async fn rekey_to(&self, home: Option<KeyHome>) -> Result<u64, StoreError> {
+    pub async fn rekey_to(&self, home: Option<KeyHome>) -> Result<Rekeyed, StoreError> {
         let turn = Arc::clone(&self.parts.rekeying).lock_owned().await;
         let parts = Arc::clone(&self.parts);
         blocking(move || {
@@ -76,7 +92,7 @@ pub(super) fn begun_beside(sealer: &Sealer, keys: &Keys, key_path: &Path) -> Res
         sealer.change(&next);
         return Ok(true);
     }
-    names.wipe_old()?;
+    warn(names.end_old(keys, key::AT_START)?);
     Ok(false)
 }
 
@@ -86,7 +102,8 @@ pub(super) fn finish(parts: &Parts, database: &mut Database) -> Result<(), Store
     for name in slot_names(parts.journal.folder())? {
         parts.journal.reseal_named(&name)?;
     }
-    Names::beside(&parts.key_path).switch(&mut |_| {})?;
+    parts.quarantine.reseal(&parts.sealer, database)?;
+    warn(Names::beside(&parts.key_path).switch(parts.lock.keys(), key::AT_START, &mut |_| {})?);
     parts.sealer.forget_former();
     parts.lock.moved();
     Ok(())
@@ -101,7 +118,7 @@ pub(super) fn change(
     parts: &Parts,
     home: Option<KeyHome>,
     done: &mut dyn FnMut(Step),
-) -> Result<u64, StoreError> {
+) -> Result<Rekeyed, StoreError> {
     parts.lock.ready()?;
     let (names, keys) = (Names::beside(&parts.key_path), parts.lock.keys());
     // One that could not be finished before is finished now.
@@ -126,11 +143,20 @@ pub(super) fn change(
         }
         done(Step::Slot);
     }
-    names.switch(done)?;
+    parts.quarantine.reseal(&parts.sealer, &parts.rows.blocking_lock().database)?;
+    done(Step::Aside);
+    let notes = names.switch(keys, key::LATER, done)?;
     parts.sealer.forget_former();
     parts.lock.moved();
     tracing::info!(records, "the store is sealed under a new key");
-    Ok(records)
+    warn(notes.iter());
+    Ok(Rekeyed { records, notes })
+}
+
+fn warn(notes: impl IntoIterator<Item = impl AsRef<str>>) {
+    for note in notes {
+        tracing::warn!("{}", note.as_ref());
+    }
 }
 
 /// What the files of the keys are called.
@@ -146,33 +172,58 @@ impl Names {
         Self { key: key_path.to_owned(), next: key::next(key_path), old: named("old") }
     }
 
-    /// The name that counts stands for one key or the other at every moment.
-    fn switch(&self, done: &mut dyn FnMut(Step)) -> Result<(), StoreError> {
-        self.wipe_old()?;
+    /// The name that counts stands for one key or the other at every moment. Returns what is left of keys before.
+    fn switch(
+        &self,
+        keys: &Keys,
+        limit: Duration,
+        done: &mut dyn FnMut(Step),
+    ) -> Result<Vec<String>, StoreError> {
+        let mut left = Vec::new();
+        if let Some(note) = self.end_old(keys, limit)? {
+            // Its place is needed for a later one: nothing will ask for it again.
+            self.remove_old()?;
+            left.push(format!(
+                "{note}; remove it by hand, as one whose attribute `service` is `fourinsightd`"
+            ));
+        }
         fs::hard_link(&self.key, &self.old).map_err(file("create", &self.old))?;
         self.sync()?;
         done(Step::Linked);
         fs::rename(&self.next, &self.key).map_err(file("replace", &self.key))?;
         self.sync()?;
         done(Step::Switched);
-        self.wipe_old()?;
+        if let Some(note) = self.end_old(keys, limit)? {
+            left.push(format!("{note}; it is removed when the daemon starts next and the keyring is open"));
+        }
         done(Step::Wiped);
-        Ok(())
+        Ok(left)
     }
 
-    /// Overwrites the key before, unless its file is the one in use under a second name.
-    fn wipe_old(&self) -> Result<(), StoreError> {
+    /// Destroys the key before, unless its file is the one in use under a second name. Says what is left of it when its
+    /// keyring cannot be reached; the file, which is no key then, stays.
+    fn end_old(&self, keys: &Keys, limit: Duration) -> Result<Option<String>, StoreError> {
         let old = match fs::read(&self.old) {
             Ok(old) => zeroize::Zeroizing::new(old),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(file("read", &self.old)(error)),
         };
         let in_use = fs::read(&self.key).map(zeroize::Zeroizing::new).map_err(file("read", &self.key))?;
         if *old != *in_use {
+            if let Err(why) = keys.forget(&old, limit) {
+                return Ok(Some(format!(
+                    "the key before, which opens nothing any more, is still kept: {why}"
+                )));
+            }
             private_file(&self.old)
                 .and_then(|mut bytes| bytes.write_all(&vec![0; old.len()]).and_then(|()| bytes.sync_all()))
                 .map_err(file("overwrite", &self.old))?;
         }
+        self.remove_old()?;
+        Ok(None)
+    }
+
+    fn remove_old(&self) -> Result<(), StoreError> {
         fs::remove_file(&self.old).map_err(file("remove", &self.old))?;
         self.sync()
     }

@@ -14,12 +14,7 @@ mod system;
 #[path = "keyring/secret_service.rs"]
 mod system;
 
-#[cfg(all(unix, not(target_os = "macos")))]
-mod bus;
-#[cfg(all(unix, not(target_os = "macos")))]
-mod message;
-
-pub(crate) use system::{NAME, is_there, read, write};
+pub(crate) use system::{NAME, is_there, read, remove, write};
 
 /// The service under which every key is kept.
 const SERVICE: &str = "fourinsightd";
@@ -36,6 +31,8 @@ pub(crate) enum KeyringError {
         expect(dead_code, reason = "Credential Manager is open as long as its user is signed in")
     )]
     Locked,
-    /// There is none, it does not answer, or it refuses; in a few words.
+    /// It did not answer in time. What was asked may have been done, or be done yet.
+    Silent,
+    /// There is none, or it refuses; in a few words.
     Unavailable(String),
 }

@@ -12,6 +12,10 @@ use rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 
+/// The names of the APIs in README.md.
+pub(crate) const README_APIS: [&str; 3] =
+    ["api.example.com", "api.4insight.io", "westeurope-1.cognitedata.com"];
+
 /// One server's certificates.
 pub(super) struct Certificates {
     /// The authority's certificate, for a client's `tls_ca_file`.
@@ -20,8 +24,8 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    /// Makes an authority, and a server certificate for this machine's loopback names, and for the name of the API
-    /// in README.md, which a test's curl looks for here.
+    /// Makes an authority, and a server certificate for this machine's loopback names, and for the names of the APIs
+    /// in README.md, which a test's programs look for here.
     pub(super) fn generate() -> anyhow::Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -30,8 +34,9 @@ impl Certificates {
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
 
         let key = KeyPair::generate()?;
-        let names = ["localhost", "127.0.0.1", "::1", "api.example.com"].map(str::to_owned);
-        let mut params = CertificateParams::new(names)?;
+        let here = ["localhost", "127.0.0.1", "::1"];
+        let names = here.into_iter().chain(README_APIS).map(str::to_owned);
+        let mut params = CertificateParams::new(names.collect::<Vec<_>>())?;
         params.distinguished_name.push(DnType::CommonName, "Practice authorization server");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

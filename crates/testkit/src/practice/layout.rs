@@ -25,8 +25,9 @@ pub(super) const STANDARD: Layout = &[
     (Discovery, "/.well-known/oauth-authorization-server"),
     (Jwks, "/jwks"),
     (Api, "/api/hello"),
-    // What README.md asks an API for.
+    // What README.md asks APIs for.
     (Api, "/things"),
+    (Api, "/v1.0/Campaigns"),
 ];
 
 /// Entra's: most below a tenant.
@@ -39,6 +40,8 @@ pub(super) const ENTRA: Layout = &[
     (Discovery, "/{tenant}/v2.0/.well-known/openid-configuration"),
     (Jwks, "/{tenant}/discovery/v2.0/keys"),
     (Api, "/api/hello"),
+    // What README.md asks Cognite's for.
+    (Api, "/api/v1/projects/my-project/assets"),
 ];
 
 /// A tenant's token endpoint, where also packages of the standard server may point.

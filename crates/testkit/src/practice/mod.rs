@@ -83,6 +83,7 @@ mod timeline;
 mod token;
 pub mod weather;
 
+pub(crate) use certificates::README_APIS;
 pub use client_keys::{ClientKey, RegisteredKey};
 pub use clients::{Client, ClientAuthentication};
 pub use dialect::{Auth0, Dialect, Entra, ExactRequest, Guarded, Lacks, Resource, Tenant};

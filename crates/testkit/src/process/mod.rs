@@ -11,7 +11,7 @@ pub use command::{DeviceLogin, Login, Output};
 pub use daemon::{Daemon, Start};
 pub use home::Home;
 pub use programs::Programs;
-pub(crate) use programs::forget_this_package;
+pub use programs::forget_this_package;
 pub use terminal::{Screen, Terminal};
 
 use std::{process::Command, time::Duration};

@@ -65,7 +65,7 @@ fn compile() -> Result<Programs> {
 
 /// Keeps what cargo tells a test about its own package from a command that builds: build scripts would run again, each
 /// time.
-pub(crate) fn forget_this_package(build: &mut Command) {
+pub fn forget_this_package(build: &mut Command) {
     for (variable, _) in std::env::vars_os() {
         let name = variable.to_string_lossy();
         if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"]

@@ -1,6 +1,6 @@
 //! Somebody at a home of their own who types what README.md says, as it stands there.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Stdio};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use url::Url;
 use crate::{
     browser::{Answer, Browser},
     http::Request,
-    practice::{Practice, Serving, Settings, Verdict},
+    practice::{Practice, README_APIS, Serving, Settings, Verdict},
     process::{Home, TIME_LIMIT},
 };
 
@@ -25,6 +25,22 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 /// Hands the address to whoever reads the pipe: whom the test plays is the person before the screen.
 const BROWSER: &str = "#!/bin/sh\nprintf '%s' \"$1\" > \"$HOME/browser\"\n";
 
+/// What Python reads before a program: the names of APIs lead to the server that takes their place.
+const NAMES: &str = r#"import os, socket
+
+names, port = os.environ["README_APIS"].split(), int(os.environ["README_PORT"])
+lookup = socket.getaddrinfo
+
+
+def lookup_here(host, *arguments, **more):
+    if host in names:
+        return lookup("127.0.0.1", port, *arguments[1:], **more)
+    return lookup(host, *arguments, **more)
+
+
+socket.getaddrinfo = lookup_here
+"#;
+
 /// Somebody with an account at a practice server, whose shell finds our programs, and a browser.
 pub struct Reader {
     /// The server, for its oracle.
@@ -33,8 +49,8 @@ pub struct Reader {
     pub serving: Serving,
     /// Where everything is typed. There is no configuration yet.
     pub home: Home,
-    /// The same server over TLS, which curl takes for `https://api.example.com`.
-    _api: Serving,
+    /// The same server over TLS, which programs take for the APIs that README.md names.
+    api: Serving,
 }
 
 /// A login that has opened a page in the browser, and waits.
@@ -67,7 +83,7 @@ impl Reader {
         fs::set_permissions(&browser, fs::Permissions::from_mode(0o755))?;
         let path = std::env::var("PATH").unwrap_or_default();
         let path = format!("{}:{}:{path}", programs.display(), home.programs().folder().display());
-        let reader = Self { practice, serving, home: home.with_variable("PATH", &path), _api: api };
+        let reader = Self { practice, serving, home: home.with_variable("PATH", &path), api };
         reader.types("mkfifo browser").await?;
         Ok(reader)
     }
@@ -113,6 +129,22 @@ impl Reader {
         let said: Value = serde_json::from_str(&self.types(line).await?)?;
         ensure!(said["hello"] == "Ada Lovelace", "`{line}`: {said}");
         Ok(())
+    }
+
+    /// Runs a program in Python as it is shown, insists on exit code 0, and gives what it prints.
+    pub async fn runs(&self, python: &Path, program: &str) -> Result<String> {
+        let folder = self.home.path().join("python");
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("sitecustomize.py"), NAMES)?;
+        let path = folder.join("program.py");
+        fs::write(&path, program)?;
+        let mut command = self.home.command(python);
+        let authorities = self.home.path().join("ca.pem");
+        command.env("PYTHONPATH", &folder).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.env("REQUESTS_CA_BUNDLE", &authorities).env("SSL_CERT_FILE", &authorities);
+        command.env("README_APIS", README_APIS.join(" ")).env("README_PORT", self.api.port.to_string());
+        let output = timeout(TIME_LIMIT, command.arg(&path).output()).await;
+        printed(program, &output.context("the program does not end")??)
     }
 
     /// Insists that a session has a token that the server calls a living one, and gives it.

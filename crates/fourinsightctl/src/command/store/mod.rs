@@ -58,6 +58,9 @@ fn rekey(context: &Context, options: &StoreRekey) -> Result<Exit, Failure> {
         Home::File => KeyHome::File,
     });
     let answer = context.client.rekey_store(&RekeyRequest::new(home))?;
+    for note in &answer.notes {
+        output::line_to_stderr(&format!("note: {}", clean(note)));
+    }
     if context.json {
         output::json_to_stdout(&answer)?;
     } else {

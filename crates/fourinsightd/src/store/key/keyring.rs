@@ -12,7 +12,7 @@ use std::{
 
 use fourinsight_ipc::message::KeyState;
 
-use super::{KEY_LENGTH, Key};
+use super::{KEY_LENGTH, Key, LATER};
 use crate::sys::keyring::{self, KeyringError, Secret};
 
 /// A keyring. Its methods may block for as long as they like; `limit` is what they had better keep to.
@@ -25,6 +25,8 @@ pub(crate) trait Keyring: Send + Sync {
     fn read(&self, id: &str, limit: Duration) -> Result<Option<Secret>, KeyringError>;
     /// Keeps a secret under an id.
     fn write(&self, id: &str, secret: &[u8], limit: Duration) -> Result<(), KeyringError>;
+    /// Sees to it that it has no secret of an id.
+    fn remove(&self, id: &str, limit: Duration) -> Result<(), KeyringError>;
 }
 
 /// The keyring of this system.
@@ -45,6 +47,10 @@ impl Keyring for SystemKeyring {
 
     fn write(&self, id: &str, secret: &[u8], limit: Duration) -> Result<(), KeyringError> {
         keyring::write(id, secret, limit)
+    }
+
+    fn remove(&self, id: &str, limit: Duration) -> Result<(), KeyringError> {
+        keyring::remove(id, limit)
     }
 }
 
@@ -71,14 +77,31 @@ impl Patient {
     /// The key of an id; `None` when the keyring has none, or something else than a key.
     pub(super) fn read(&self, id: &str, limit: Duration) -> Result<Option<Key>, KeyringError> {
         let id = id.to_owned();
-        let secret = self.ask(limit, move |keyring| keyring.read(&id, limit))?;
+        let secret = self.ask(limit, move |keyring| keyring.read(&id, limit), |_| ())?;
         Ok(secret.and_then(|secret| <[u8; KEY_LENGTH]>::try_from(secret.as_slice()).ok()).map(Key::new))
     }
 
-    /// Keeps a key under an id.
+    /// Keeps a key under an id. One that is kept too late is removed again.
     pub(super) fn write(&self, id: &str, key: &Key, limit: Duration) -> Result<(), KeyringError> {
-        let (id, key) = (id.to_owned(), key.clone());
-        self.ask(limit, move |keyring| keyring.write(&id, key.as_slice(), limit))
+        let (id, again, key) = (id.to_owned(), id.to_owned(), key.clone());
+        let undo = move |keyring: &dyn Keyring| remove_in_vain(keyring, &again);
+        self.ask(limit, move |keyring| keyring.write(&id, key.as_slice(), limit), undo)
+    }
+
+    /// Sees to it that there is no key of an id.
+    pub(super) fn remove(&self, id: &str, limit: Duration) -> Result<(), KeyringError> {
+        let id = id.to_owned();
+        self.ask(limit, move |keyring| keyring.remove(&id, limit), |_| ())
+    }
+
+    /// The same for a key that nothing was ever sealed under, which nobody waits for.
+    pub(super) fn discard(&self, id: &str) {
+        let id = id.to_owned();
+        let asked = move |keyring: &dyn Keyring| {
+            remove_in_vain(keyring, &id);
+            Ok(())
+        };
+        let _ = self.ask(Duration::ZERO, asked, |_| ());
     }
 
     /// What is wrong, as a state and in words.
@@ -86,31 +109,40 @@ impl Patient {
         let name = self.name();
         match error {
             KeyringError::Locked => (KeyState::Locked, format!("the keyring ({name}) is locked")),
+            KeyringError::Silent => {
+                (KeyState::Unavailable, format!("the keyring ({name}) cannot be used: it does not answer"))
+            }
             KeyringError::Unavailable(why) => {
                 (KeyState::Unavailable, format!("the keyring ({name}) cannot be used: {why}"))
             }
         }
     }
 
+    /// `too_late` is done after an answer that nobody has.
     fn ask<T: Send + 'static>(
         &self,
         limit: Duration,
         question: impl FnOnce(&dyn Keyring) -> Result<T, KeyringError> + Send + 'static,
+        too_late: impl FnOnce(&dyn Keyring) + Send + 'static,
     ) -> Result<T, KeyringError> {
-        let silent = || KeyringError::Unavailable("it does not answer".to_owned());
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(earlier) = &*pending
             && earlier.try_recv() == Err(TryRecvError::Empty)
         {
-            return Err(silent());
+            return Err(KeyringError::Silent);
         }
         *pending = None;
-        let (answered, answer) = mpsc::sync_channel(1);
+        // Without room for an answer that is not taken: it has been taken, or nobody has it.
+        let (answered, answer) = mpsc::sync_channel(0);
         let (finished, finish) = mpsc::sync_channel::<()>(1);
         let keyring = Arc::clone(&self.keyring);
         let asked = thread::Builder::new().name("keyring".to_owned()).spawn(move || {
+            let answer = question(&*keyring);
+            let is_unknown = matches!(answer, Err(KeyringError::Silent));
             // Whoever asked may have given up.
-            let _ = answered.send(question(&*keyring));
+            if answered.send(answer).is_err() || is_unknown {
+                too_late(&*keyring);
+            }
             drop(finished);
         });
         asked.map_err(|error| KeyringError::Unavailable(format!("no thread to ask it on: {error}")))?;
@@ -118,12 +150,18 @@ impl Patient {
             Ok(answer) => answer,
             Err(RecvTimeoutError::Timeout) => {
                 *pending = Some(finish);
-                Err(silent())
+                Err(KeyringError::Silent)
             }
             Err(RecvTimeoutError::Disconnected) => {
                 Err(KeyringError::Unavailable("asking it failed".to_owned()))
             }
         }
+    }
+}
+
+fn remove_in_vain(keyring: &dyn Keyring, id: &str) {
+    if let Err(error) = keyring.remove(id, LATER) {
+        tracing::debug!(?error, "a key that was made in vain may be left in the keyring");
     }
 }
 
@@ -202,6 +240,10 @@ pub(crate) mod tests {
         fn write(&self, id: &str, secret: &[u8], _limit: Duration) -> Result<(), KeyringError> {
             self.answer(|inside| inside.secrets.insert(id.to_owned(), secret.to_vec())).map(drop)
         }
+
+        fn remove(&self, id: &str, _limit: Duration) -> Result<(), KeyringError> {
+            self.answer(|inside| inside.secrets.remove(id)).map(drop)
+        }
     }
 
     const SHORT: Duration = Duration::from_millis(20);
@@ -212,7 +254,7 @@ pub(crate) mod tests {
         let patient = Patient::new(Arc::clone(&fake) as _);
         fake.hang(true);
         for _ in 0..5 {
-            assert!(matches!(patient.read("id", SHORT), Err(KeyringError::Unavailable(_))));
+            assert_eq!(patient.read("id", SHORT), Err(KeyringError::Silent));
         }
         assert_eq!(fake.asked(), 1, "nobody else was sent after the one who waits");
         fake.hang(false);
@@ -221,6 +263,19 @@ pub(crate) mod tests {
         }
         patient.write("id", &Key::new([3; 32]), Duration::from_mins(1)).unwrap();
         assert_eq!(patient.read("id", Duration::from_mins(1)).unwrap().unwrap().as_slice(), [3; 32]);
+    }
+
+    #[test]
+    fn a_key_that_is_kept_too_late_is_removed_again() {
+        let fake = Arc::new(Fake::default());
+        let patient = Patient::new(Arc::clone(&fake) as _);
+        fake.hang(true);
+        assert_eq!(patient.write("id", &Key::new([3; 32]), SHORT), Err(KeyringError::Silent));
+        fake.hang(false);
+        // Written, and removed.
+        while fake.asked() < 2 || !fake.secrets().is_empty() {
+            thread::yield_now();
+        }
     }
 
     #[test]

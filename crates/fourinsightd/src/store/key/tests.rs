@@ -181,3 +181,41 @@ fn a_key_file_is_read_as_ever_and_its_loss_is_named() {
     assert_eq!(open(place.keys(None, true).find(true, LONG)).1, made);
     assert_eq!(place.keyring.asked(), 0, "a store of old asks no keyring");
 }
+
+/// A keyring that takes a key and gives another one back.
+struct Garbling(Fake);
+
+impl Keyring for Garbling {
+    fn name(&self) -> &'static str {
+        "garbling"
+    }
+
+    fn is_there(&self) -> bool {
+        true
+    }
+
+    fn read(&self, id: &str, limit: Duration) -> Result<Option<crate::sys::keyring::Secret>, KeyringError> {
+        Ok(self.0.read(id, limit)?.map(|_| Zeroizing::new(vec![7; KEY_LENGTH])))
+    }
+
+    fn write(&self, id: &str, secret: &[u8], limit: Duration) -> Result<(), KeyringError> {
+        self.0.write(id, secret, limit)
+    }
+
+    fn remove(&self, id: &str, limit: Duration) -> Result<(), KeyringError> {
+        self.0.remove(id, limit)
+    }
+}
+
+#[test]
+fn a_key_that_is_not_given_back_is_not_left_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let keyring = Arc::new(Garbling(Fake::default()));
+    let homes = KeyHomes::with(Some(KeyHome::Keyring), Some(Arc::clone(&keyring) as _), None);
+    let refused = shut(Keys::new(folder.path().join("broker.key"), homes).choose(LONG));
+    assert!(refused.why.contains("does not give back"), "{}", refused.why);
+    // Written, read, and removed by somebody whom nobody waits for.
+    while keyring.0.asked() < 3 || !keyring.0.secrets().is_empty() {
+        std::thread::yield_now();
+    }
+}

@@ -8,6 +8,7 @@ mod broken;
 mod check;
 mod damage;
 mod flips;
+mod former;
 mod golden;
 mod rekey;
 mod roots;

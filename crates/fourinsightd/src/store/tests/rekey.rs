@@ -87,7 +87,7 @@ async fn a_process_killed_between_any_two_steps_loses_nothing() {
     let copies = watched(&folder, &store).await;
     let steps: Vec<_> = copies.iter().map(|(step, _)| *step).collect();
     let slots = [Step::Slot; 3];
-    let rest = [Step::Linked, Step::Switched, Step::Wiped];
+    let rest = [Step::Aside, Step::Linked, Step::Switched, Step::Wiped];
     assert_eq!(steps, [&[Step::Kept, Step::Rows][..], &slots, &rest].concat());
     for (step, copy) in copies {
         let opened = copy.open().await;

@@ -5,7 +5,8 @@ use std::{ptr, slice, time::Duration};
 use windows_sys::Win32::{
     Foundation::{ERROR_NO_SUCH_LOGON_SESSION, ERROR_NOT_FOUND, GetLastError},
     Security::Credentials::{
-        CRED_PERSIST_LOCAL_MACHINE, CRED_TYPE_GENERIC, CREDENTIALW, CredFree, CredReadW, CredWriteW,
+        CRED_PERSIST_LOCAL_MACHINE, CRED_TYPE_GENERIC, CREDENTIALW, CredDeleteW, CredFree, CredReadW,
+        CredWriteW,
     },
 };
 
@@ -67,6 +68,19 @@ pub(crate) fn write(id: &str, secret: &[u8], _limit: Duration) -> Result<(), Key
     // SAFETY: everything it points at outlives the call, and the strings end with a zero.
     let written = unsafe { CredWriteW(&raw const credential, 0) };
     if written == 0 { Err(refused(last_error())) } else { Ok(()) }
+}
+
+/// Sees to it that there is no secret of an id.
+pub(crate) fn remove(id: &str, _limit: Duration) -> Result<(), KeyringError> {
+    let target = wide(&format!("{SERVICE}/{id}"));
+    #[expect(unsafe_code, reason = "a system call with a string")]
+    // SAFETY: it outlives the call, and ends with a zero.
+    let removed = unsafe { CredDeleteW(target.as_ptr(), CRED_TYPE_GENERIC, 0) };
+    match (removed, last_error()) {
+        (0, ERROR_NOT_FOUND) => Ok(()),
+        (0, code) => Err(refused(code)),
+        _ => Ok(()),
+    }
 }
 
 fn refused(code: u32) -> KeyringError {

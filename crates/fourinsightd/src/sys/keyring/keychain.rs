@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use security_framework::{
     base::Error,
-    passwords::{get_generic_password, set_generic_password},
+    passwords::{delete_generic_password, get_generic_password, set_generic_password},
 };
 
 use super::{KeyringError, SERVICE, Secret};
@@ -36,6 +36,14 @@ pub(crate) fn read(id: &str, _limit: Duration) -> Result<Option<Secret>, Keyring
 /// Keeps a secret under an id.
 pub(crate) fn write(id: &str, secret: &[u8], _limit: Duration) -> Result<(), KeyringError> {
     set_generic_password(SERVICE, id, secret).map_err(told)
+}
+
+/// Sees to it that an unlocked keychain has no secret of an id.
+pub(crate) fn remove(id: &str, _limit: Duration) -> Result<(), KeyringError> {
+    match delete_generic_password(SERVICE, id) {
+        Err(error) if error.code() != ITEM_NOT_FOUND => Err(told(error)),
+        _ => Ok(()),
+    }
 }
 
 fn told(error: Error) -> KeyringError {
