@@ -26,7 +26,7 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            preexec_fn=_controlled_by_stdin,
+            preexec_fn=_as_a_shell_starts_it,
             env={**os.environ, "TERM": "xterm"},
         )
         os.close(theirs)
@@ -65,8 +65,10 @@ class Terminal:
         return code
 
 
-def _controlled_by_stdin() -> None:
+def _as_a_shell_starts_it() -> None:
     import fcntl
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # Whoever runs these tests in the background has had it ignored, and that is passed on.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
