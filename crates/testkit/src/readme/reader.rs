@@ -29,16 +29,19 @@ const BROWSER: &str = "#!/bin/sh\nprintf '%s' \"$1\" > \"$HOME/browser\"\n";
 const NAMES: &str = r#"import os, socket
 
 names, port = os.environ["README_APIS"].split(), int(os.environ["README_PORT"])
-lookup = socket.getaddrinfo
+lookup, connect = socket.getaddrinfo, socket.socket.connect
 
 
 def lookup_here(host, *arguments, **more):
-    if host in names:
-        return lookup("127.0.0.1", port, *arguments[1:], **more)
-    return lookup(host, *arguments, **more)
+    name = host.decode() if isinstance(host, bytes) else host
+    return lookup("127.0.0.1" if name in names else host, *arguments, **more)
 
 
-socket.getaddrinfo = lookup_here
+def connect_here(self, address):
+    return connect(self, ("127.0.0.1", port) if address == ("127.0.0.1", 443) else address)
+
+
+socket.getaddrinfo, socket.socket.connect = lookup_here, connect_here
 "#;
 
 /// Somebody with an account at a practice server, whose shell finds our programs, and a browser.
