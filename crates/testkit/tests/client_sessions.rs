@@ -268,5 +268,8 @@ fn statuses(api: &Api) -> Vec<u16> {
 /// A client that follows redirects, and no proxy.
 #[expect(clippy::disallowed_types, reason = "what a program of a user's sends its requests with")]
 fn plain() -> Result<reqwest::Client> {
+    // In a build of the whole workspace reqwest knows TLS, as the daemon has it: without a provider. A test that was
+    // here before has installed the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(reqwest::Client::builder().no_proxy().build()?)
 }
