@@ -45,6 +45,7 @@ const FILES: &[&str] = &[
     "expiry",
     "fourinsight",
     "fourinsight_hostile",
+    "fourinsight_moving_in",
     "fourinsight_refused",
     "fourinsight_sessions",
     "google",
@@ -144,6 +145,11 @@ fn the_sessions_of_fourinsight_api_and_refused_tokens() {
 #[test]
 fn the_sessions_of_fourinsight_api_and_hostile_servers() {
     run("fourinsight_hostile", None).unwrap();
+}
+
+#[test]
+fn logins_of_fourinsight_api_and_whoever_changes_the_import() {
+    run("fourinsight_moving_in", None).unwrap();
 }
 
 #[test]
