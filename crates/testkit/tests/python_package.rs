@@ -48,6 +48,7 @@ const FILES: &[&str] = &[
     "fourinsight_moving_in",
     "fourinsight_refused",
     "fourinsight_sessions",
+    "fourinsight_users",
     "google",
     "httpx_auth",
     "notebook",
@@ -145,6 +146,11 @@ fn the_sessions_of_fourinsight_api_and_refused_tokens() {
 #[test]
 fn the_sessions_of_fourinsight_api_and_hostile_servers() {
     run("fourinsight_hostile", None).unwrap();
+}
+
+#[test]
+fn a_persons_session_of_fourinsight_api_and_ours() {
+    run("fourinsight_users", None).unwrap();
 }
 
 #[test]
