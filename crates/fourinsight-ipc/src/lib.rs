@@ -6,12 +6,14 @@
 //! | [`error`] | what goes wrong: RFC 6749 section 5.2 shaped errors |
 //! | [`key`] | whose token: the session key |
 //! | [`location`] | where: state folder, configuration file, endpoint |
+//! | [`cache_file`] | what is taken over: another tool's cache, read and put away |
 //! | [`duration`] | how long: `90`, `90s`, `5m`, `8h` |
 //! | [`platform`] | how, and to whom: local sockets, the peer's user, detached start |
 //!
 //! Both ends depend on this crate and on nothing of each other. Within `v1` the messages only grow: unknown
 //! response fields are ignored by clients, unknown request fields by the daemon.
 
+pub mod cache_file;
 pub mod duration;
 pub mod error;
 pub mod key;

@@ -13,7 +13,7 @@ use crate::{
     request::{self, seconds},
     signals,
     token::AccessToken,
-    value,
+    token_file, value,
 };
 
 /// Talks to this user's daemon. Threads may share it, and a forked child opens connections of its own.
@@ -148,6 +148,18 @@ impl Client {
     /// Ends a login that nobody wants any more.
     fn cancel_login<'py>(&self, py: Python<'py>, id: &str) -> PyResult<Bound<'py, PyAny>> {
         self.answer(py, |calls| calls.cancel_login(id))
+    }
+
+    /// Takes over the login in a token file of `fourinsight.api`, and puts the file away; with `dry_run` says whether
+    /// it would.
+    fn take_over<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathBuf,
+        request: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let request = request::import(request)?;
+        self.answer(py, move |calls| token_file::take_over(calls, &path, request))
     }
 
     /// Revokes a session at its server, and forgets it here in every case.

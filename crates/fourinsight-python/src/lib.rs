@@ -1,13 +1,15 @@
 //! The native part of the Python package `fourinsight-broker`: the client of `fourinsightd`, as Python calls it.
 //!
 //! Nothing is decided here. Each call of [`client`] lets other threads of Python run while it waits, hands its answer
-//! over as Python's own dicts ([`value`]), and raises what [`error`] makes of a failure.
+//! over as Python's own dicts ([`value`]), and raises what [`error`] makes of a failure. The files that are taken over
+//! are read and put away here ([`token_file`]), so that no login passes through Python.
 
 mod client;
 mod error;
 mod request;
 mod signals;
 mod token;
+mod token_file;
 mod value;
 
 use pyo3::pymodule;
@@ -19,6 +21,8 @@ mod _native {
     use super::client::{Client, session_key_of_seed};
     #[pymodule_export]
     use super::token::AccessToken;
+    #[pymodule_export]
+    use super::token_file::token_file_of_seed;
 
     /// The version of the package.
     #[pymodule_export]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use fourinsight_client::{LoginRequest, LoginResponse, SecretString, SessionKey};
+use fourinsight_client::{
+    ImportFormat, ImportRequest, LoginRequest, LoginResponse, SecretString, SessionKey,
+};
 use pyo3::{prelude::*, types::PyDict};
 
 use crate::error::unusable;
@@ -42,6 +44,26 @@ pub(crate) fn login(fields: &Bound<'_, PyDict>) -> PyResult<LoginRequest> {
             "until_logout" => request.until_logout = value.extract()?,
             "package" => request.package = value.extract()?,
             _ => return Err(unknown("login request", &name)),
+        }
+    }
+    Ok(request)
+}
+
+/// How a login of `fourinsight.api` is taken over; what is taken over is not said here.
+pub(crate) fn import(fields: &Bound<'_, PyDict>) -> PyResult<ImportRequest> {
+    let mut request = ImportRequest::new(ImportFormat::FourinsightApi, SecretString::default());
+    for (name, value) in fields.iter() {
+        let name: String = name.extract()?;
+        if value.is_none() {
+            continue;
+        }
+        match name.as_str() {
+            "session" => request.session = Some(session_key(value.extract()?)?),
+            "original_key" => request.original_key = value.extract()?,
+            "profile" => request.profile = value.extract()?,
+            "package" => request.package = value.extract()?,
+            "dry_run" => request.dry_run = value.extract()?,
+            _ => return Err(unknown("request to take over a login", &name)),
         }
     }
     Ok(request)

@@ -10,6 +10,9 @@ from guarded_api import guarded, here, refusals, start_guarded  # noqa: F401 - f
 from stage import Daemon, Practice
 from stub_api import StubApi
 
+# The fixtures whose names are words that are needed here otherwise.
+pytest_plugins = ["both"]
+
 StartPractice = Callable[..., Practice]
 StartDaemon = Callable[[str], Daemon]
 

@@ -9,8 +9,9 @@ import os
 
 import pytest
 
+from notebook import Notebook
 from stage import Daemon, Practice, ask
-from test_notebook import ASK, Notebook, link
+from test_notebook import ASK, link
 
 BROWSER = os.environ.get("FOURINSIGHT_TEST_BROWSER", "").rstrip("/")
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"

@@ -1,4 +1,4 @@
-"""What both `fourinsight.api` and this package do: every test runs with the genuine class and with ours.
+"""What both `fourinsight.api` and this package do: every test runs with the genuine classes and with ours.
 
 Where they differ, a test of its own says how.
 """
@@ -6,8 +6,7 @@ Where they differ, a test of its own says how.
 from __future__ import annotations
 
 import io
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,71 +14,13 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from conftest import StartDaemon
-from fourinsight_broker import ClientSession, auth_session
-from service import CLIENT, CONFIG
-from stage import Daemon, Practice
+from both import Make
+from fourinsight_broker import auth_session
+from seed import CLIENT_SCOPE, USER_SCOPES
+from stage import Practice
 from stub_api import Answer, Seen, StubApi, redirect
 
-with warnings.catch_warnings():
-    # It reads its constants by a function that Python has deprecated.
-    warnings.simplefilter("ignore")
-    from fourinsight.api import ClientSession as GenuineSession  # type: ignore[import-untyped]
-    from fourinsight.api import authenticate
-
-Make = Callable[[], Any]
 OK = Answer(200, {"value": [1]})
-
-
-@pytest.fixture
-def daemon(practice: Practice, start_daemon: StartDaemon) -> Daemon:
-    return start_daemon(practice.config + CONFIG.format(issuer=practice.issuer))
-
-
-@pytest.fixture
-def make_ours(daemon: Daemon, api: StubApi, monkeypatch: pytest.MonkeyPatch) -> Make:
-    assert daemon.socket.exists()
-    monkeypatch.setattr(auth_session, "API_BASE_URL", api.url)
-    return lambda: ClientSession(*CLIENT)
-
-
-@pytest.fixture
-def make_theirs(practice: Practice, api: StubApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    constants = {
-        "API_BASE_URL": api.url,
-        "CLIENT_TOKEN_URL": f"{practice.issuer}/token",
-        "CLIENT_SCOPE": ["api"],
-    }
-    for name, value in constants.items():
-        monkeypatch.setitem(authenticate._CONSTANTS, name, value)
-    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    return lambda: GenuineSession(*CLIENT)
-
-
-@pytest.fixture(params=["theirs", "ours"])
-def make(request: pytest.FixtureRequest) -> Make:
-    """Makes a session: theirs and ours."""
-    made: Make = request.getfixturevalue(f"make_{request.param}")
-    return made
-
-
-@pytest.fixture
-def session(make: Make) -> Iterator[Any]:
-    with make() as session:
-        yield session
-
-
-@pytest.fixture
-def theirs(make_theirs: Make) -> Iterator[Any]:
-    with make_theirs() as session:
-        yield session
-
-
-@pytest.fixture
-def ours(make_ours: Make) -> Iterator[Any]:
-    with make_ours() as session:
-        yield session
 
 
 @pytest.fixture
@@ -119,24 +60,27 @@ def test_every_method_and_kind_of_body(session: Any, api: StubApi) -> None:
     assert (form.headers["X-Mine"], last.headers["X-Mine"]) == ("yes", "no")
 
 
-def test_the_token_is_a_dict_without_a_refresh_token(session: Any, practice: Practice) -> None:
+TOKEN = {"access_token", "token_type", "expires_in", "expires_at", "scope"}
+
+
+def test_the_token_is_a_dict(session: Any, kind: str, server: Practice) -> None:
     token = session.token
-    assert set(token) == {"access_token", "token_type", "expires_in", "expires_at", "scope"}
+    assert set(token) >= TOKEN
     assert token["token_type"] == "Bearer"
-    assert list(token["scope"]) == ["api"]
+    assert sorted(token["scope"]) == sorted([CLIENT_SCOPE] if kind == "client" else USER_SCOPES)
     assert 3590 <= token["expires_in"] <= 3600
-    assert practice.verdict(token["access_token"]) == "live"
+    assert server.verdict(token["access_token"]) == "live"
     assert session.access_token == token["access_token"]
     assert session.authorized is True
 
 
-def test_a_new_token_can_be_insisted_on(session: Any, practice: Practice) -> None:
+def test_a_new_token_can_be_insisted_on(session: Any, server: Practice) -> None:
     first = session.token["access_token"]
     second = session.fetch_token()["access_token"]
     third = session.refresh_token()["access_token"]
     assert session.token["access_token"] == third
     assert len({first, second}) == 2
-    assert practice.verdict(third) == "live"
+    assert server.verdict(third) == "live"
 
 
 @pytest.mark.parametrize("status", [413, 429, 502, 503, 504])
@@ -285,21 +229,30 @@ def answered_once_then_refused(status: int = 401) -> list[Callable[[Seen], Answe
 
 
 def test_theirs_gives_up_over_a_refused_token_and_ours_asks_with_the_next_one(
-    theirs: Any, ours: Any, api: StubApi, practice: Practice
+    theirs: Any, ours: Any, api: StubApi, server: Practice
 ) -> None:
     assert theirs.get(api.on("/theirs", *answered_once_then_refused())).status_code == 401
     before = ours.token["access_token"]
     assert ours.get(api.on("/ours", *answered_once_then_refused())).status_code == 200
     assert api.bearers("/ours") == [before, ours.token["access_token"]]
-    assert practice.verdict(ours.token["access_token"]) == "live"
+    assert server.verdict(ours.token["access_token"]) == "live"
 
 
-def test_theirs_signs_in_at_each_start_and_ours_once(make_theirs: Make, make_ours: Make, practice: Practice) -> None:
-    for make, requests_more in ((make_theirs, 3), (make_ours, 1)):
-        before = practice.ledger()["token_requests"]
+def test_a_persons_token_has_the_refresh_token_in_theirs_and_nobodys_has_it_in_ours(
+    theirs: Any, ours: Any, kind: str
+) -> None:
+    assert ("refresh_token" in theirs.token) == (kind == "user")
+    assert set(ours.token) == TOKEN
+
+
+def test_theirs_asks_the_server_at_each_start_and_ours_when_there_is_need(
+    make_theirs: Make, make_ours: Make, kind: str, server: Practice
+) -> None:
+    for make, requests_more in ((make_theirs, 3), (make_ours, 1 if kind == "client" else 0)):
+        before = server.ledger()["token_requests"]
         tokens = {make().token["access_token"] for _ in range(3)}
-        assert practice.ledger()["token_requests"] - before == requests_more
-        assert len(tokens) == requests_more
+        assert server.ledger()["token_requests"] - before == requests_more
+        assert len(tokens) == max(requests_more, 1)
 
 
 def test_theirs_takes_the_token_wherever_the_next_page_is_and_ours_does_not(

@@ -45,8 +45,10 @@ const FILES: &[&str] = &[
     "expiry",
     "fourinsight",
     "fourinsight_hostile",
+    "fourinsight_moving_in",
     "fourinsight_refused",
     "fourinsight_sessions",
+    "fourinsight_users",
     "google",
     "httpx_auth",
     "notebook",
@@ -144,6 +146,16 @@ fn the_sessions_of_fourinsight_api_and_refused_tokens() {
 #[test]
 fn the_sessions_of_fourinsight_api_and_hostile_servers() {
     run("fourinsight_hostile", None).unwrap();
+}
+
+#[test]
+fn a_persons_session_of_fourinsight_api_and_ours() {
+    run("fourinsight_users", None).unwrap();
+}
+
+#[test]
+fn logins_of_fourinsight_api_and_whoever_changes_the_import() {
+    run("fourinsight_moving_in", None).unwrap();
 }
 
 #[test]

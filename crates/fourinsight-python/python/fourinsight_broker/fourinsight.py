@@ -13,6 +13,8 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from . import errors, session
+from ._moving_in import IMPORT_COMMAND
+from ._moving_in import find as find_token_file
 from ._native import AccessToken, Client, session_key_of_seed
 from .auth_session import API_BASE_URL, BaseAuthSession, InsecureTransportError
 from .interaction import find, login_command
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from os import PathLike
 
+    from ._moving_in import TokenFile
     from .interaction import Begun, Person
 
 __all__ = ["API_BASE_URL", "BaseAuthSession", "ClientSession", "InsecureTransportError", "UserSession"]
@@ -39,7 +42,8 @@ class UserSession(BaseAuthSession):
     """A person's session. The broker keeps them signed in, for every process of theirs.
 
     Where nobody is signed in, it asks: in a terminal and in a notebook it shows where to sign in, and elsewhere it
-    raises `LoginRequired` with the command to run.
+    raises `LoginRequired` with the command to run. Where ``fourinsight.api`` has a login for the same `session_key`, it
+    asks whether to take that over instead.
 
     Parameters
     ----------
@@ -168,6 +172,7 @@ class _Login(session.Session):
         state_dir: str | PathLike[str] | None,
         socket: str | PathLike[str] | None,
     ) -> None:
+        self._session_key = session_key
         key, self._original_key = session_key_of_seed(session_key)
         super().__init__(key, interactive=interactive, state_dir=state_dir, socket=socket)
         self._wanted_profile = profile
@@ -178,13 +183,17 @@ class _Login(session.Session):
         except errors.LoginRequired as required:
             # Whoever was asked has had their say.
             if find(self._interactive) is None:
-                raise self._nobody(self._login_profile(), force=False) from required
+                raise self._nobody(self._login_profile()) from required
             raise
 
     def _sign_in(self, request: dict[str, Any], person: Person | None, begun: Begun = None) -> None:
         profile = self._login_profile()
+        force = bool(request.get("force"))
         if person is None or self._interactive is False:
-            raise self._nobody(profile, force=bool(request.get("force")))
+            raise self._nobody(profile, force=force)
+        file = None if force else self._token_file(profile)
+        if file and file.is_taken_over(person):
+            return
         more = {"profile": profile, "original_key": self._original_key, "package": _package()}
         super()._sign_in({**request, **more}, person, begun)
 
@@ -197,11 +206,24 @@ class _Login(session.Session):
         except (errors.NotFound, errors.NotRunning):
             return USER_PROFILE
 
-    def _nobody(self, profile: str, *, force: bool) -> errors.LoginRequired:
+    def _token_file(self, profile: str) -> TokenFile | None:
+        """Find a login that fourinsight.api has for the same key, and that would do."""
+        return find_token_file(
+            self.client,
+            self._session_key,
+            session=self.key,
+            original_key=self._original_key,
+            profile=profile,
+            package=_package(),
+        )
+
+    def _nobody(self, profile: str, *, force: bool = False) -> errors.LoginRequired:
         command = f"{login_command(self.key)} --profile {quote(profile)}{' --force' if force else ''}"
         what = f"somebody has to sign in to session {self.key}, and nobody can be asked here"
+        file = None if force else self._token_file(profile)
+        more = f", or `{IMPORT_COMMAND}` to take over the login in {file.shown}" if file else ""
         return errors.LoginRequired(
-            f"{what}; run `{command}` in a terminal", code="login_required", description=what, action=command
+            f"{what}; run `{command}` in a terminal{more}", code="login_required", description=what, action=command
         )
 
 

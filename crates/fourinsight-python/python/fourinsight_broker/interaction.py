@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 
     from ._native import Client
 
-__all__ = ["Begun", "Person", "find", "login_command", "one_at_a_time", "sign_in", "telling"]
+__all__ = [
+    "Begun",
+    "Person",
+    "as_whom",
+    "find",
+    "harmless",
+    "login_command",
+    "one_at_a_time",
+    "says_yes",
+    "sign_in",
+    "telling",
+]
 
 Begun: TypeAlias = "Callable[[str], None] | None"
 """What is told the identifier of a login attempt once it has begun."""
@@ -234,14 +245,30 @@ def sign_in(client: Client, request: dict[str, Any], person: Person | None, begu
         return attempt
     for text in _words(attempt, "note"):
         person.tell(f"note: {text}")
-    who = _known(attempt.get("identity"))
-    person.tell(f"Signed in{f' as {who}' if who else ''}, session {request['session']}.")
+    person.tell(f"Signed in{as_whom(attempt)}, session {request['session']}.")
     return attempt
+
+
+def as_whom(answer: dict[str, Any]) -> str:
+    """Say who is signed in, where the server says so."""
+    who = _known(answer.get("identity"))
+    return f" as {who}" if who else ""
 
 
 def login_command(session_key: str) -> str:
     """Give the command that signs a person in to a session."""
     return f"fourinsightctl login {shlex.quote(session_key)}"
+
+
+def says_yes(person: Person) -> bool:
+    """Have a person answer the question that they were told; nobody's answer is no."""
+    while True:
+        try:
+            answer = person.ask("Type yes or no: ").strip().lower()
+        except EOFError:
+            return False
+        if answer in ("yes", "y", "no", "n"):
+            return answer.startswith("y")
 
 
 def _until_it_ends(client: Client, attempt: dict[str, Any], person: Person) -> dict[str, Any]:
@@ -320,13 +347,7 @@ def _agrees(question: dict[str, Any], person: Person) -> bool:
     if question["about"] in ("identity", "person"):
         lines.append(f"Signed in: {_known(question.get('identity')) or 'unknown'}")
     person.tell("\n".join([*lines, harmless(question["question"])]))
-    while True:
-        try:
-            answer = person.ask("Type yes or no: ").strip().lower()
-        except EOFError:
-            return False
-        if answer in ("yes", "y", "no", "n"):
-            return answer.startswith("y")
+    return says_yes(person)
 
 
 def _failed(attempt: dict[str, Any], session_key: str) -> BrokerError:

@@ -2,18 +2,15 @@
 //! durable yes.
 
 mod offer;
-mod retire;
 mod source;
 
 use fourinsight_client::{
     Error, ImportChoice, ImportFormat, ImportOutcome, ImportRequest, ImportResponse, SecretString, SessionKey,
 };
+use fourinsight_ipc::cache_file::{Retired, retire};
 use serde_json::json;
 
-use self::{
-    retire::{Retired, retire},
-    source::{Source, shown},
-};
+use self::source::{Source, shown};
 use super::Context;
 use crate::{
     cli::{Format, Import},

@@ -3,24 +3,19 @@
 use std::{
     ffi::OsStr,
     fs, io,
-    io::Read,
     path::{Path, PathBuf},
 };
 
 use fourinsight_client::SecretString;
-use fourinsight_ipc::platform;
-use zeroize::Zeroizing;
+use fourinsight_ipc::{
+    cache_file::{self, TAKEN_OVER},
+    platform,
+};
 
 use crate::{
     failure::{Exit, Failure},
     render::clean,
 };
-
-/// The longest cache that is read.
-const LONGEST: u64 = 1024 * 1024;
-
-/// What the name of a cache begins with that has been taken over; fourinsight.api reads only what begins with `token`.
-pub(super) const TAKEN_OVER: &str = "taken-over.";
 
 /// How deep a session key with slashes in it may go.
 const DEEPEST: usize = 4;
@@ -87,21 +82,7 @@ pub(super) fn read(path: &Path) -> Result<SecretString, Failure> {
             "it is untouched; name a token cache of your own",
         )
     };
-    let file = platform::open_own_file(path).map_err(|error| failed(&said(&error)))?;
-    let length = file.metadata().map_or(0, |metadata| metadata.len());
-    if length > LONGEST {
-        return Err(failed("it is longer than 1 MiB"));
-    }
-    // Sized before it is filled: growing would leave copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1));
-    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| failed(&said(&error)))?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(failed("it is longer than 1 MiB"));
-    }
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(SecretString::from(text)),
-        Err(_) => Err(failed("it is no text: it may be encrypted, or another program's")),
-    }
+    cache_file::read(path).map_err(|error| failed(&said(&error)))
 }
 
 fn walk(folder: &Path, key: Option<&str>, found: &mut Vec<Source>) -> io::Result<()> {

@@ -1,32 +1,64 @@
-//! Puts a cache away that has been taken over: renamed so that its tool does not find it, and explained.
+//! Another tool's cache: read as whoever runs the program, and put away once the daemon has taken it over, renamed so
+//! that its tool does not find it, and explained.
 
 use std::{
     ffi::{OsStr, OsString},
     fs,
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
-use fourinsight_client::SecretString;
-use fourinsight_ipc::platform;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 
-use super::source::{self, TAKEN_OVER};
+use crate::platform;
+
+/// What the name of a cache begins with that has been taken over; fourinsight.api reads only what begins with `token`.
+pub const TAKEN_OVER: &str = "taken-over.";
+
+/// The longest cache that is read.
+const LONGEST: u64 = 1024 * 1024;
 
 /// How many caches of one name may lie beside each other.
 const MOST: u32 = 1000;
 
 /// How a cache was put away.
 #[derive(Debug)]
-pub(super) enum Retired {
+pub enum Retired {
     /// It has another name now.
-    To { path: PathBuf, note: PathBuf },
+    To {
+        /// Where it is now.
+        path: PathBuf,
+        /// What explains it.
+        note: PathBuf,
+    },
     /// Somebody has written it since it was read, so it is left alone.
     Changed,
 }
 
+/// Reads a file, if it is one of this user's and no longer than any cache. What is wrong with it otherwise is an error
+/// of the kind [`io::ErrorKind::InvalidInput`] or [`io::ErrorKind::PermissionDenied`] with words of its own, but for what
+/// the system says.
+pub fn read(path: &Path) -> io::Result<SecretString> {
+    let unusable = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
+    let file = platform::open_own_file(path)?;
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    if length > LONGEST {
+        return Err(unusable("it is longer than 1 MiB"));
+    }
+    // Sized before it is filled: growing would leave copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1));
+    file.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(unusable("it is longer than 1 MiB"));
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(SecretString::from(text)),
+        Err(_) => Err(unusable("it is no text: it may be encrypted, or another program's")),
+    }
+}
+
 /// Renames the file whose content was taken over, and leaves a note beside it.
-pub(super) fn retire(path: &Path, content: &SecretString, session: &str) -> io::Result<Retired> {
+pub fn retire(path: &Path, content: &SecretString, session: &str) -> io::Result<Retired> {
     match Explained::new(path, content, session)? {
         Some(explained) => explained.rename(content),
         None => Ok(Retired::Changed),
@@ -98,7 +130,7 @@ impl Explained {
 }
 
 fn holds(path: &Path, content: &SecretString) -> bool {
-    source::read(path).is_ok_and(|now| now.expose_secret() == content.expose_secret())
+    read(path).is_ok_and(|now| now.expose_secret() == content.expose_secret())
 }
 
 /// A name that no file has, nor its note.
@@ -125,7 +157,7 @@ fn explain(path: &Path, retired: &Path, session: &str) -> String {
     format!(
         "The login in this file now belongs to fourinsightd, the local token broker.\n\
          \n\
-         It was taken over with `fourinsightctl import` as the session {session}:\n\
+         It was taken over as the session {session}:\n\
          \n\
          \x20 was  {}\n\
          \x20 is   {}\n\
