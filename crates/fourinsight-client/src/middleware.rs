@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     AccessToken, AsyncClient, SessionKey, TokenRequest,
-    origin::{Guard, is_private},
+    origin::Guard,
     source::{Source, Wanted},
 };
 
@@ -23,8 +23,11 @@ use crate::{
 ///
 /// Tokens go to one origin only, and only over TLS or to this machine: to that of the first request, or to
 /// [the one that was named](Self::only_for). Requests to other places pass without a token, and so do those with an
-/// `Authorization` header of their own. A redirect to another origin is followed without the token, and what is
-/// answered there is not reported.
+/// `Authorization` header of their own. A redirect to another origin is followed without the token. What is answered after
+/// a redirect is neither reported nor repeated: nobody can tell which token, if any, came that far.
+///
+/// Plain HTTP to this machine goes where the client's proxies lead, and the token with it: a client that is used for it is
+/// best built with `no_proxy()`.
 ///
 /// ```no_run
 /// use fourinsight_client::{AsyncClient, BearerMiddleware, SessionKey};
@@ -46,8 +49,7 @@ use crate::{
 pub struct BearerMiddleware {
     source: Arc<dyn Source>,
     expired: Vec<StatusCode>,
-    /// Without one, every request may have a token for the origin that it is for.
-    guard: Option<Arc<Guard>>,
+    guard: Arc<Guard>,
 }
 
 impl BearerMiddleware {
@@ -58,13 +60,12 @@ impl BearerMiddleware {
 
     /// Tokens that meet particular demands.
     pub fn wanting(client: AsyncClient, wanted: TokenRequest) -> Self {
-        let guard = Some(Guard::default().into());
-        Self { guard, ..Self::wherever_asked(Arc::new(Wanted { client, request: wanted })) }
+        Self::of(Arc::new(Wanted { client, request: wanted }))
     }
 
-    /// Tokens for every origin that the caller names in a request, for a caller who knows whom they talk to.
-    pub(crate) fn wherever_asked(source: Arc<dyn Source>) -> Self {
-        Self { source, expired: vec![StatusCode::UNAUTHORIZED], guard: None }
+    /// Tokens of this source.
+    pub(crate) fn of(source: Arc<dyn Source>) -> Self {
+        Self { source, expired: vec![StatusCode::UNAUTHORIZED], guard: Arc::default() }
     }
 
     /// The statuses by which this API says that a token is no longer good; servers differ.
@@ -77,17 +78,13 @@ impl BearerMiddleware {
     /// Names the origin that tokens go to, by any URL of it, instead of taking that of the first request.
     #[must_use]
     pub fn only_for(mut self, api: &Url) -> Self {
-        self.guard = Some(Guard::of(api).into());
+        self.guard = Guard::of(api).into();
         self
     }
 
     /// The session's living token.
     pub(crate) async fn token(&self) -> Result<AccessToken, crate::Error> {
         self.source.token().await
-    }
-
-    fn admits(&self, url: &Url) -> bool {
-        self.guard.as_ref().map_or_else(|| is_private(url), |guard| guard.admits(url))
     }
 
     /// Says that the API refused a token. Whether that reaches the daemon changes nothing for this request.
@@ -109,15 +106,16 @@ impl Middleware for BearerMiddleware {
         extensions: &mut http::Extensions,
         next: Next<'_>,
     ) -> Result<Response, Error> {
-        if request.headers().contains_key(AUTHORIZATION) || !self.admits(request.url()) {
+        if request.headers().contains_key(AUTHORIZATION) || !self.guard.admits(request.url()) {
             return next.run(request, extensions).await;
         }
         let again = request.try_clone();
-        let asked = request.url().origin();
+        let asked = whole(request.url());
         let token = self.token().await.map_err(Error::middleware)?;
         authorize(&mut request, &token)?;
         let response = next.clone().run(request, extensions).await?;
-        if !self.expired.contains(&response.status()) || response.url().origin() != asked {
+        // Where a redirect has led, it may have led through another origin, which took the token away.
+        if !self.expired.contains(&response.status()) || whole(response.url()) != asked {
             return Ok(response);
         }
         self.report(&token, &response).await;
@@ -133,6 +131,13 @@ impl Middleware for BearerMiddleware {
             _ => Ok(response),
         }
     }
+}
+
+/// An address without what is never sent.
+fn whole(url: &Url) -> Url {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    url
 }
 
 fn authorize(request: &mut Request, token: &AccessToken) -> Result<(), Error> {

@@ -122,6 +122,23 @@ async fn some_addresses_are_not_asked() {
 }
 
 #[tokio::test]
+async fn a_session_gives_its_token_to_the_origin_that_it_asked_first() {
+    let (world, api) = stage().await.unwrap();
+    let elsewhere = Api::new(&world.practice).await.unwrap();
+    let session = user(&world).await.unwrap();
+    session.get(api.url("/things")).send().await.unwrap();
+    assert_eq!(session.get(elsewhere.url("/things")).send().await.unwrap().status(), 401);
+    assert_eq!(session.clone().post(elsewhere.url("/things")).send().await.unwrap().status(), 401);
+    assert!(elsewhere.seen().iter().all(|seen| seen.bearer.is_none()), "{:?}", elsewhere.seen());
+    session.get(api.url("/things")).send().await.unwrap();
+    assert_eq!(statuses(&api), [200, 200]);
+    assert!(
+        world.requests("refresh_token").is_empty(),
+        "what is answered elsewhere is no verdict on the token"
+    );
+}
+
+#[tokio::test]
 async fn pages_are_followed_and_the_token_stays_with_the_first_ones_origin() {
     let (world, api) = stage().await.unwrap();
     let elsewhere = Api::new(&world.practice).await.unwrap();

@@ -26,9 +26,10 @@ const PROFILE: &str = "4insight";
 ///
 /// # What becomes of a request
 ///
-/// * It gets a fresh token, for the origin that its own URL names. A redirect to another origin is followed without the
-///   token, if the given `reqwest::Client` follows redirects at all. Only https is asked, and this machine: anything else
-///   is refused with [`RefusedUrl::NotSecure`](crate::RefusedUrl::NotSecure).
+/// * It gets a fresh token, if it is for the origin that the session asked first. Another origin is asked without one, and
+///   so is what a redirect leads to elsewhere, if the given `reqwest::Client` follows redirects at all. Only https is
+///   asked, and this machine: anything else is refused with
+///   [`RefusedUrl::NotSecure`](crate::RefusedUrl::NotSecure).
 /// * An answer of 401, or of [other statuses](Self::expired_statuses), is reported to the daemon, and the request is sent
 ///   once more with the next token if its body can be sent twice.
 /// * An answer of 413, 429, 502, 503 or 504, and a connection that cannot be made, has it sent again, three times at

@@ -26,7 +26,7 @@ pub(super) struct Requests {
 
 impl Requests {
     pub(super) fn new(http: Http, source: Arc<dyn Source>) -> Self {
-        Self::through(http, BearerMiddleware::wherever_asked(source))
+        Self::through(http, BearerMiddleware::of(source))
     }
 
     /// A busy API is asked again with the same token, before anybody looks at whether it was refused.

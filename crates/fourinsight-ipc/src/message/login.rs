@@ -48,8 +48,8 @@ pub struct LoginRequest {
     pub client_secret: Option<SecretString>,
     /// Flow `client_credentials` with a `client_id` and `client_secret` of the request: the client's own session.
     ///
-    /// The daemon names it, by a hash of the token endpoint, the client, its secret, the scopes and the resources,
-    /// under a key that lives as long as the daemon and never leaves it. So whoever brings the same gets the same
+    /// The daemon names it, by a hash of the profile, the token endpoint, the client, its secret, the scopes and the
+    /// resources, under a key that lives as long as the daemon and never leaves it. So whoever brings the same gets the same
     /// session, and with another secret nobody gets its tokens. The answer says its name; `session` stays out of the
     /// request. Such a session is in memory only, is renewed while it is used, and is forgotten once nobody has asked
     /// for its token for an hour, or when there are many others. One that is open already is answered with at once,

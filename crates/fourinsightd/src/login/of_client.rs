@@ -1,11 +1,12 @@
-//! Sessions that are a client's own: whoever brings the same client and secret to the same server, for the same scopes,
-//! gets the same session, and nobody else does.
+//! Sessions that are a client's own: whoever brings the same client and secret to the same server, by the same profile and
+//! for the same scopes, gets the same session, and nobody else does.
 //!
 //! Such a session is named by a keyed hash of all that. The key is drawn when the daemon starts and never leaves its
 //! memory: a name tells nothing about the secret, and nobody can work one out.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use fourinsight_ipc::{
     ErrorBody, ErrorCode, SessionKey,
     message::{LoginRequest, LoginState, LoginStatus},
@@ -32,21 +33,16 @@ impl Default for Names {
 }
 
 impl Names {
-    /// The session of this client. The order of scopes and resources says nothing.
-    fn of(
-        &self,
-        token_endpoint: &str,
-        client_id: &str,
-        client_secret: &str,
-        [scopes, resources]: [&[String]; 2],
-    ) -> SessionKey {
+    /// The session of a client: of its profile, which may ask for a token in its own way, token endpoint, identifier and
+    /// secret. The order of scopes and resources says nothing.
+    fn of(&self, client: [&str; 4], [scopes, resources]: [&[String]; 2]) -> SessionKey {
         let mut hash = hmac::Context::with_key(&self.0);
         // With its length before it, no part can pass for the end of one and the beginning of the next.
         let mut add = |part: &str| {
             hash.update(&(part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         };
-        for part in [token_endpoint, client_id, client_secret] {
+        for part in client {
             add(part);
         }
         for list in [scopes, resources] {
@@ -56,11 +52,8 @@ impl Names {
             add(&list.len().to_string());
             list.into_iter().for_each(&mut add);
         }
-        let mut name = "client-".to_owned();
-        for byte in &hash.sign().as_ref()[..NAME_BYTES] {
-            write!(name, "{byte:02x}").expect("a string takes all that is written to it");
-        }
-        SessionKey::new(&name).expect("letters, digits and a hyphen make a session key")
+        let name = HEXLOWER.encode(&hash.sign().as_ref()[..NAME_BYTES]);
+        SessionKey::new(&format!("client-{name}")).expect("letters, digits and a hyphen make a session key")
     }
 }
 
@@ -93,12 +86,10 @@ impl Logins {
     /// Begins an attempt for a client's own session, unless that is open, or being opened, already.
     pub(super) async fn begin_of_client(&self, plan: Plan) -> Result<LoginStatus, LoginFailure> {
         let (registration, odd) = self.find_server(&plan.profile, &plan.wish).await?;
-        let session = self.names.of(
-            &registration.token_endpoint,
-            &plan.profile.client_id,
-            brought(&plan.profile).unwrap_or_default(),
-            [&plan.wish.scopes, &plan.wish.resources],
-        );
+        let Profile { name, client_id, .. } = &plan.profile;
+        let secret = brought(&plan.profile).unwrap_or_default();
+        let client = [name, &*registration.token_endpoint, client_id, secret];
+        let session = self.names.of(client, [&plan.wish.scopes, &plan.wish.resources]);
         let turn = self.turn.lock().await;
         let under_way = |attempt: &&Arc<Attempt>| attempt.session == session && attempt.is_pending();
         let same = self.attempts().values().find(under_way).map(Arc::clone);
@@ -132,20 +123,22 @@ mod tests {
     fn each_part_of_a_client_counts_and_the_order_of_its_scopes_does_not() {
         let names = Names::default();
         let list = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let name = |endpoint: &str, id: &str, secret: &str, scopes: &str, resources: &[String]| {
-            names.of(endpoint, id, secret, [&list(scopes), resources])
+        let name = |client: [&str; 4], scopes: &str, resources: &[String]| {
+            names.of(client, [&list(scopes), resources])
         };
-        let first = name("https://a/token", "id", "secret", "one two", &[]);
-        assert_eq!(first, name("https://a/token", "id", "secret", "two one two", &[]));
+        let client = ["profile", "https://a/token", "id", "secret"];
+        let first = name(client, "one two", &[]);
+        assert_eq!(first, name(client, "two one two", &[]));
         assert!(first.as_str().starts_with("client-") && first.as_str().len() == 47, "{first}");
         let others = [
-            name("https://b/token", "id", "secret", "one two", &[]),
-            name("https://a/token", "ids", "ecret", "one two", &[]),
-            name("https://a/token", "id", "secreT", "one two", &[]),
-            name("https://a/token", "id", "secret", "one", &[]),
-            name("https://a/token", "id", "secret", "onetwo", &[]),
-            name("https://a/token", "id", "secret", "one", &["two".to_owned()]),
-            Names::default().of("https://a/token", "id", "secret", [&list("one two"), &[]]),
+            name(["other", "https://a/token", "id", "secret"], "one two", &[]),
+            name(["profile", "https://b/token", "id", "secret"], "one two", &[]),
+            name(["profile", "https://a/token", "ids", "ecret"], "one two", &[]),
+            name(["profile", "https://a/token", "id", "secreT"], "one two", &[]),
+            name(client, "one", &[]),
+            name(client, "onetwo", &[]),
+            name(client, "one", &["two".to_owned()]),
+            Names::default().of(client, [&list("one two"), &[]]),
         ];
         let different: std::collections::BTreeSet<_> = others.iter().chain([&first]).collect();
         assert_eq!(different.len(), others.len() + 1);
