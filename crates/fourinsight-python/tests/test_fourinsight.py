@@ -266,6 +266,17 @@ def test_theirs_takes_the_token_wherever_the_next_page_is_and_ours_does_not(
     assert elsewhere.bearers("/stolen")[1:] == [None]
 
 
+def test_theirs_takes_the_token_wherever_it_is_sent_and_ours_where_it_was_sent_first(
+    theirs: Any, ours: Any, api: StubApi, elsewhere: StubApi
+) -> None:
+    for session, carries in ((theirs, True), (ours, False)):
+        token = session.token["access_token"]
+        assert session.get(api.on("/first", OK)).status_code == 200
+        assert session.get(elsewhere.on("/other", OK)).status_code == 200
+        assert api.bearers("/first")[-1] == token
+        assert elsewhere.bearers("/other")[-1] == (token if carries else None)
+
+
 def test_theirs_takes_plain_http_where_a_variable_says_so_and_ours_only_on_this_machine(
     ours: Any, theirs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

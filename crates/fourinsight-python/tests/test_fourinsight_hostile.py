@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import pickle
 from typing import Any
 
@@ -202,6 +203,36 @@ def test_a_name_in_another_script_is_an_origin_like_any_other(session: ClientSes
     there = wire(session, {})
     session.get("https://münchen.example/first")
     assert there.authorized() == ["https://xn--mnchen-3ya.example/first"]
+
+
+@pytest.mark.parametrize("url", ["https://evil.example/", "https://api.example:8443/", "http://127.0.0.1:1/"])
+def test_the_session_has_a_token_for_the_origin_that_it_asked_first_and_no_other(
+    session: ClientSession, practice: Practice, caplog: pytest.LogCaptureFixture, url: str
+) -> None:
+    there = wire(session, {url: Answer(401), f"{url}to": redirect(f"{HOME}/chosen")})
+    session.get(f"{HOME}/first")
+    token = session.token["access_token"]
+    caplog.set_level(logging.WARNING, "fourinsight_broker")
+    assert session.get(url).status_code == 401
+    [record] = caplog.records
+    assert "without a token" in record.message
+    assert token not in caplog.text
+    assert len(list(session.get_pages(f"{url}pages"))) == 1
+    assert session.get(f"{url}to").status_code == 200
+    # What is refused there says nothing about the token.
+    assert session.token["access_token"] == token
+    assert practice.ledger()["token_requests"] == 1
+    session.get(f"{HOME}/second")
+    assert there.authorized() == [f"{HOME}/first", f"{HOME}/second"]
+    assert len(there.sent) == 6
+
+
+def test_a_request_that_had_no_token_does_not_say_where_it_goes(session: ClientSession) -> None:
+    there = wire(session, {})
+    session.get("https://first.example/", withhold_token=True)
+    session.get("https://second.example/", auth=("user", "password"))
+    session.get(f"{HOME}/first")
+    assert [url for url, authorization in there.sent if (authorization or "").startswith("Bearer")] == [f"{HOME}/first"]
 
 
 def test_no_proxy_reads_a_token_on_its_way_to_this_machine(

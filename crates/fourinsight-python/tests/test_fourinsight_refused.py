@@ -13,7 +13,7 @@ from conftest import StartDaemon
 from fourinsight_broker import ClientSession
 from service import CLIENT, CONFIG
 from stage import Daemon, Practice
-from stub_api import Answer, Seen, StubApi
+from stub_api import Answer, Seen, StubApi, redirect
 
 OK = Answer(200, {"value": [1]})
 
@@ -48,10 +48,11 @@ def upload() -> io.BytesIO:
         lambda: {"json": {"a": 1}, "params": {"b": "c"}, "headers": {"X-Mine": "yes"}},
         lambda: {"data": {"a": ["b", "c"]}},
         lambda: {"data": b"bytes"},
+        lambda: {"data": bytearray(b"array")},
         lambda: {"data": upload()},
         lambda: {"files": {"upload": ("name", upload())}},
     ],
-    ids=["json", "form", "bytes", "file", "multipart"],
+    ids=["json", "form", "bytes", "array", "file", "multipart"],
 )
 def test_all_that_was_sent_is_sent_again(
     session: ClientSession, api: StubApi, request_of: Callable[[], dict[str, Any]]
@@ -81,6 +82,40 @@ def test_what_cannot_be_sent_again_is_not_and_the_next_request_has_the_next_toke
     assert session.post(url, data=body()).status_code == 401
     assert [seen.body for seen in api.seen] == [b"once"]
     assert session.post(url, data=body()).status_code == 200
+
+
+@pytest.mark.parametrize(("status", "method"), [(302, "GET"), (303, "GET"), (307, "POST"), (308, "POST")])
+def test_after_a_redirect_only_what_was_refused_is_sent_again(
+    session: ClientSession, api: StubApi, status: int, method: str
+) -> None:
+    token = session.token["access_token"]
+    api.on("/result", refusing(token))
+    response = session.post(api.on("/things", redirect("/result", status)), data=upload())
+    assert response.status_code == 200
+    assert [(seen.method, seen.path) for seen in api.seen] == [
+        ("POST", "/things"),
+        (method, "/result"),
+        (method, "/result"),
+    ]
+    assert [seen.body for seen in api.seen] == [b"content", *[b"content" if method == "POST" else b""] * 2]
+    assert api.bearers("/result") == [token, session.token["access_token"]]
+    assert response.request.url == f"{api.url}result"
+
+
+def test_a_redirect_that_follows_what_was_sent_again_has_the_next_token_and_no_further_one(
+    session: ClientSession, api: StubApi, practice: Practice
+) -> None:
+    token = session.token["access_token"]
+    url = api.on("/things", lambda seen: Answer(401) if seen.bearer == token else redirect("/closed", 307))
+    api.on("/closed", Answer(401))
+    assert session.post(url, data=upload()).status_code == 401
+    following = session.token["access_token"]
+    assert [(seen.path, seen.bearer) for seen in api.seen] == [
+        ("/things", token),
+        ("/things", following),
+        ("/closed", following),
+    ]
+    assert practice.ledger()["token_requests"] == 2
 
 
 def test_an_api_that_takes_no_token_is_asked_twice_and_no_more(

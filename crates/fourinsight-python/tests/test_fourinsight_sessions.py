@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from requests import ConnectionError  # noqa: A004 - as requests calls it
 
 from conftest import SignIn, StartDaemon
 from fourinsight_broker import (
@@ -29,6 +32,7 @@ class Ada:
 
     def __init__(self, sign_in: Callable[[str], object] | None = None) -> None:
         self.shown: list[str] = []
+        self.waited: list[str] = []
         self._sign_in = sign_in
 
     def tell(self, text: str) -> None:
@@ -50,10 +54,12 @@ class Ada:
         return None
 
     def waits(self, text: str) -> None:
-        pass
+        if text not in self.waited:
+            self.waited.append(text)
 
     def waits_no_more(self) -> None:
-        pass
+        if self.waited and self.waited[-1]:
+            self.waited.append("")
 
 
 @pytest.fixture
@@ -96,6 +102,15 @@ def test_without_anybody_to_ask_the_command_is_named(daemon: Daemon) -> None:
     with pytest.raises(LoginRequired) as raised:
         UserSession(True, interactive=False, profile="practice")
     assert raised.value.action == "fourinsightctl login default --profile practice --force"
+
+
+def test_a_key_that_is_no_text_is_refused_in_words(daemon: Daemon) -> None:
+    assert daemon.socket.exists()
+    with pytest.raises(ValueError, match="session_key has half a surrogate pair") as raised:
+        UserSession(session_key="ops\udc80", interactive=False)
+    assert type(raised.value) is ValueError
+    with pytest.raises(LoginRequired):
+        UserSession(session_key="ops\U0001f600", interactive=False)
 
 
 def test_a_person_is_asked_once_for_each_key(
@@ -210,3 +225,78 @@ def test_a_client_session_is_not_a_name_that_somebody_can_choose(service: Daemon
     service.stop()
     service.start()
     assert ClientSession(*CLIENT)._key != name
+
+
+CANARY = "s3cret-c4nary"
+
+
+def ours_that_know(secret: str, error: BaseException | None) -> list[str]:
+    """Name the variables of this package in which a traceback shows the secret."""
+    found: list[str] = []
+    while error:
+        assert secret not in repr(error)
+        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+        found += [
+            f"{frame.name}: {name}"
+            for frame in shown.stack
+            if Path(frame.filename).parent.name == "fourinsight_broker"
+            for name, value in (frame.locals or {}).items()
+            if secret in value
+        ]
+        error = error.__context__
+    return found
+
+
+def test_no_traceback_shows_the_secret_in_a_variable_of_ours(service: Daemon, practice: Practice) -> None:
+    assert service.socket.exists()
+    with pytest.raises(AccessDenied) as denied:
+        ClientSession(CLIENT[0], CANARY)
+    assert ours_that_know(CANARY, denied.value) == []
+    with pytest.raises(ValueError, match="client_secret has half a surrogate pair") as broken:
+        ClientSession(CLIENT[0], f"{CANARY}\udc80")
+    assert ours_that_know(CANARY, broken.value) == []
+    session = ClientSession(*CLIENT)
+    for ask in (session.get, lambda url, **more: list(session.get_pages(url, **more))):
+        with pytest.raises(ConnectionError) as nobody:
+            ask("http://127.0.0.1:1/", client_secret=CANARY)
+        assert ours_that_know(CANARY, nobody.value) == []
+    practice.stop()
+    with pytest.raises(TemporarilyUnavailable) as away:
+        ClientSession(CLIENT[0], CANARY)
+    assert ours_that_know(CANARY, away.value) == []
+
+
+def test_a_client_that_has_to_wait_says_what_for(
+    service: Daemon, practice: Practice, there_is: Callable[[Ada], Ada]
+) -> None:
+    assert service.socket.exists()
+    ada = there_is(Ada())
+    practice.script({"point": "after_reading", "kind": {"delay": 3}})
+    session = ClientSession(*CLIENT)
+    assert ada.waited == [f"Waiting for client {CLIENT[0]} to be signed in.", ""]
+    ada.waited.clear()
+    assert session.token
+    assert ada.waited == [], "what takes microseconds is not mentioned"
+    practice.script({"point": "after_reading", "kind": {"delay": 3}})
+    session.refresh_token()
+    assert ada.waited == [f"Waiting for a fresh token of client {CLIENT[0]}.", ""]
+
+
+def test_a_revoked_secret_shows_when_its_token_is_refused(
+    start_daemon: StartDaemon, practice: Practice, api: StubApi
+) -> None:
+    granted = Answer(200, {"access_token": "first", "token_type": "Bearer", "expires_in": 3600})
+    refused = Answer(401, {"error": "invalid_client"})
+    token_endpoint = api.on("/token", granted, refused)
+    config = CONFIG.format(issuer=practice.issuer).replace(f"{practice.issuer}/token", token_endpoint)
+    assert start_daemon(practice.config + config).socket.exists()
+    ClientSession(*CLIENT)
+    session = ClientSession(*CLIENT)
+    assert len(api.at("/token")) == 1, "the broker has it open"
+    url = api.on("/things", Answer(401))
+    assert session.get(url).status_code == 401
+    assert api.bearers("/things") == ["first"]
+    with pytest.raises(TemporarilyUnavailable, match="invalid_client"):
+        session.get(url)
+    with pytest.raises(AccessDenied):
+        ClientSession(*CLIENT)

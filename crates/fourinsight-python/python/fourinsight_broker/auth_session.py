@@ -15,11 +15,12 @@ except ImportError as missing:
     ) from missing
 
 from . import errors
-from .origin import Origin, is_secure, origin_of
-from .replay import Replay
+from .origin import Guard, Origin, is_secure, origin_of
+from .requests_auth import Exchange
+from .source import say_withheld
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from requests import PreparedRequest
     from requests.auth import AuthBase
@@ -47,8 +48,9 @@ class BaseAuthSession(Session):
     """What `UserSession` and `ClientSession` have in common: a `requests.Session` whose requests are authorized.
 
     Threads may share it. Each request asks the broker for a living token, which takes microseconds. The token goes
-    only to the origin (scheme, host and port) that was asked for: whatever a redirect or a next page leads to
-    elsewhere is fetched without it, and so is everything that follows there.
+    only to the origin (scheme, host and port) that the session asks first, for as long as there is the session: any
+    other request goes without it, which is logged as a warning; make another session for another API. Whatever a
+    redirect or a next page leads to elsewhere is fetched without it, too, and so is everything that follows there.
 
     Parameters
     ----------
@@ -59,14 +61,15 @@ class BaseAuthSession(Session):
     """
 
     expired_statuses: Collection[int] = frozenset({401})
-    """Which statuses of the API say that the token is not taken. It is reported to the broker then, and the request
-    is sent once more with the next token, if its body can be."""
+    """Which statuses of the API say that the token is not taken. It is reported to the broker then, and what was
+    refused, which after a redirect is its target alone, is sent once more with the next token, if its body can be."""
 
     def __init__(self, client: Client, *, expired_statuses: Collection[int] | None = None) -> None:
         super().__init__()
         if expired_statuses is not None:
             self.expired_statuses = frozenset(expired_statuses)
         self._calls = client
+        self._guard = Guard()
         self._api_base_url = API_BASE_URL
         retries = Retry(
             total=3, backoff_factor=0.5, allowed_methods=_METHODS, status_forcelist=_BUSY, raise_on_status=False
@@ -117,8 +120,8 @@ class BaseAuthSession(Session):
         data: Any = None,
         headers: Any = None,
         withhold_token: bool = False,
-        client_id: str | None = None,  # noqa: ARG002
-        client_secret: str | None = None,  # noqa: ARG002
+        client_id: str | None = None,
+        client_secret: str | None = None,
         files: Any = None,
         **kwargs: Any,
     ) -> Response:
@@ -136,8 +139,10 @@ class BaseAuthSession(Session):
         Returns
         -------
         requests.Response
-            The answer: the second one, where the first said that the token is not taken.
+            The answer: the second one, where the first said that the token is not taken; that is in its history.
         """
+        # What shows the variables of a traceback shows no secret.
+        del client_id, client_secret
         for name, value in self._defaults.items():
             kwargs.setdefault(name, value)
         if not is_secure(url):
@@ -145,17 +150,8 @@ class BaseAuthSession(Session):
         kwargs.update(data=data, headers=headers, files=files)
         if withhold_token:
             return super().request(method, url, **kwargs)
-        auth = kwargs.pop("auth", None)
-        replay = Replay(kwargs.get("params"), data, files)
-        token = self._access_token()
-        response = super().request(method, url, auth=_Bearer(token, auth), **kwargs)
-        if response.status_code not in self.expired_statuses or not _carried(response, token):
-            return response
-        successor = self._report(token, response)
-        if successor is None or not replay.rewind():
-            return response
-        response.close()
-        return super().request(method, url, auth=_Bearer(successor, auth), **kwargs)
+        kwargs["auth"] = _Bearer(self._signed, kwargs.get("auth"))
+        return super().request(method, url, **kwargs)
 
     def get(self, url: str, **kwargs: Any) -> Response:  # type: ignore[override]
         """Send a GET request, which may not be for the internal API.
@@ -167,6 +163,7 @@ class BaseAuthSession(Session):
         **kwargs
             As `request` has them.
         """
+        kwargs.pop("client_secret", None)
         if "internal" in url:
             raise ValueError("the internal API is for 4insight itself; ask its support where you need it")
         return super().get(url, **kwargs)
@@ -186,6 +183,7 @@ class BaseAuthSession(Session):
         requests.Response
             Each page. The first answer that is an error ends it, and is given too.
         """
+        kwargs.pop("client_secret", None)
         first: Origin | None = None
         here: str | None = url
         while here:
@@ -216,10 +214,22 @@ class BaseAuthSession(Session):
             kwargs["proxies"] = {}
         return super().send(request, **kwargs)
 
-    def _report(self, token: AccessToken, response: Response) -> AccessToken | None:
+    def _signed(self, request: PreparedRequest) -> None:
+        """Put a living token into a request that may have it, and see to it that a refusal is answered."""
+        url = request.url or ""
+        if origin_of(url) is None:
+            raise InvalidURL("the address has user information in it, or can be read in two ways: no token goes there")
+        if not self._guard.allows(url):
+            say_withheld()
+            return
+        token = self._access_token()
+        request.headers["Authorization"] = f"Bearer {token.secret}"
+        request.register_hook("response", Exchange(self._another, self._guard, self.expired_statuses, token))
+
+    def _another(self, token: AccessToken, www_authenticate: str | None) -> AccessToken | None:
         """Report that the API did not take the token; give the next one, if there is another."""
         try:
-            self._calls.reject(token, response.headers.get("WWW-Authenticate"))
+            self._calls.reject(token, www_authenticate)
         except errors.NotFound:
             # The broker has been started anew: what this was a token of has to be opened again.
             pass
@@ -245,28 +255,24 @@ class BaseAuthSession(Session):
 
 
 class _Bearer:
-    """Puts a token into a request, and then whatever else its caller wants there."""
+    """Puts a token into a request, unless its caller's own way of authorization takes that place."""
 
-    def __init__(self, token: AccessToken, auth: AuthBase | tuple[str, str] | None) -> None:
-        self._token = token
+    def __init__(self, signed: Callable[[PreparedRequest], None], auth: AuthBase | tuple[str, str] | None) -> None:
+        self._signed = signed
         self._auth = auth
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        if origin_of(request.url or "") is None:
-            raise InvalidURL("the address has user information in it, or can be read in two ways: no token goes there")
-        request.headers["Authorization"] = f"Bearer {self._token.secret}"
         if self._auth is not None:
+            given = request.headers.get("Authorization")
             request.prepare_auth(self._auth)
+            if request.headers.get("Authorization") != given:
+                return request
+        self._signed(request)
         return request
 
 
 def _unchanged(request: PreparedRequest) -> PreparedRequest:
     return request
-
-
-def _carried(response: Response, token: AccessToken) -> bool:
-    """Tell whether the request that was answered, perhaps after redirects, had the token."""
-    return response.request.headers.get("Authorization") == f"Bearer {token.secret}"
 
 
 def _as_dict(token: AccessToken) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ._moving_in import IMPORT_COMMAND
 from ._moving_in import find as find_token_file
 from ._native import AccessToken, Client, session_key_of_seed
 from .auth_session import API_BASE_URL, BaseAuthSession, InsecureTransportError
-from .interaction import find, login_command
+from .interaction import find, harmless, login_command, telling, telling_meanwhile
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -50,7 +50,8 @@ class UserSession(BaseAuthSession):
     auth_force : bool, optional
         Sign in again, whoever is signed in.
     session_key : str, optional
-        Tells several logins apart: any text that ``fourinsight.api`` takes for one.
+        Tells several logins apart: any text that ``fourinsight.api`` takes for one, and that is whole (`ValueError`
+        where it has half a surrogate pair in it).
     profile : str, optional
         The broker's profile to sign in with, if not that of the session's last login, nor ``4insight``.
     interactive : bool, optional
@@ -91,14 +92,17 @@ class ClientSession(BaseAuthSession):
     """A program's session: its client signs in as itself.
 
     It signs in when it is made: a wrong secret is an error then. Processes with the same client and secret share
-    what the broker has of them, in its memory only; where the broker has forgotten it, it is opened again.
+    what the broker has of them, in its memory only; where the broker has forgotten it, it is opened again. While the
+    broker has it open, one more is answered from there and the server is not asked: a secret that was revoked since
+    shows when its token is renewed or refused. Requests raise `TemporarilyUnavailable` then, with the server's word,
+    and whoever makes one more gets `AccessDenied`. A long wait is mentioned in a terminal or a notebook.
 
     Parameters
     ----------
     client_id : str
         The client's identifier.
     client_secret : str
-        Its secret.
+        Its secret; neither the session nor a traceback shows it.
     profile : str, optional
         The broker's profile to sign in with, if not ``4insight-service``.
     scopes : str, optional
@@ -121,7 +125,11 @@ class ClientSession(BaseAuthSession):
         socket: str | PathLike[str] | None = None,
     ) -> None:
         self._client_id = client_id
+        self._shown = harmless(str(client_id))
         self._client_secret = _Secret(client_secret)
+        # What shows the variables of a traceback shows no secret.
+        del client_secret
+        self._client_secret.check()
         self._profile = profile
         self._scopes = scopes
         self._calls = Client(state_dir=state_dir, socket=socket)
@@ -130,31 +138,35 @@ class ClientSession(BaseAuthSession):
 
     def _access_token(self, *, min_validity: float | None = None) -> AccessToken:
         try:
-            return self._calls.token(self._key, min_validity=min_validity)
+            return self._granted(min_validity=min_validity)
         except (errors.LoginRequired, errors.NotFound):
             self._open()
         return self._granted()
 
-    def _granted(self) -> AccessToken:
-        return self._calls.token(self._key)
+    def _granted(self, *, min_validity: float | None = None) -> AccessToken:
+        with telling(find(None), f"Waiting for a fresh token of client {self._shown}.") as tell:
+            return self._calls.token(self._key, min_validity=min_validity, on_wait=tell)
 
     def _sign_in_anew(self) -> None:
         self._open(force=True)
 
     def _open(self, *, force: bool = False) -> None:
         """Have the broker open the client's session, unless it is open; its name may be another one then."""
-        request = {
-            "profile": self._profile,
-            "flow": "client_credentials",
-            "client_id": self._client_id,
-            "client_secret": self._client_secret.text,
-            "scope": self._scopes,
-            "client_session": True,
-            "force": force,
-        }
-        attempt = self._calls.start_login(request)
-        while attempt["state"] == "pending":
-            attempt = self._calls.login(attempt["id"], _WAIT)
+        with telling_meanwhile(find(None), f"Waiting for client {self._shown} to be signed in."):
+            attempt = self._calls.start_login(
+                # No variable has it, because of the secret.
+                {
+                    "profile": self._profile,
+                    "flow": "client_credentials",
+                    "client_id": self._client_id,
+                    "client_secret": self._client_secret.text,
+                    "scope": self._scopes,
+                    "client_session": True,
+                    "force": force,
+                }
+            )
+            while attempt["state"] == "pending":
+                attempt = self._calls.login(attempt["id"], _WAIT)
         if attempt["state"] != "succeeded":
             raise _failed(attempt)
         self._key = str(attempt["session"])
@@ -172,6 +184,8 @@ class _Login(session.Session):
         state_dir: str | PathLike[str] | None,
         socket: str | PathLike[str] | None,
     ) -> None:
+        if session_key is not None and _is_broken(session_key):
+            raise ValueError("the session_key has half a surrogate pair in it, which is no text; take another one")
         self._session_key = session_key
         key, self._original_key = session_key_of_seed(session_key)
         super().__init__(key, interactive=interactive, state_dir=state_dir, socket=socket)
@@ -235,6 +249,16 @@ class _Secret:
 
     def __repr__(self) -> str:
         return "<client secret>"
+
+    def check(self) -> None:
+        """Refuse what is no text here, because the error of whoever tries to encode it has all of it."""
+        if _is_broken(self.text):
+            raise ValueError("the client_secret has half a surrogate pair in it, which is no text")
+
+
+def _is_broken(text: str) -> bool:
+    """Tell whether a text cannot be encoded."""
+    return isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _package() -> str | None:

@@ -37,6 +37,7 @@ __all__ = [
     "says_yes",
     "sign_in",
     "telling",
+    "telling_meanwhile",
 ]
 
 Begun: TypeAlias = "Callable[[str], None] | None"
@@ -207,6 +208,23 @@ def telling(
     try:
         yield on_wait
     finally:
+        person.waits_no_more()
+
+
+@contextlib.contextmanager
+def telling_meanwhile(person: Person | None, text: str) -> Iterator[None]:
+    """Do what `telling` does around calls that have nothing to call while they wait."""
+    if person is None:
+        yield
+        return
+    timer = threading.Timer(_SILENCE, person.waits, (text,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
         person.waits_no_more()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
@@ -16,14 +17,14 @@ from .origin import Guard
 from .source import TokenSource, say_withheld
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from requests import PreparedRequest, Response
 
     from ._native import AccessToken
     from .session import Session
 
-__all__ = ["BearerAuth", "RequestsAuth"]
+__all__ = ["BearerAuth", "Exchange", "RequestsAuth"]
 
 
 class BearerAuth(AuthBase):
@@ -49,7 +50,7 @@ class BearerAuth(AuthBase):
             return r
         token = self._source.token()
         r.headers["Authorization"] = _header(token)
-        r.register_hook("response", _Exchange(self._source, self._guard, self._expired_statuses, token))
+        r.register_hook("response", Exchange(self._source.another, self._guard, self._expired_statuses, token))
         return r
 
 
@@ -100,11 +101,29 @@ class RequestsAuth(BearerAuth):
         return f"{type(self).__name__}({self._source.words()})"
 
 
-class _Exchange:
-    """One signed request, with the redirects that it leads to: looks at each answer before requests does."""
+class Exchange:
+    """One signed request, with the redirects that it leads to: looks at each answer before requests does.
 
-    def __init__(self, source: TokenSource, guard: Guard, expired_statuses: frozenset[int], token: AccessToken) -> None:
-        self._source = source
+    Parameters
+    ----------
+    another : callable
+        Reports that the API refused a token, with the answer's ``WWW-Authenticate``, and gives the next one if any.
+    guard : Guard
+        Where the token may go.
+    expired_statuses : collection of int
+        With which statuses the API says that it refuses the token.
+    token : AccessToken
+        The one that the request was signed with.
+    """
+
+    def __init__(
+        self,
+        another: Callable[[AccessToken, str | None], AccessToken | None],
+        guard: Guard,
+        expired_statuses: Collection[int],
+        token: AccessToken,
+    ) -> None:
+        self._another = another
         self._guard = guard
         self._expired_statuses = expired_statuses
         self._token = token
@@ -118,7 +137,7 @@ class _Exchange:
         if response.is_redirect:
             self._keep_from_elsewhere(response)
         elif response.status_code in self._expired_statuses and not self._is_repeated:
-            another = self._source.another(self._token, response.headers.get("WWW-Authenticate"))
+            another = self._another(self._token, response.headers.get("WWW-Authenticate"))
             if another is not None and _rewound(request):
                 return self._repeated(response, another, sending)
         return response
@@ -153,6 +172,9 @@ def _rewound(request: PreparedRequest) -> bool:
     """Tell whether the body of a request can be sent again, and put it at its beginning."""
     if request.body is None or isinstance(request.body, (str, bytes)):
         return True
+    if not hasattr(request.body, "read"):
+        # What is its own iterator is consumed by being read.
+        return not isinstance(request.body, Iterator)
     try:
         rewind_body(request)
     except (UnrewindableBodyError, ValueError):
