@@ -55,7 +55,6 @@ const FILES: &[&str] = &[
     "oauth2_session",
     "origin",
     "provider",
-    "replay",
     "requests_auth",
     "session",
     "sharing",
@@ -161,11 +160,6 @@ fn logins_of_fourinsight_api_and_whoever_changes_the_import() {
 #[test]
 fn where_a_token_may_go() {
     run("origin", None).unwrap();
-}
-
-#[test]
-fn what_can_be_sent_twice() {
-    run("replay", None).unwrap();
 }
 
 #[test]
