@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import json
@@ -16,6 +15,7 @@ try:
 except ImportError as missing:
     raise ImportError("AzureCredential needs azure-core; pip install fourinsight-broker[azure]") from missing
 
+from ._beside import beside
 from .errors import BrokerError
 from .session import Session
 
@@ -205,13 +205,13 @@ class AsyncAzureCredential:
         **_others: Any,
     ) -> AccessToken:
         """Give an access token for these scopes: see `AzureCredential.get_token`."""
-        return await asyncio.to_thread(
+        return await beside(
             self._blocking.get_token, *scopes, claims=claims, tenant_id=tenant_id, enable_cae=enable_cae
         )
 
     async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
         """Give an access token for these scopes, and when to ask again: see `AzureCredential.get_token_info`."""
-        return await asyncio.to_thread(self._blocking.get_token_info, *scopes, options=options)
+        return await beside(self._blocking.get_token_info, *scopes, options=options)
 
     async def close(self) -> None:
         """Do nothing: the broker's connections are shared, and end with the process."""
