@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 try:
     import anyio.to_thread
     import httpx
+    from anyio.lowlevel import RunVar
 except ImportError as missing:
     raise ImportError("HttpxAuth needs httpx; pip install fourinsight-broker[httpx]") from missing
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 __all__ = ["HttpxAuth"]
+
+_MOST_THREADS = 256
+
+# One for each event loop. anyio's own one is for everybody's work, which is not to wait until ours is done.
+_limiter: RunVar[anyio.CapacityLimiter] = RunVar("fourinsight_broker")
 
 
 class HttpxAuth(httpx.Auth):
@@ -125,7 +131,12 @@ class HttpxAuth(httpx.Auth):
 
 async def _beside(call: Callable[[], T]) -> T:
     """Wait for a call on a thread. Cancelling ends the wait at once; the thread ends with the broker's answer."""
-    return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+    try:
+        limiter = _limiter.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(_MOST_THREADS)
+        _limiter.set(limiter)
+    return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter)
 
 
 def _signed(request: httpx.Request, token: AccessToken) -> httpx.Request:
