@@ -142,10 +142,16 @@ class Fixed(Session):
         return cast(Any, type("Token", (), {"secret": f"e30.{payload}.c2ln", "expires_at": None}))
 
 
-@pytest.mark.parametrize("tenant", [TENANT, TENANT.upper(), "common", "organizations", "contoso.example", "", None])
-def test_a_tenant_that_can_be_the_sessions_is_taken(daemon: Daemon, tenant: str | None) -> None:
+@pytest.mark.parametrize(
+    ("tenant", "named"),
+    [
+        *((tenant, None) for tenant in (TENANT, TENANT.upper(), "common", "organizations", "consumers", "", None)),
+        *((tenant, "contoso.example") for tenant in (TENANT, "contoso.example", "CONTOSO.example", "common")),
+    ],
+)
+def test_a_tenant_that_can_be_the_sessions_is_taken(daemon: Daemon, tenant: str | None, named: str | None) -> None:
     assert daemon.socket.exists()
-    credential = AzureCredential(Fixed())
+    credential = AzureCredential(Fixed(), tenant_id=named)
     assert credential.get_token(API, tenant_id=tenant).token
     assert credential.get_token_info(API, options={"tenant_id": tenant or ""}).token
 
@@ -159,9 +165,35 @@ def test_another_tenant_is_refused_in_clear_words(daemon: Daemon) -> None:
         asyncio.run(AsyncAzureCredential(Fixed()).get_token_info(API, options={"tenant_id": ELSEWHERE}))
 
 
+@pytest.mark.parametrize(
+    ("tenant", "named"),
+    [
+        ("elsewhere.example", None),
+        ("elsewhere.example", TENANT),
+        ("elsewhere.example", "contoso.example"),
+        ("elsewhere.example", "common"),
+        ("organizations.example", "organizations"),
+        (ELSEWHERE, "contoso.example"),
+        # What the token says of its tenant outweighs what the caller says of it.
+        (ELSEWHERE, ELSEWHERE),
+    ],
+)
+def test_a_tenant_that_nobody_knows_to_be_the_sessions_is_refused(
+    daemon: Daemon, tenant: str, named: str | None
+) -> None:
+    assert daemon.socket.exists()
+    credential = AzureCredential(Fixed("work"), tenant_id=named)
+    with pytest.raises(ClientAuthenticationError, match=f"'work' is signed in at the tenant 11d7.* {tenant} was asked"):
+        credential.get_token(API, tenant_id=tenant)
+    with pytest.raises(ClientAuthenticationError, match=tenant):
+        credential.get_token_info(API, options={"tenant_id": tenant})
+
+
 def test_a_tenant_named_by_the_caller_is_known_where_the_token_does_not_say(entra: SignedIn) -> None:
     credential = AzureCredential(entra.session, tenant_id=TENANT)
     assert credential.get_token(API, tenant_id=TENANT).token
+    # By a domain and an identifier, one tenant may be meant.
+    assert credential.get_token(API, tenant_id="contoso.example").token
     with pytest.raises(ClientAuthenticationError, match=ELSEWHERE):
         credential.get_token(API, tenant_id=ELSEWHERE)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from google.auth.transport.requests import AuthorizedSession
 
 from conftest import SignedIn, SignIn
 from fourinsight_broker import GoogleCredentials, LoginRequired
-from guarded_api import GuardedApi, Refusals
+from guarded_api import Answer, GuardedApi, Refusals, StartGuarded
 from stage import Daemon
 
 
@@ -60,6 +61,72 @@ def test_threads_that_were_refused_the_same_token_cost_one_renewal(
         assert all(threads.map(ask, range(16)))
     assert set(guarded.bearers) == {first, here.session.token().secret}
     assert here.practice.ledger()["refresh_requests"] == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://storage.googleapis.com/",
+        "http://127.0.0.1.example.com/",
+        "ftp://127.0.0.1/",
+        "https://storage.googleapis.com@api.example.com/",
+        "",
+    ],
+)
+def test_a_token_goes_over_https_or_to_this_machine_only(
+    here: SignedIn, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    credentials = GoogleCredentials(here.session, quota_project_id="payer")
+    headers: dict[str, str] = {}
+    with caplog.at_level(logging.WARNING, "fourinsight_broker"):
+        credentials.before_request(None, "GET", url, headers)
+    assert not headers
+    assert "goes without a token" in caplog.text
+    credentials.before_request(None, "GET", "http://localhost:8080/", headers)
+    assert headers["authorization"] == f"Bearer {here.session.token().secret}"
+
+
+def test_one_object_serves_all_services(here: SignedIn) -> None:
+    credentials = GoogleCredentials(here.session)
+    for url in ("https://storage.googleapis.com/storage/v1/b", "https://www.googleapis.com/drive/v3/files"):
+        headers: dict[str, str] = {}
+        credentials.before_request(None, "GET", url, headers)
+        assert headers["authorization"] == f"Bearer {here.session.token().secret}"
+
+
+def test_what_a_proxy_would_read_goes_without_a_token(
+    here: SignedIn,
+    start_guarded: StartGuarded,
+    google_session: AuthorizedSession,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    api, proxy = (start_guarded(lambda _request: Answer()) for _ in range(2))
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, proxy.url)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with caplog.at_level(logging.WARNING, "fourinsight_broker"):
+        assert google_session.get(api.url).ok
+    assert "NO_PROXY" in caplog.text
+    assert (proxy.bearers, api.bearers) == ([None], [])
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert google_session.get(api.url).ok
+    assert (proxy.bearers, api.bearers) == ([None], [here.session.token().secret])
+
+
+def test_what_is_refused_without_a_token_reports_none(here: SignedIn) -> None:
+    credentials = GoogleCredentials(here.session)
+    first = here.session.token().secret
+    credentials.before_request(None, "GET", "https://storage.googleapis.com/", {})
+    credentials.before_request(None, "GET", "http://storage.googleapis.com/", {})
+    credentials.refresh(None)
+    assert here.session.token().secret == first
+    assert here.practice.ledger()["refresh_requests"] == 0
+    # As it is reported where the refused request had one.
+    credentials.before_request(None, "GET", "https://storage.googleapis.com/", {})
+    credentials.refresh(None)
+    assert here.session.token().secret != first
 
 
 def test_a_refresh_without_a_refusal_takes_what_there_is(here: SignedIn) -> None:

@@ -5,6 +5,8 @@ import io
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import httpx
 import pytest
 
@@ -193,3 +195,19 @@ def test_a_login_that_ends_with_the_refusal_names_the_command(guarded: GuardedAp
 
 def test_its_session_is_named_and_its_token_is_not(here: SignedIn) -> None:
     assert repr(HttpxAuth(here.session, resource="r")) == "HttpxAuth('default', resource='r')"
+
+
+def test_nobody_waits_for_those_who_wait_for_the_broker(here: SignedIn, guarded: GuardedApi) -> None:
+    async def ask() -> None:
+        # Where one thread is all that the others have, one wait of ours on it would be seen.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = 1
+        here.practice.script({"point": "after_reading", "kind": {"delay": 3}})
+        here.session.reject(here.session.token())
+        async with httpx.AsyncClient(auth=HttpxAuth(), timeout=30) as client:
+            waiting = [asyncio.create_task(client.get(guarded.url)) for _ in range(20)]
+            await asyncio.sleep(0)
+            assert await anyio.to_thread.run_sync(lambda: "done") == "done"
+            assert not any(task.done() for task in waiting)
+            assert {response.status_code for response in await asyncio.gather(*waiting)} == {200}
+
+    asyncio.run(ask())

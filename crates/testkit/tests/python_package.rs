@@ -40,6 +40,7 @@ const LARGEST_WHEEL: u64 = 1_000_000;
 const FILES: &[&str] = &[
     "adapters",
     "azure",
+    "beside",
     "chromium",
     "cognite",
     "expiry",
@@ -55,6 +56,7 @@ const FILES: &[&str] = &[
     "oauth2_session",
     "origin",
     "provider",
+    "proxies",
     "requests_auth",
     "session",
     "sharing",
@@ -160,6 +162,16 @@ fn logins_of_fourinsight_api_and_whoever_changes_the_import() {
 #[test]
 fn where_a_token_may_go() {
     run("origin", None).unwrap();
+}
+
+#[test]
+fn waits_beside_other_threads() {
+    run("beside", None).unwrap();
+}
+
+#[test]
+fn proxies_between() {
+    run("proxies", None).unwrap();
 }
 
 #[test]

@@ -1,10 +1,11 @@
-"""`Session` for asyncio: the same methods as coroutines, each waiting in a thread of the event loop's."""
+"""`Session` for asyncio: the same methods as coroutines, each waiting in a thread of the package's own."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 
+from ._beside import beside
 from .errors import BrokerError
 from .session import Session
 
@@ -22,7 +23,8 @@ __all__ = ["AsyncSession"]
 class AsyncSession:
     """A session of the broker, for asyncio.
 
-    Takes what `Session` takes. Its methods do what those of `Session` do, and never block the event loop.
+    Takes what `Session` takes. Its methods do what those of `Session` do, and never block the event loop. They wait on
+    threads of their own: what else runs beside the loop (`asyncio.to_thread`, host names) never waits for them.
 
     Parameters
     ----------
@@ -79,15 +81,15 @@ class AsyncSession:
             "wait": wait,
         }
         async with _Leave(self.session) as leave:
-            return await asyncio.to_thread(self.session._token, demands, leave.on_wait, leave.begun)
+            return await beside(self.session._token, demands, leave.on_wait, leave.begun)
 
     async def reject(self, token: AccessToken, www_authenticate: str | None = None) -> dict[str, Any]:
         """Report that an API refused a token; see `Session.reject`."""
-        return await asyncio.to_thread(self.session.reject, token, www_authenticate)
+        return await beside(self.session.reject, token, www_authenticate)
 
     async def status(self) -> dict[str, Any]:
         """Tell where the session stands; see `Session.status`."""
-        return await asyncio.to_thread(self.session.status)
+        return await beside(self.session.status)
 
     async def login(
         self,
@@ -101,11 +103,11 @@ class AsyncSession:
         """Sign a person in to the session, unless somebody is; see `Session.login`."""
         request = {"profile": profile, "flow": flow, "force": force, "switch_user": switch_user, **more}
         async with _Leave(self.session) as leave:
-            return await asyncio.to_thread(self.session._login, request, leave.begun)
+            return await beside(self.session._login, request, leave.begun)
 
     async def revoke(self) -> dict[str, Any]:
         """Revoke the session; see `Session.revoke`."""
-        return await asyncio.to_thread(self.session.revoke)
+        return await beside(self.session.revoke)
 
 
 class _Leave:
@@ -125,7 +127,7 @@ class _Leave:
             for attempt in self._attempts:
                 # It may have ended.
                 with contextlib.suppress(BrokerError):
-                    await asyncio.to_thread(self._client.cancel_login, attempt)
+                    await beside(self._client.cancel_login, attempt)
 
     def on_wait(self) -> None:
         """End a wait that nobody is interested in."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import json
@@ -16,6 +15,7 @@ try:
 except ImportError as missing:
     raise ImportError("AzureCredential needs azure-core; pip install fourinsight-broker[azure]") from missing
 
+from ._beside import beside
 from .errors import BrokerError
 from .session import Session
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["AsyncAzureCredential", "AzureCredential"]
+
+_ANY_TENANT = frozenset({"common", "organizations", "consumers"})
+"""What stands for a tenant where any will do."""
 
 _UNKNOWN_LIFE = 60
 """How long a token is said to live when nobody knows, in seconds: so little that the SDK asks for the next request."""
@@ -43,8 +46,8 @@ class AzureCredential:
     session_key : str or Session, optional
         The session, or its key. Defaults to ``"default"``.
     tenant_id : str, optional
-        The tenant that the session is signed in at, by the name that calls use for it. Left out, it is read from the
-        tokens.
+        The tenant that the session is signed in at, by the name that calls use for it, such as its domain. Its
+        identifier is read from the tokens in any case, where they are such that it can be.
 
     Examples
     --------
@@ -77,7 +80,10 @@ class AzureCredential:
         claims : str, optional
             What a service demands of the token: it is fetched anew with it.
         tenant_id : str, optional
-            The tenant that the token is to be of. A session is signed in at one tenant, and any other is an error.
+            The tenant that the token is to be of. A session is signed in at one tenant, and any other is an error: an
+            identifier that is not the token's, and a domain other than the one that this object was made with, which
+            no token names. Where the token cannot be read, only two different identifiers are sure to be two tenants,
+            and all else is taken. So are ``common``, ``organizations`` and ``consumers`` always.
         enable_cae : bool, optional
             The caller can answer a claims challenge (Continuous Access Evaluation).
 
@@ -151,14 +157,15 @@ class AzureCredential:
         return AccessTokenInfo(token.secret, expires_on, refresh_on=min(now, expires_on))
 
     def _refuse_another_tenant(self, asked: str, secret: str) -> None:
-        known = [tenant for tenant in (self._tenant_id, _tenant_of(secret)) if tenant]
-        if all(_may_be_the_same(asked, tenant) for tenant in known) or asked.lower() in map(str.lower, known):
+        of_token = _tenant_of(secret)
+        if _may_be_meant(asked.lower(), (self._tenant_id or "").lower(), (of_token or "").lower()):
             return
+        hint = "" if _is_identifier(asked) else f", or, should both be the same, AzureCredential(tenant_id={asked!r})"
         raise ClientAuthenticationError(
             message=(
-                f"the session {self._session.key!r} is signed in at the tenant {known[-1]}, and a token of the tenant "
-                f"{asked} was asked for; sign in there under another session key (`fourinsightctl login KEY`), and "
-                "use that session for it"
+                f"the session {self._session.key!r} is signed in at the tenant {of_token or self._tenant_id}, and a "
+                f"token of the tenant {asked} was asked for; sign in there under another session key "
+                f"(`fourinsightctl login KEY`), and use that session for it{hint}"
             )
         )
 
@@ -173,8 +180,7 @@ class AsyncAzureCredential:
     session_key : str or Session, optional
         The session, or its key. Defaults to ``"default"``.
     tenant_id : str, optional
-        The tenant that the session is signed in at, by the name that calls use for it. Left out, it is read from the
-        tokens.
+        The tenant that the session is signed in at, by the name that calls use for it: see `AzureCredential`.
 
     Examples
     --------
@@ -199,13 +205,13 @@ class AsyncAzureCredential:
         **_others: Any,
     ) -> AccessToken:
         """Give an access token for these scopes: see `AzureCredential.get_token`."""
-        return await asyncio.to_thread(
+        return await beside(
             self._blocking.get_token, *scopes, claims=claims, tenant_id=tenant_id, enable_cae=enable_cae
         )
 
     async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
         """Give an access token for these scopes, and when to ask again: see `AzureCredential.get_token_info`."""
-        return await asyncio.to_thread(self._blocking.get_token_info, *scopes, options=options)
+        return await beside(self._blocking.get_token_info, *scopes, options=options)
 
     async def close(self) -> None:
         """Do nothing: the broker's connections are shared, and end with the process."""
@@ -222,9 +228,14 @@ class AsyncAzureCredential:
         await self.close()
 
 
-def _may_be_the_same(asked: str, known: str) -> bool:
-    """Tell whether two names may mean one tenant: only two different identifiers are sure to mean two."""
-    return asked.lower() == known.lower() or not (_is_identifier(asked) and _is_identifier(known))
+def _may_be_meant(asked: str, named: str, of_token: str) -> bool:
+    """Tell whether a tenant may be the one that the credential was made with, and that the token is of."""
+    if asked in _ANY_TENANT or asked == of_token:
+        return True
+    if not of_token:
+        return asked == named or not (_is_identifier(asked) and _is_identifier(named))
+    # Only who made the credential knows which domain is the tenant's. Of its identifier the token says the truth.
+    return asked == named and not _is_identifier(asked)
 
 
 def _is_identifier(tenant: str) -> bool:

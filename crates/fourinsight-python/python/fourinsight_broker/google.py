@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ except ImportError as missing:
     raise ImportError("GoogleCredentials needs google-auth; pip install fourinsight-broker[google]") from missing
 
 from .errors import BrokerError, TemporarilyUnavailable
+from .origin import origin_of
+from .proxy import is_on_the_way, say_proxied
 from .source import TokenSource
 
 if TYPE_CHECKING:
@@ -23,13 +26,22 @@ if TYPE_CHECKING:
 
 __all__ = ["GoogleCredentials"]
 
+_log = logging.getLogger("fourinsight_broker")
+
 
 class GoogleCredentials(credentials.Scoped, credentials.CredentialsWithQuotaProject):
     """Credentials of google-auth whose tokens come from a session of the broker.
 
     Each request is signed with the broker's present token, so that what google-auth makes of an expiry never matters.
     `refresh` after a request that was signed on the same thread reports the token that it was signed with: that is
-    what google-auth's transports do when an API answers 401, before they repeat the request.
+    what google-auth's transports do when an API answers 401, before they repeat the request. It cannot be known here
+    who answered so: where a redirect led elsewhere, a 401 from there counts as one of the API's, and costs a renewal.
+
+    The token goes only over https, or to this machine itself where no proxy would read it (``HTTP_PROXY`` without an
+    exception in ``NO_PROXY``); any other request goes without it. It is not bound to the origin that is asked first, as
+    that of `RequestsAuth` is: google-auth has one object for many services, at ``storage.googleapis.com`` and
+    ``www.googleapis.com`` and elsewhere. Every https address that a client with these credentials is given has the
+    token, so give it none but Google's.
 
     Parameters
     ----------
@@ -103,17 +115,27 @@ class GoogleCredentials(credentials.Scoped, credentials.CredentialsWithQuotaProj
         return type(self)(self._source.session, scopes=self._source.scopes, quota_project_id=quota_project_id)
 
     def before_request(self, request: Any, method: str, url: str, headers: MutableMapping[str, str]) -> None:  # noqa: ARG002
-        """Sign a request with the broker's present token.
+        """Sign a request with the broker's present token, if it may have it.
 
         Parameters
         ----------
         request : google.auth.transport.Request
             Not used: nothing but the broker is asked.
-        method, url : str
+        method : str
             Not used.
+        url : str
+            Where the request goes: over https or to this machine itself, or it has no token.
         headers : MutableMapping[str, str]
             The request's headers, to which the token is added.
         """
+        # What is refused without a token is no reason to report the one of an earlier request.
+        self._signed.token = None
+        if origin_of(url) is None:
+            _say_insecure()
+            return
+        if is_on_the_way(url):
+            say_proxied()
+            return
         token = self._take()
         self._signed.token = token
         self.apply(headers, token.secret)  # type: ignore[no-untyped-call]
@@ -160,6 +182,10 @@ class GoogleCredentials(credentials.Scoped, credentials.CredentialsWithQuotaProj
 
 def _refresh_error(error: BrokerError) -> exceptions.RefreshError:
     return exceptions.RefreshError(str(error), retryable=isinstance(error, TemporarilyUnavailable))
+
+
+def _say_insecure() -> None:
+    _log.warning("a request goes without a token, which is sent only over https or to this machine itself")
 
 
 def _is_over(token: AccessToken) -> bool:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 try:
     import anyio.to_thread
     import httpx
+    from anyio.lowlevel import RunVar
 except ImportError as missing:
     raise ImportError("HttpxAuth needs httpx; pip install fourinsight-broker[httpx]") from missing
 
 from .origin import Guard
+from .proxy import is_on_the_way, say_proxied
 from .source import TokenSource, say_withheld
 
 if TYPE_CHECKING:
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpxAuth"]
 
+_MOST_THREADS = 256
+
+# One for each event loop. anyio's own one is for everybody's work, which is not to wait until ours is done.
+_limiter: RunVar[anyio.CapacityLimiter] = RunVar("fourinsight_broker")
+
 
 class HttpxAuth(httpx.Auth):
     """Signs the requests of httpx with a session's tokens, those of `httpx.Client` and of `httpx.AsyncClient`.
@@ -33,6 +40,11 @@ class HttpxAuth(httpx.Auth):
     next token, unless its body is a stream or a form with files. The token goes only to the origin that is asked
     first, and only over https or to this machine itself: any other request goes without it; make another `HttpxAuth`
     for another API. Under asyncio and trio the broker is asked on a thread, so that nothing else waits for it.
+
+    A proxy reads what goes to this machine over plain http. Where ``HTTP_PROXY`` or its like name one and ``NO_PROXY``
+    does not name the host, such a request goes without the token, even by a client that is told not to heed them
+    (``trust_env=False``). A proxy that is given to httpx itself (``proxy=``, ``mounts=``), or that the environment
+    named only when the client was made, cannot be seen from here, and is sent the token.
 
     Parameters
     ----------
@@ -100,10 +112,13 @@ class HttpxAuth(httpx.Auth):
             yield _signed(response.request, another)
 
     def _may_have_a_token(self, request: httpx.Request) -> bool:
-        allowed = self._guard.allows(str(request.url))
-        if not allowed:
+        if not self._guard.allows(str(request.url)):
             say_withheld()
-        return allowed
+            return False
+        if is_on_the_way(str(request.url)):
+            say_proxied()
+            return False
+        return True
 
     def _is_refused(self, response: httpx.Response, token: AccessToken) -> bool:
         """Tell whether it was this token that was refused, and not what a redirect led to without it."""
@@ -116,7 +131,12 @@ class HttpxAuth(httpx.Auth):
 
 async def _beside(call: Callable[[], T]) -> T:
     """Wait for a call on a thread. Cancelling ends the wait at once; the thread ends with the broker's answer."""
-    return await anyio.to_thread.run_sync(call, abandon_on_cancel=True)
+    try:
+        limiter = _limiter.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(_MOST_THREADS)
+        _limiter.set(limiter)
+    return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter)
 
 
 def _signed(request: httpx.Request, token: AccessToken) -> httpx.Request:

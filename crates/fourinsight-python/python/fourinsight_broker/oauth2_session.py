@@ -56,7 +56,7 @@ class OAuth2Session(requests.Session):
 
     An answer of 401 is reported to the broker, and the request is repeated once with the next token, unless its body
     is a stream that cannot be read again. The token goes only to the origin that is asked first, and only over https
-    or to this machine itself. Nothing of a request is ever sent to a token endpoint.
+    or to this machine itself, without a proxy then. Nothing of a request is ever sent to a token endpoint.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class OAuth2Session(requests.Session):
         self.compliance_hook: dict[str, set[Callable[..., Any]]] = {name: set() for name in _HOOKS}
         self._lock = threading.RLock()
         self._source = _Watched(session_key, self)
-        self._bearer = BearerAuth(self._source, expired_statuses)
+        self._bearer = BearerAuth(self._source, expired_statuses, avoids_proxies=True)
         self._login = PastedLogin(self._source.session, profile)
         self.token = token or getattr(client, "token", None) or {}
 
@@ -331,6 +331,13 @@ class OAuth2Session(requests.Session):
                 url, headers, data = hook(url, headers, data)
             kwargs["auth"] = _Both(self._bearer, kwargs.get("auth") or self.auth)
         return super().request(method, url, data=data, headers=headers, files=files, **kwargs)
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send a prepared request; without a proxy where it goes to this machine, because that would read the token."""
+        origin = origin_of(request.url or "")
+        if "Authorization" in request.headers and origin and origin.scheme == "http":
+            kwargs["proxies"] = {}
+        return super().send(request, **kwargs)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[misc]

@@ -9,11 +9,12 @@ from urllib.parse import urljoin
 try:
     from requests.auth import AuthBase
     from requests.exceptions import UnrewindableBodyError
-    from requests.utils import rewind_body
+    from requests.utils import get_environ_proxies, rewind_body, select_proxy
 except ImportError as missing:
     raise ImportError("RequestsAuth needs requests; pip install fourinsight-broker[requests]") from missing
 
-from .origin import Guard
+from .origin import Guard, origin_of
+from .proxy import say_proxied
 from .source import TokenSource, say_withheld
 
 if TYPE_CHECKING:
@@ -36,10 +37,13 @@ class BearerAuth(AuthBase):
         Where the tokens come from.
     expired_statuses : collection of int
         With which statuses an API says that it refuses the token.
+    avoids_proxies : bool, optional
+        Whoever sends the requests asks no proxy where they go to this machine itself.
     """
 
-    def __init__(self, source: TokenSource, expired_statuses: Collection[int]) -> None:
+    def __init__(self, source: TokenSource, expired_statuses: Collection[int], *, avoids_proxies: bool = False) -> None:
         self._source = source
+        self._avoids_proxies = avoids_proxies
         self._expired_statuses = frozenset(expired_statuses)
         self._guard = Guard()
 
@@ -47,6 +51,9 @@ class BearerAuth(AuthBase):
         """Sign a request, if it may have the token."""
         if not self._guard.allows(r.url or ""):
             say_withheld()
+            return r
+        if not self._avoids_proxies and _is_read_by_a_proxy(r.url or ""):
+            say_proxied()
             return r
         token = self._source.token()
         r.headers["Authorization"] = _header(token)
@@ -61,6 +68,11 @@ class RequestsAuth(BearerAuth):
     next token, unless its body is a stream that cannot be read again. The token goes only to the origin that is asked
     first, and only over https or to this machine itself: any other request goes without it, after a redirect as well
     as when it is asked for; make another `RequestsAuth` for another API.
+
+    A proxy reads what goes to this machine over plain http. Where ``HTTP_PROXY`` or its like name one and ``NO_PROXY``
+    does not except the host, such a request goes without the token, even by a `requests.Session` that is told not to
+    heed them (``trust_env``). A proxy that is given to requests itself (``proxies=``) cannot be seen from here, and is
+    sent the token: give none for ``http://localhost``.
 
     Parameters
     ----------
@@ -166,6 +178,12 @@ class Exchange:
 
 def _header(token: AccessToken) -> str:
     return f"Bearer {token.secret}"
+
+
+def _is_read_by_a_proxy(url: str) -> bool:
+    """Tell whether requests is told by the environment to send this by way of a proxy, and in the clear."""
+    origin = origin_of(url)
+    return origin is not None and origin.scheme == "http" and bool(select_proxy(url, get_environ_proxies(url)))
 
 
 def _rewound(request: PreparedRequest) -> bool:
