@@ -7,7 +7,7 @@ import contextlib
 
 from ._beside import beside
 from .errors import BrokerError
-from .session import Session
+from .session import Session, joined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class AsyncSession:
     ) -> AccessToken:
         """Give a living access token; see `Session.token`."""
         demands = {
-            "scope": scopes if scopes is None or isinstance(scopes, str) else " ".join(scopes),
+            "scope": joined(scopes),
             "resource": resource,
             "claims": claims,
             "enable_cae": enable_cae,

@@ -17,9 +17,10 @@ except ImportError as missing:
 from .errors import BrokerError
 from .oauth2_errors import InsecureTransportError, TokenExpiredError, TokenUpdated
 from .oauth2_login import PastedLogin
-from .oauth2_token import as_dict, audience, end_of, joined
+from .oauth2_token import as_dict, audience, end_of
 from .origin import origin_of
 from .requests_auth import BearerAuth
+from .session import joined
 from .source import TokenSource
 
 if TYPE_CHECKING:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from .session import joined
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ._native import AccessToken
 
-__all__ = ["as_dict", "audience", "end_of", "joined"]
+__all__ = ["as_dict", "audience", "end_of"]
 
 _LOGIN_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 """Scopes that steer a login, and say nothing of what a token is for."""
@@ -38,11 +40,6 @@ def end_of(token: dict[str, Any]) -> float | None:
         if end:
             return since + end
     return None
-
-
-def joined(scope: str | Iterable[str] | None) -> str | None:
-    """Give scopes as one text."""
-    return scope if scope is None or isinstance(scope, str) else " ".join(scope)
 
 
 def audience(scope: str | Iterable[str] | None) -> str | None:

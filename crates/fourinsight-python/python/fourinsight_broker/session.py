@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .interaction import Begun, Person
 
-__all__ = ["Session"]
+__all__ = ["Session", "joined"]
 
 _NEEDS_NOBODY = ("client_credentials", "certificate")
 """The flows in which the client signs in as itself."""
@@ -27,6 +27,11 @@ _ANSWERED_BY_LOGIN = (
     "invalid_grant",
 )
 """What a server or an API can want of a session that is signed in, and a login answers."""
+
+
+def joined(scopes: str | Iterable[str] | None) -> str | None:
+    """Give scopes as one text, as requests name them (RFC 6749 section 3.3)."""
+    return scopes if scopes is None or isinstance(scopes, str) else " ".join(scopes)
 
 
 class Session:
@@ -119,7 +124,7 @@ class Session:
         """
         return self._token(
             {
-                "scope": scopes if scopes is None or isinstance(scopes, str) else " ".join(scopes),
+                "scope": joined(scopes),
                 "resource": resource,
                 "claims": claims,
                 "enable_cae": enable_cae,

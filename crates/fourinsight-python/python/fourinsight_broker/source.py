@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from .errors import BrokerError, InteractionRequired, LoginRequired
-from .session import Session
+from .session import Session, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +42,7 @@ class TokenSource:
         resource: str | None = None,
     ) -> None:
         self.session = session_key if isinstance(session_key, Session) else Session(session_key)
-        self.scopes = scopes if scopes is None or isinstance(scopes, str) else " ".join(scopes)
+        self.scopes = joined(scopes)
         self.resource = resource
 
     def __repr__(self) -> str:
