@@ -13,6 +13,7 @@ mod refused;
 pub(super) use granted::error;
 pub use raw::RawAnswer;
 pub(super) use refused::ErrorAnswer;
+pub(crate) use refused::blames_the_client;
 
 /// What the answer is expected to say about the person.
 #[derive(Clone, Copy, Debug)]

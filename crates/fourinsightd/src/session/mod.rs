@@ -36,7 +36,7 @@ use fourinsight_ipc::{ErrorBody, ErrorCode, SessionKey, message::RevokeResponse}
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    authority::{Failure, Verdict, challenge::Challenge, claims::Claims},
+    authority::{Failure, Verdict, challenge::Challenge, claims::Claims, response::blames_the_client},
     clock::{Clock, Timestamp},
     login::{NewLogin, Opener},
     token::{TokenId, TokenKey},
@@ -186,9 +186,6 @@ pub(crate) enum Opened {
     Taken,
 }
 
-/// What a server says of a client that it does not take (RFC 6749 section 5.2).
-const CLIENT_REFUSED: [&str; 2] = ["invalid_client", "unauthorized_client"];
-
 impl Handle {
     /// The token of a request that needs no waiting: the common path, without a task switch.
     pub fn at_once(&self, key: Option<&TokenKey>, min_validity: Option<Duration>) -> Option<Arc<Served>> {
@@ -235,7 +232,7 @@ impl Handle {
 
     /// Whether it has a token to hand out, and its server has not refused its client since.
     pub(crate) fn is_open(&self) -> bool {
-        let refused = |(failure, _): &(Failure, Timestamp)| CLIENT_REFUSED.contains(&failure.error.as_str());
+        let refused = |(failure, _): &(Failure, Timestamp)| blames_the_client(&failure.error);
         self.at_once(None, None).is_some() && !self.snapshot().problem.as_ref().is_some_and(refused)
     }
 

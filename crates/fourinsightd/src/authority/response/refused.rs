@@ -38,7 +38,6 @@ pub(super) fn verdict(status: u16, answer: &ErrorAnswer) -> Option<Verdict> {
         ("invalid_grant", Some(suberror)) if needs_a_person(suberror) => Some(Verdict::InteractionRequired),
         // The second is GitHub's word for a refresh token that is spent.
         ("invalid_grant" | "bad_refresh_token", _) if ends_grants => Some(Verdict::Final),
-        ("invalid_client" | "unauthorized_client", _) => Some(Verdict::Misconfigured),
         (error, _) if blames_the_client(error) => Some(Verdict::Misconfigured),
         ("invalid_scope", _) => Some(Verdict::Scope),
         ("invalid_target" | "invalid_resource", _) => Some(Verdict::Target),
@@ -47,11 +46,13 @@ pub(super) fn verdict(status: u16, answer: &ErrorAnswer) -> Option<Verdict> {
     }
 }
 
-/// What GitHub, Google and Slack call a client registration or secret that is wrong.
-fn blames_the_client(error: &str) -> bool {
+/// Whether an error says that the server does not take the client (RFC 6749 section 5.2), or its registration or secret,
+/// in the words of GitHub, Google and Slack.
+pub(crate) fn blames_the_client(error: &str) -> bool {
+    let standard = matches!(error, "invalid_client" | "unauthorized_client");
     let of_github = error == "incorrect_client_credentials";
     let of_google = matches!(error, "deleted_client" | "disabled_client");
-    of_github || of_google || matches!(error, "bad_client_secret" | "invalid_client_id")
+    standard || of_github || of_google || matches!(error, "bad_client_secret" | "invalid_client_id")
 }
 
 /// The errors by which a server asks for its person (OpenID Connect Core section 3.1.2.6; the last is Auth0's).
