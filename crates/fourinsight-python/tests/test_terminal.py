@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from conftest import SignIn, StartDaemon
 from fourinsight_broker import Session
 from stage import Daemon, Practice
@@ -99,6 +101,36 @@ def test_a_waiting_call_can_be_interrupted_and_says_what_it_waits_for(signed_in:
     terminal.reads("KeyboardInterrupt")
     assert "\r\x1b[K" in terminal.shown
     assert terminal.ends() != 0
+
+
+INPUTS = ["None", "io.StringIO('never read')", "open(os.devnull)", "open(os.devnull, 'w')"]
+
+
+@pytest.mark.parametrize("standard_input", [*INPUTS, "closed"])
+def test_what_is_put_in_the_place_of_standard_input_stops_no_login(
+    daemon: Daemon, practice: Practice, standard_input: str
+) -> None:
+    terminal = Terminal(_asked_with(standard_input))
+    practice.sign_in(terminal.reads(URI)[1])
+    terminal.reads("token of work\n")
+    assert terminal.ends() == 0
+    assert daemon.socket.exists()
+
+
+@pytest.mark.parametrize("standard_input", [*INPUTS, "closed"])
+def test_where_nobody_can_type_it_is_said_what_can_be_done(
+    start_daemon: StartDaemon, practice: Practice, standard_input: str
+) -> None:
+    start_daemon(practice.config + 'flow = "paste"\nredirect_uri = "https://app.example/done"\n')
+    terminal = Terminal(_asked_with(standard_input))
+    terminal.reads("LoginRequired: nobody can type here .*fourinsightctl login work")
+    assert terminal.ends() == 1
+
+
+def _asked_with(standard_input: str) -> str:
+    """Give code that asks for a login where standard input has become this."""
+    put = "sys.stdin.close()" if standard_input == "closed" else f"sys.stdin = {standard_input}"
+    return f"import io, os, sys\n{put}{ASK.replace('None', 'True')}"
 
 
 def test_where_nobody_is_nobody_is_asked(daemon: Daemon) -> None:

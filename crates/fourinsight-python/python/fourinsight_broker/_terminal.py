@@ -40,13 +40,18 @@ class Terminal:
     def ask(self, question: str) -> str:
         """Have a line typed."""
         print(question, end="", file=sys.stderr, flush=True)
-        line = sys.stdin.readline()
+        try:
+            line = sys.stdin.readline()
+        except (AttributeError, OSError, ValueError):
+            # There is no standard input here, or none that can be read.
+            line = ""
         if not line:
             raise EOFError
         return line.rstrip("\r\n")
 
     def ask_hidden(self, question: str, news: News) -> str | None:
         """Have a line typed that is not shown. News ends the wait for it, so that nobody types into the void."""
+        terminal = _descriptor()
         if not _has_termios:
             import getpass
 
@@ -59,10 +64,10 @@ class Terminal:
 
         try:
             # Hidden before anybody is told to type.
-            with _hidden(sys.stdin.fileno()):
-                self.tell(f"{question} It is not shown." if sys.stdin.isatty() else question)
+            with _hidden(terminal):
+                self.tell(f"{question} It is not shown." if os.isatty(terminal) else question)
                 news.wakes(wake)
-                return _line(sys.stdin.fileno(), read_end)
+                return _line(terminal, read_end)
         finally:
             news.wakes(None)
             os.close(read_end)
@@ -79,6 +84,14 @@ class Terminal:
         if self._waits:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             self._waits = False
+
+
+def _descriptor() -> int:
+    """Give standard input's descriptor; what a program put in its place, as editors and test runners do, has none."""
+    try:
+        return sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):
+        raise EOFError from None
 
 
 @contextlib.contextmanager
@@ -105,7 +118,10 @@ def _line(terminal: int, news: int) -> str | None:
         ready, _, _ = select.select([terminal, news], [], [])
         if news in ready:
             return None
-        piece = os.read(terminal, 4096)
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # a terminal that is gone, or a file that was opened for writing
+            piece = b""
         if not piece:
             raise EOFError
         for byte in (piece[at : at + 1] for at in range(len(piece))):
