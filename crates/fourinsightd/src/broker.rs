@@ -144,7 +144,7 @@ impl Broker {
         match record::decode(&record, &self.environment.clock) {
             Ok((phase, login)) => {
                 let login = login.map(|login| login.sharing(&self.environment.registrations));
-                let opener = declared.get(&key).cloned();
+                let opener = declared.get(&key).cloned().map(Arc::new);
                 self.add(key, Start::Restored { phase, login, generation, slot, opener });
                 Ok(())
             }
@@ -197,7 +197,7 @@ pub(crate) fn others_of(session: &Handle, among: Vec<Handle>) -> Vec<SessionKey>
 /// To whom a server granted what a session holds: the client, and the person with who vouches for them.
 fn owner(snapshot: &Snapshot) -> Option<(String, String, String)> {
     let login = snapshot.login.as_ref()?;
-    let person = snapshot.person.clone().or_else(|| login.person())?;
+    let person = snapshot.person.as_deref().cloned().or_else(|| login.person())?;
     Some((login.registration.client_id.clone(), person.issuer, person.subject))
 }
 
@@ -210,7 +210,7 @@ impl SignIn for Broker {
         let signed_in_as = match (snapshot.shown, login) {
             (Shown::SignedOut | Shown::Revoking, _) | (_, None) => SignedInAs::Nobody,
             (_, Some(login)) => {
-                let person = snapshot.person.clone().or_else(|| login.person());
+                let person = snapshot.person.as_deref().cloned().or_else(|| login.person());
                 person.map_or(SignedInAs::Unknown, SignedInAs::Person)
             }
         };

@@ -1,25 +1,26 @@
 //! Tokens: redacted when printed, wiped when dropped.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::clock::Timestamp;
 
-/// An access token (RFC 6749 section 1.4).
+/// An access token (RFC 6749 section 1.4). Clones share its text.
 #[derive(Clone)]
-pub struct AccessToken(SecretString);
+pub struct AccessToken(Arc<SecretString>);
 
-/// A refresh token (RFC 6749 section 1.5). It never leaves the daemon but for the server that issued it.
+/// A refresh token (RFC 6749 section 1.5). It never leaves the daemon but for the server that issued it. Clones share
+/// its text.
 #[derive(Clone)]
-pub struct RefreshToken(SecretString);
+pub struct RefreshToken(Arc<SecretString>);
 
 macro_rules! secret {
     ($name:ident) => {
         impl $name {
             /// Takes the token's text.
             pub fn new(secret: impl Into<SecretString>) -> Self {
-                Self(secret.into())
+                Self(Arc::new(secret.into()))
             }
 
             /// The token's text, for the one place that must see it.
@@ -42,11 +43,15 @@ secret!(RefreshToken);
 /// Which access token of a session: by scopes and resources, normalised.
 ///
 /// Order does not matter, case does, and the scopes that steer the login rather than the audience are left out.
-/// An empty key stands for what the server grants when nothing is asked for.
+/// An empty key stands for what the server grants when nothing is asked for. Clones share their text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TokenKey {
-    scopes: BTreeSet<Box<str>>,
-    resources: BTreeSet<Box<str>>,
+pub struct TokenKey(Arc<Audience>);
+
+/// Each in order, and once.
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Audience {
+    scopes: Box<[Box<str>]>,
+    resources: Box<[Box<str>]>,
 }
 
 impl TokenKey {
@@ -58,10 +63,11 @@ impl TokenKey {
         scopes: impl IntoIterator<Item = &'a str>,
         resources: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        Self {
-            scopes: scopes.into_iter().filter(|scope| !Self::steers_login(scope)).map(Box::from).collect(),
-            resources: resources.into_iter().map(Box::from).collect(),
-        }
+        let in_order = |texts: BTreeSet<&str>| texts.into_iter().map(Box::from).collect();
+        Self(Arc::new(Audience {
+            scopes: in_order(scopes.into_iter().filter(|scope| !Self::steers_login(scope)).collect()),
+            resources: in_order(resources.into_iter().collect()),
+        }))
     }
 
     /// Whether a scope steers the login rather than the audience.
@@ -71,12 +77,12 @@ impl TokenKey {
 
     /// The scopes, in order.
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.scopes.iter().map(AsRef::as_ref)
+        self.0.scopes.iter().map(AsRef::as_ref)
     }
 
     /// The resources, in order.
     pub fn resources(&self) -> impl Iterator<Item = &str> {
-        self.resources.iter().map(AsRef::as_ref)
+        self.0.resources.iter().map(AsRef::as_ref)
     }
 }
 

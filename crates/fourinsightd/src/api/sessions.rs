@@ -126,8 +126,10 @@ fn status(api: &Api, session: &Handle) -> Option<SessionStatus> {
         let granted = snapshot.own_token().and_then(|served| served.token.scope.clone());
         status.scope = granted.or_else(|| status.requested_scope.clone());
     }
-    status.identity =
-        snapshot.person.clone().map(|person| Identity { sub: person.subject, name: person.name });
+    status.identity = snapshot
+        .person
+        .as_ref()
+        .map(|person| Identity { sub: person.subject.clone(), name: person.name.clone() });
     (status.expires_at, status.expiry) = expiry(&snapshot, clock);
     status.next_renewal_at = snapshot.next_renewal.map(|at| clock.to_unix(at).max(clock.unix_now()));
     status.renewable = !snapshot.ends;

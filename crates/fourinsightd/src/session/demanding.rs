@@ -48,7 +48,7 @@ impl Handle {
         let (done, ended) = oneshot::channel();
         let waited = async {
             // A closed channel means that the daemon is stopping; the answer then never comes.
-            let _ = self.commands.send(Command::Demand { demand: Box::new((key, demand)), done }).await;
+            let _ = self.commands.send(Box::new(Command::Demand { key, demand, done })).await;
             ended.await
         };
         match tokio::time::timeout(deadline.since(self.clock.now()), waited).await {

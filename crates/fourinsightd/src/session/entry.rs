@@ -1,6 +1,6 @@
 //! One audience of a session: its access token and what is being done about it. Pure.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::demand::{Brought, Demand, Demands};
 use crate::{
@@ -12,11 +12,11 @@ use crate::{
 /// The token of one key.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) token: Option<Token>,
+    pub(crate) token: Option<Arc<Token>>,
     /// How many attempts for this key have ended, however they ended.
     pub(crate) outcomes: u64,
     /// Why this key has no token though the session has.
-    pub(crate) refused: Option<Refused>,
+    pub(crate) refused: Option<Arc<Refused>>,
     /// When somebody last asked for it.
     pub(crate) used_at: Timestamp,
     requested: Option<Request>,
@@ -84,7 +84,7 @@ impl Entry {
 
     /// An entry as its record tells it.
     pub(crate) fn restored(token: Option<Token>, used_at: Timestamp) -> Self {
-        Self { token, ..Self::new(used_at) }
+        Self { token: token.map(Arc::new), ..Self::new(used_at) }
     }
 
     pub(super) fn holds(&self, id: TokenId) -> bool {
@@ -223,7 +223,7 @@ impl Entry {
 
     /// A redemption with this demand ended with this token.
     pub(super) fn take(&mut self, token: Token, demand: Option<&Demand>, now: Timestamp) {
-        self.token = Some(token);
+        self.token = Some(Arc::new(token));
         self.after_rejection = self.rejected.take().is_some();
         self.refused = None;
         self.not_before = None;
@@ -246,7 +246,7 @@ impl Entry {
     }
 
     pub(super) fn refuse(&mut self, refused: Refused) {
-        self.refused = Some(refused);
+        self.refused = Some(Arc::new(refused));
         self.settle();
     }
 

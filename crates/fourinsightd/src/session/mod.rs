@@ -95,7 +95,7 @@ use schedule::Freshness;
 pub struct Handle {
     pub(crate) key: SessionKey,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Box<Command>>,
     last_used: Arc<AtomicU64>,
     clock: Clock,
 }
@@ -137,29 +137,32 @@ pub enum NoToken {
     NotBearer,
 }
 
-/// What is sent to the task. It is small, because every session's channel sets aside room for dozens.
+/// What is sent to the task, boxed: every session's channel sets aside room for dozens.
+#[expect(clippy::large_enum_variant, reason = "it is always boxed")]
 pub(crate) enum Command {
-    Request(Box<Nudge>),
+    Request(Nudge),
     Demand {
-        demand: Box<(TokenKey, Demand)>,
+        key: TokenKey,
+        demand: Demand,
         done: oneshot::Sender<Ended>,
     },
     Reject {
-        report: Box<(TokenId, Option<Challenge>)>,
+        id: TokenId,
+        challenge: Option<Challenge>,
         done: oneshot::Sender<Reported>,
     },
     SignIn {
-        login: Box<NewLogin>,
+        login: NewLogin,
         done: oneshot::Sender<()>,
     },
     /// A login of another tool is taken over.
     Adopt {
-        adoption: Box<Adoption>,
+        adoption: Adoption,
         done: oneshot::Sender<Result<(), NotAdopted>>,
     },
     /// The configuration says that the daemon opens this session.
     Open {
-        opener: Box<Opener>,
+        opener: Opener,
         done: oneshot::Sender<Opened>,
     },
     Revoke {
@@ -200,18 +203,18 @@ impl Handle {
     /// Reports that an API refused a token, and why if it said so. Returns once a dead one can no longer be served;
     /// `None` when the daemon is stopping.
     pub(crate) async fn reject(&self, id: TokenId, challenge: Option<Challenge>) -> Option<Reported> {
-        self.ask_again(|done| Command::Reject { report: Box::new((id, challenge.clone())), done }).await
+        self.ask_again(|done| Command::Reject { id, challenge: challenge.clone(), done }).await
     }
 
     /// Takes a new login. Returns once its record is on the disk, or is known not to get there for now.
     pub async fn sign_in(&self, login: NewLogin) -> Result<(), ErrorBody> {
-        let signed_in = self.ask(|done| Command::SignIn { login: Box::new(login), done }).await;
+        let signed_in = self.ask(|done| Command::SignIn { login, done }).await;
         signed_in.ok_or_else(|| self.unanswered())
     }
 
     /// Takes over a login of another tool. Returns once the server has renewed it, or has not.
     pub(crate) async fn adopt(&self, adoption: Adoption) -> Result<(), NotAdopted> {
-        let adopted = self.ask(|done| Command::Adopt { adoption: Box::new(adoption), done }).await;
+        let adopted = self.ask(|done| Command::Adopt { adoption, done }).await;
         adopted.unwrap_or(Err(NotAdopted::Interrupted))
     }
 
@@ -238,12 +241,12 @@ impl Handle {
 
     /// Has the session opened, unless it is open.
     pub(crate) async fn open(&self, opener: Opener) -> Option<Opened> {
-        self.ask(|done| Command::Open { opener: Box::new(opener), done }).await
+        self.ask(|done| Command::Open { opener, done }).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
         let (done, answer) = oneshot::channel();
-        self.commands.send(command(done)).await.ok()?;
+        self.commands.send(Box::new(command(done))).await.ok()?;
         answer.await.ok()
     }
 
@@ -305,11 +308,8 @@ impl Handle {
                 if snapshot.retry_at(key).is_none() {
                     let key = key.unwrap_or(&snapshot.own).clone();
                     // A full channel means that the task is about to look anyway.
-                    let _ = self.commands.try_send(Command::Request(Box::new(Nudge {
-                        key,
-                        min_validity: None,
-                        outcomes: view.outcomes,
-                    })));
+                    let nudge = Nudge { key, min_validity: None, outcomes: view.outcomes };
+                    let _ = self.commands.try_send(Box::new(Command::Request(nudge)));
                 }
                 self.serve(token, key.map(|_| asked_at), now)
             }

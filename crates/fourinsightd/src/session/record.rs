@@ -301,7 +301,7 @@ impl Stored {
                 Self::SignedIn {
                     refresh_token,
                     ended,
-                    person: session.person.as_ref().map(StoredPerson::from),
+                    person: session.person.as_deref().map(StoredPerson::from),
                     tokens: tokens.collect(),
                     narrowed: session.narrowed,
                     doubt: session
@@ -344,6 +344,8 @@ impl Stored {
                     terms.granted = Some(scope.into()).filter(|_| more);
                 }
                 let tokens = tokens.into_iter().map(|token| token.restore(clock));
+                // One text for both.
+                let tokens = tokens.map(|(key, entry)| (if key == own { own.clone() } else { key }, entry));
                 // Earlier versions asked the server for more than the login reaches.
                 let mut entries: BTreeMap<_, _> =
                     tokens.filter(|(key, _)| terms.beyond(&own, key).is_none()).collect();
@@ -362,7 +364,7 @@ impl Stored {
                         None => Grant::None { ended },
                     },
                     own,
-                    person: person.map(Person::from),
+                    person: person.map(Person::from).map(Arc::new),
                     entries,
                     backoff: None,
                     durability: Durability::Durable,

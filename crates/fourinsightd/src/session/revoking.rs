@@ -26,7 +26,7 @@ impl Revoking {
                 Grant::RefreshToken { token, .. } => Some(token),
                 Grant::ClientCredentials | Grant::None { .. } => None,
             },
-            access_tokens: access_tokens.map(|token| (token.secret, token.expiry)).collect(),
+            access_tokens: access_tokens.map(|token| (token.secret.clone(), token.expiry)).collect(),
         }
     }
 

@@ -4,7 +4,10 @@
 use std::{
     fmt,
     io::Write,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -20,7 +23,7 @@ use crate::{
 
 /// A token ready to be served. Its memory is wiped when the last holder drops it.
 pub struct Served {
-    pub(crate) token: Token,
+    pub(crate) token: Arc<Token>,
     /// When it was last asked for, in the clock's milliseconds. Kept here, so that handing out the token of another
     /// audience takes no lock and no word to the session.
     used_at: AtomicU64,
@@ -29,7 +32,7 @@ pub struct Served {
 }
 
 impl Served {
-    pub(crate) fn new(token: Token, session: &SessionKey) -> Self {
+    pub(crate) fn new(token: Arc<Token>, session: &SessionKey) -> Self {
         let secret = Zeroizing::new(serde_json::to_string(token.secret.expose()).unwrap_or_default());
         let mut head = Zeroizing::new(Vec::with_capacity(secret.len() + 64));
         head.extend_from_slice(b"{\"access_token\":");
@@ -106,7 +109,7 @@ mod tests {
             renew_at: None,
             on_demand: false,
         };
-        let served = Served::new(token, &SessionKey::default());
+        let served = Served::new(Arc::new(token), &SessionKey::default());
         tokio::time::advance(Duration::from_millis(1500)).await;
         let body: fourinsight_ipc::message::TokenResponse =
             serde_json::from_slice(&served.body(&clock)).unwrap();

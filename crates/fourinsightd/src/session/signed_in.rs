@@ -1,6 +1,6 @@
 //! What a signed-in session holds, and what it wants to do next. Pure.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     doubt::Doubt,
@@ -24,10 +24,11 @@ pub(crate) struct SignedIn {
     pub(crate) grant: Grant,
     /// The key of what the login asked for.
     pub(crate) own: TokenKey,
-    pub(crate) person: Option<Person>,
+    pub(crate) person: Option<Arc<Person>>,
     /// Boxed, because the map sets aside room for eleven from the first on, and most sessions have one.
     pub(crate) entries: BTreeMap<TokenKey, Box<Entry>>,
-    pub(crate) backoff: Option<Backoff>,
+    /// Boxed, like all that most sessions never have.
+    pub(crate) backoff: Option<Box<Backoff>>,
     pub(crate) durability: Durability,
     pub(crate) policy: Policy,
     pub(crate) last_used: Timestamp,
@@ -159,7 +160,7 @@ impl SignedIn {
 
     /// The session's own token.
     pub(crate) fn own_token(&self) -> Option<&Token> {
-        self.entries.get(&self.own)?.token.as_ref()
+        self.entries.get(&self.own)?.token.as_deref()
     }
 
     /// What of a key this login cannot serve, whoever is asked. Only a refresh token is held to its login.
@@ -217,7 +218,7 @@ impl SignedIn {
                 .zip(life)
                 .is_some_and(|(wanted, life)| schedule::is_out_of_reach(wanted, life)),
         };
-        self.person = self.person.take().or(tokens.person);
+        self.person = self.person.take().or_else(|| tokens.person.map(Arc::new));
         self.backoff = self.backoff.take().filter(|_| life.is_some_and(|life| life.is_zero()));
         self.narrowed |= *key != self.own && key.scopes().next().is_some();
         self.doubt = None;
@@ -245,7 +246,7 @@ impl SignedIn {
     pub(super) fn pause_until(&mut self, key: &TokenKey, until: Timestamp, failure: Failure, now: Timestamp) {
         let (failures, since) =
             self.backoff.take().map_or((0, now), |backoff| (backoff.failures, backoff.since));
-        self.backoff = Some(Backoff::until(until, failures + 1, failure, since));
+        self.backoff = Some(Box::new(Backoff::until(until, failures + 1, failure, since)));
         self.entry(key.clone(), now).pause(now);
     }
 
@@ -253,7 +254,7 @@ impl SignedIn {
     pub(super) fn hold(&mut self, key: &TokenKey, until: Timestamp, failure: Failure, now: Timestamp) {
         let (failures, since) =
             self.backoff.take().map_or((0, now), |backoff| (backoff.failures, backoff.since));
-        self.backoff = Some(Backoff::until(until, failures, failure, since));
+        self.backoff = Some(Box::new(Backoff::until(until, failures, failure, since)));
         self.entry(key.clone(), now).pause(now);
     }
 
@@ -335,7 +336,7 @@ impl SignedIn {
         } else {
             pause.min(schedule::backoff(1, None, arrival.chance))
         };
-        self.backoff = Some(Backoff {
+        self.backoff = Some(Box::new(Backoff {
             until: arrival.now + pause,
             own_until: arrival.now + own_pause,
             failures,
@@ -344,6 +345,6 @@ impl SignedIn {
             hurried,
             failure: retry.failure,
             since,
-        });
+        }));
     }
 }

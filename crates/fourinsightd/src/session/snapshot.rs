@@ -26,11 +26,11 @@ pub(crate) struct Snapshot {
     pub(crate) shown: Shown,
     pub(crate) own: TokenKey,
     /// The session's own view first.
-    views: Vec<(TokenKey, View)>,
+    views: Box<[(TokenKey, View)]>,
     pub(crate) login: Option<Arc<Login>>,
     /// The name of the profile that signed in, or last tried to.
     pub(crate) profile: Option<String>,
-    pub(crate) person: Option<Person>,
+    pub(crate) person: Option<Arc<Person>>,
     pub(crate) generation: u64,
     pub(crate) next_renewal: Option<Timestamp>,
     /// Whether a renewal could start: there is a refresh token, and the disk takes what comes of using it.
@@ -83,7 +83,7 @@ pub(crate) enum Shown {
 pub(crate) struct View {
     pub(crate) token: Option<Arc<Served>>,
     pub(crate) outcomes: u64,
-    pub(crate) refused: Option<Refused>,
+    pub(crate) refused: Option<Arc<Refused>>,
     /// The token was fetched for callers that can answer a claims challenge.
     pub(crate) cae: bool,
     used_at: Timestamp,
@@ -97,7 +97,7 @@ impl View {
 
     /// Why this audience gets no new token for now.
     pub(crate) fn refused_at(&self, now: Timestamp) -> Option<&Refused> {
-        self.refused.as_ref().filter(|refused| refused.until > now)
+        self.refused.as_deref().filter(|refused| refused.until > now)
     }
 }
 
@@ -164,7 +164,7 @@ impl Snapshot {
         let mut snapshot = Self {
             shown: Shown::SignedOut,
             own: TokenKey::default(),
-            views: Vec::new(),
+            views: Box::default(),
             login: login.cloned(),
             profile: login.map(|login| login.profile.clone()),
             person: None,
@@ -211,7 +211,7 @@ impl Snapshot {
             let prepared = entry.token.as_ref().map(|token| {
                 let known = last.and_then(|last| last.view(Some(token_key))?.token.clone());
                 let known = known.filter(|known| known.token.id == token.id);
-                known.unwrap_or_else(|| Arc::new(Served::new(token.clone(), key)))
+                known.unwrap_or_else(|| Arc::new(Served::new(Arc::clone(token), key)))
             });
             let view = View {
                 token: prepared,
@@ -222,7 +222,7 @@ impl Snapshot {
             };
             (token_key.clone(), view)
         });
-        self.views = views.collect();
+        self.views = views.collect::<Vec<_>>().into_boxed_slice();
         self.shown = Shown::SignedIn;
         self.own = session.own.clone();
         self.person.clone_from(&session.person);

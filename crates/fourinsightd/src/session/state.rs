@@ -47,7 +47,7 @@ pub(crate) struct State {
     /// Counts the records this session has had: one for each login, each redemption, each verdict.
     pub(crate) generation: u64,
     attempts: u64,
-    in_flight: Option<InFlight>,
+    in_flight: Option<Box<InFlight>>,
     stopping: bool,
     /// When the disk is tried again with what it refused of a session that nobody is signed in to.
     unsaved: Option<Timestamp>,
@@ -55,7 +55,6 @@ pub(crate) struct State {
 
 /// Where a session stands.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one for each session, and it moves at a login only")]
 pub(crate) enum Phase {
     SignedOut,
     Opening(Opening),
@@ -96,7 +95,7 @@ impl State {
     /// Nobody knows whether the refresh token still counts: says so, and leaves it alone until `until`.
     pub(crate) fn doubt(&mut self, failure: Failure, until: Timestamp, since: Timestamp) {
         if let Phase::SignedIn(session) = &mut self.phase {
-            session.backoff = Some(Backoff::until(until, 0, failure, since));
+            session.backoff = Some(Box::new(Backoff::until(until, 0, failure, since)));
         }
     }
 
@@ -108,7 +107,7 @@ impl State {
     /// Who signed in, as far as known.
     pub(crate) fn person(&self) -> Option<&Person> {
         match &self.phase {
-            Phase::SignedIn(session) => session.person.as_ref(),
+            Phase::SignedIn(session) => session.person.as_deref(),
             _ => None,
         }
     }
@@ -361,7 +360,8 @@ impl State {
 
     fn begin(&mut self, key: TokenKey, begun: Begun) -> u64 {
         self.attempts += 1;
-        self.in_flight = Some(InFlight { attempt: self.attempts, generation: self.generation, key, begun });
+        let running = InFlight { attempt: self.attempts, generation: self.generation, key, begun };
+        self.in_flight = Some(Box::new(running));
         self.attempts
     }
 }

@@ -100,14 +100,14 @@ struct Task {
     /// The generation whose raw answer the journal holds.
     journalled: Option<u64>,
     environment: Arc<Environment>,
-    commands: OwnedMutexGuard<mpsc::Receiver<Command>>,
+    commands: OwnedMutexGuard<mpsc::Receiver<Box<Command>>>,
     publisher: watch::Sender<Arc<Snapshot>>,
     last_used: Arc<AtomicU64>,
     work: Option<Work>,
     /// The place of that in its server's line, as long as nothing has been sent.
-    place: Option<Place>,
+    place: Option<Box<Place>>,
     /// What opens the session without a person.
-    opener: Option<Opener>,
+    opener: Option<Arc<Opener>>,
     opening: Option<opening::Opening>,
     /// Who waits for the proof of a login that is taken over.
     adopting: Option<adoption::Waiting>,
@@ -118,13 +118,14 @@ struct Task {
     /// Who waits for a token that meets their demand.
     claimants: Vec<demands::Claimant>,
     /// Logins, and wishes to open, that arrived during a revocation: they begin where it ends.
-    deferred: VecDeque<Command>,
+    deferred: VecDeque<Box<Command>>,
     /// Who waits for the end of a renewal to back the session up.
     backups: Vec<keeping::Waiting>,
 }
 
-/// The one conversation with the server that is under way.
-type Work = Pin<Box<dyn Future<Output = Finished> + Send>>;
+/// The one conversation with the server that is under way. What came of it is boxed, because every session's loop sets
+/// aside room for it.
+type Work = Pin<Box<dyn Future<Output = Box<Finished>> + Send>>;
 
 enum Finished {
     Redeemed {
@@ -172,7 +173,7 @@ impl Task {
                     None => left = true,
                 },
                 Ok(()) = stopping.changed(), if !stops => {}
-                () = holds.released(), if stops && !holds.is_free() => {}
+                () = released(&holds, stops) => {}
                 Ok(()) = ticks.changed() => Box::pin(self.tick()).await,
                 Ok(()) = recoveries.changed() => Box::pin(self.recovered()).await,
                 () = deadline => Box::pin(self.tick()).await,
@@ -217,42 +218,40 @@ impl Task {
         self.withdraw();
     }
 
-    async fn command(&mut self, command: Command) {
-        match command {
-            Command::Request(nudge) => {
-                let Nudge { key, min_validity, outcomes } = *nudge;
+    async fn command(&mut self, command: Box<Command>) {
+        if matches!(*command, Command::SignIn { .. } | Command::Open { .. })
+            && matches!(self.state.phase, Phase::Revoking(_))
+        {
+            self.deferred.push_back(command);
+            return;
+        }
+        match *command {
+            Command::Request(Nudge { key, min_validity, outcomes }) => {
                 self.handle(Event::Requested { key, min_validity, outcomes }).await;
                 self.hurry();
             }
-            Command::Demand { demand, done } => {
-                let (key, demand) = *demand;
+            Command::Demand { key, demand, done } => {
                 self.demand(key, demand, done).await;
                 self.hurry();
             }
-            Command::Reject { report, done } => {
-                let (id, challenge) = *report;
+            Command::Reject { id, challenge, done } => {
                 let reported = self.reject(id, challenge).await;
                 // A caller that has gone away needs no answer.
                 let _ = done.send(reported);
-            }
-            command @ (Command::SignIn { .. } | Command::Open { .. })
-                if matches!(self.state.phase, Phase::Revoking(_)) =>
-            {
-                self.deferred.push_back(command);
             }
             Command::SignIn { login, done } => {
                 (self.opener, self.opening) = (None, None);
                 self.interrupt_adoption();
                 self.withdraw();
-                self.sign_in(*login).await;
+                self.sign_in(login).await;
                 let _ = done.send(());
             }
             Command::Open { opener, done } => {
-                let opened = self.open(*opener).await;
+                let opened = self.open(opener).await;
                 let _ = done.send(opened);
             }
             Command::Keeping(keeping) => self.keep(keeping).await,
-            Command::Adopt { adoption, done } => self.adopt(*adoption, done).await,
+            Command::Adopt { adoption, done } => self.adopt(adoption, done).await,
             Command::Revoke { done } => {
                 (self.opener, self.opening) = (None, None);
                 self.interrupt_adoption();
@@ -294,9 +293,9 @@ impl Task {
         self.handle(Event::SignIn(Box::new(grant))).await;
     }
 
-    async fn finished(&mut self, finished: Finished) {
+    async fn finished(&mut self, finished: Box<Finished>) {
         (self.work, self.place) = (None, None);
-        match finished {
+        match *finished {
             Finished::NotSent { attempt, why } => self.not_sent(attempt, why).await,
             Finished::Redeemed { action, attempt, outcome, obtained_at, journalled } => {
                 self.journalled = journalled;
@@ -389,7 +388,19 @@ impl Task {
     }
 }
 
-async fn finish(work: &mut Option<Work>) -> Finished {
+/// Completes when nothing keeps a session that stops; never, when nothing does or it goes on.
+fn released(holds: &Holds, stops: bool) -> impl Future<Output = ()> + Send + use<> {
+    // Boxed, because every session's loop sets aside room for it.
+    let held = (stops && !holds.is_free()).then(|| Box::pin(holds.released()));
+    async move {
+        match held {
+            Some(released) => released.await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn finish(work: &mut Option<Work>) -> Box<Finished> {
     match work {
         Some(work) => work.await,
         None => std::future::pending().await,

@@ -76,7 +76,7 @@ impl Handle {
     async fn nudge(&self, key: &TokenKey, min_validity: Option<Duration>, outcomes: u64) {
         let nudge = Nudge { key: key.clone(), min_validity, outcomes };
         // A closed channel means that the daemon is stopping; whoever waits then sees that at once.
-        let _ = self.commands.send(Command::Request(Box::new(nudge))).await;
+        let _ = self.commands.send(Box::new(Command::Request(nudge))).await;
     }
 
     /// Waits while the session is being opened, unless it is not tried again in time.

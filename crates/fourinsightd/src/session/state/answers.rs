@@ -35,7 +35,7 @@ impl State {
             }
             _ if stale => discard(outcome),
             Phase::SignedIn(session) => {
-                let InFlight { key, begun, generation, .. } = running;
+                let InFlight { key, begun, generation, .. } = *running;
                 let (mut effects, ended) = match outcome {
                     Outcome::Granted(tokens) => {
                         session.take(&key, *tokens, &begun, arrival);

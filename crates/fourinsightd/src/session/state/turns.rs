@@ -26,7 +26,7 @@ impl State {
         let Some(running) = self.in_flight.take_if(|running| running.attempt == attempt) else {
             return vec![];
         };
-        let InFlight { key, begun, generation, .. } = running;
+        let InFlight { key, begun, generation, .. } = *running;
         match &mut self.phase {
             Phase::Revoking(_) => vec![Effect::Revoke],
             Phase::SignedIn(session) if generation == self.generation => {

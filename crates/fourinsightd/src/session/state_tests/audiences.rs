@@ -39,7 +39,7 @@ impl Machine {
     }
 
     fn token(&self, key: &TokenKey) -> Option<&Token> {
-        self.session().entries.get(key)?.token.as_ref()
+        self.session().entries.get(key)?.token.as_deref()
     }
 
     fn is_known(&self, key: &TokenKey) -> bool {

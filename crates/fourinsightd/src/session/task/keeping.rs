@@ -58,7 +58,7 @@ impl Task {
             return Ok(());
         }
         if matches!(phase, Phase::Opening(_)) {
-            self.opener = login.as_ref().map(record::Login::opener);
+            self.opener = login.as_ref().map(|login| Arc::new(login.opener()));
         }
         let login = login.map(|login| login.sharing(&self.environment.registrations));
         self.login = login.map(Arc::new);

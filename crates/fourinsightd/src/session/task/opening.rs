@@ -13,12 +13,15 @@ use crate::{
 };
 
 /// A session that is being opened.
-pub(super) type Opening = Pin<Box<dyn Future<Output = Result<NewLogin, NotOpened>> + Send>>;
+pub(super) type Opening = Pin<Box<dyn Future<Output = Ended> + Send>>;
+
+/// How it ended. Boxed, because every session's loop sets aside room for it.
+pub(super) type Ended = Box<Result<NewLogin, NotOpened>>;
 
 impl Task {
     /// Has the session opened as the configuration says now. One that is open keeps serving meanwhile.
     pub(super) async fn open(&mut self, opener: Opener) -> Opened {
-        let same = self.opener.as_ref() == Some(&opener);
+        let same = self.opener.as_deref() == Some(&opener);
         match &self.state.phase {
             Phase::SignedIn(session)
                 if !session.by_client_credentials() || self.in_memory() || self.secret_was_brought() =>
@@ -28,12 +31,12 @@ impl Task {
             Phase::SignedIn(session) if same && session.backoff.is_none() => return Opened::Already,
             Phase::Opening(opening) if same && opening.backoff.is_none() => return Opened::Already,
             Phase::SignedIn(_) => {
-                self.opener = Some(opener);
+                self.opener = Some(Arc::new(opener));
                 self.start_opening();
             }
             _ => {
                 let profile = opener.profile().to_owned();
-                (self.opener, self.opening) = (Some(opener), None);
+                (self.opener, self.opening) = (Some(Arc::new(opener)), None);
                 self.handle(Event::Open { profile }).await;
             }
         }
@@ -46,15 +49,15 @@ impl Task {
         let environment = Arc::clone(&self.environment);
         self.opening = Some(Box::pin(async move {
             let Environment { exchange, servers, clock, pace, .. } = &*environment;
-            opener.run(&**exchange, servers, clock, Turn::InLine(pace)).await
+            opener.run(&**exchange, servers, clock, Turn::InLine(pace)).await.into()
         }));
     }
 
     /// An attempt has ended.
-    pub(super) async fn opened(&mut self, opened: Result<NewLogin, NotOpened>) {
+    pub(super) async fn opened(&mut self, opened: Ended) {
         self.opening = None;
         self.remember_opening(&opened);
-        match opened {
+        match *opened {
             Ok(login) => self.sign_in(login).await,
             Err(why) if matches!(self.state.phase, Phase::Opening(_)) => {
                 self.handle(Event::NotOpened(why)).await;
@@ -112,7 +115,7 @@ impl Task {
 }
 
 /// Completes when the attempt under way ends; never when there is none.
-pub(super) async fn ended(opening: &mut Option<Opening>) -> Result<NewLogin, NotOpened> {
+pub(super) async fn ended(opening: &mut Option<Opening>) -> Ended {
     match opening {
         Some(opening) => opening.await,
         None => std::future::pending().await,

@@ -36,15 +36,15 @@ pub(crate) enum Start {
     /// Its record says nothing to this version: a new login takes its place in the store.
     Unreadable { generation: u64, slot: Slot, why: Unreadable },
     /// From its record and its journal slot. `opener` goes before what the record would open it with.
-    Restored { phase: Phase, login: Option<Login>, generation: u64, slot: Slot, opener: Option<Opener> },
+    Restored { phase: Phase, login: Option<Login>, generation: u64, slot: Slot, opener: Option<Arc<Opener>> },
 }
 
 impl Start {
     /// What opens the session again, when its record says that the client's own credentials do.
-    fn opener(&self) -> Option<Opener> {
+    fn opener(&self) -> Option<Arc<Opener>> {
         match self {
             Self::Restored { phase: Phase::Opening(_), login, opener, .. } => {
-                opener.clone().or_else(|| login.as_ref().map(Login::opener))
+                opener.clone().or_else(|| login.as_ref().map(|login| Arc::new(login.opener())))
             }
             _ => None,
         }
@@ -62,7 +62,7 @@ pub(super) struct Begun {
     /// The generation that the store holds, if it holds any.
     pub(super) stored: Option<u64>,
     /// What opens the session without a person.
-    pub(super) opener: Option<Opener>,
+    pub(super) opener: Option<Arc<Opener>>,
     /// Why the record that the store holds is not what the session is.
     pub(super) unreadable: Option<Unreadable>,
 }
@@ -119,17 +119,17 @@ pub(crate) fn prepare(
     };
     let commands = Arc::new(Mutex::new(commands));
     let line = Line { key, environment, commands, publisher, last_used, opener: begun.opener.clone() };
-    (handle, supervise(line, begun))
+    (handle, supervise(Box::new(line), Some(Box::new(begun))))
 }
 
 impl Task {
     /// The task of a session that begins, on what outlives it.
     pub(super) fn on(
         line: &Line,
-        commands: OwnedMutexGuard<mpsc::Receiver<Command>>,
-        begun: Begun,
+        commands: OwnedMutexGuard<mpsc::Receiver<Box<Command>>>,
+        begun: Box<Begun>,
     ) -> (Box<Self>, Slot) {
-        let Begun { state, login, slot, stored, opener, .. } = begun;
+        let Begun { state, login, slot, stored, opener, .. } = *begun;
         let task = Box::new(Self {
             key: line.key.clone(),
             state,

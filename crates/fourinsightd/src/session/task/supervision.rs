@@ -19,7 +19,8 @@ use crate::{
     clock::Timestamp,
     login::Opener,
     session::{
-        Command, record,
+        Command,
+        record::{self, Unreadable},
         snapshot::Snapshot,
         state::{Phase, State},
     },
@@ -32,11 +33,11 @@ pub(super) struct Line {
     pub(super) key: SessionKey,
     pub(super) environment: Arc<Environment>,
     /// Held by the task that runs.
-    pub(super) commands: Arc<Mutex<mpsc::Receiver<Command>>>,
+    pub(super) commands: Arc<Mutex<mpsc::Receiver<Box<Command>>>>,
     pub(super) publisher: watch::Sender<Arc<Snapshot>>,
     pub(super) last_used: Arc<AtomicU64>,
     /// What the configuration opened the session with when the daemon started.
-    pub(super) opener: Option<Opener>,
+    pub(super) opener: Option<Arc<Opener>>,
 }
 
 /// A task that ran for so long before it failed counts as sound.
@@ -46,8 +47,9 @@ const STEADY: Duration = Duration::from_mins(10);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// Runs the session's task to its end, and starts it anew where it fails.
-pub(super) async fn supervise(line: Line, begun: Begun) {
-    let mut begun = Some(begun);
+///
+/// What begins is boxed, and so is what is done now and then: a thousand sessions at rest need no room for it.
+pub(super) async fn supervise(line: Box<Line>, mut begun: Option<Box<Begun>>) {
     let mut failures = 0;
     loop {
         let since = line.environment.clock.now();
@@ -64,7 +66,7 @@ pub(super) async fn supervise(line: Line, begun: Begun) {
         }
         let steady = line.environment.clock.now().since(since) >= STEADY;
         failures = if steady { 1 } else { failures + 1 };
-        if line.pauses(failures).await {
+        if Box::pin(line.pauses(failures)).await {
             return;
         }
     }
@@ -72,15 +74,13 @@ pub(super) async fn supervise(line: Line, begun: Begun) {
 
 impl Line {
     /// One task of the session: the first, or the next one from what is on the disk.
-    async fn run(&self, first: Option<Begun>) -> Result<(), StoreError> {
-        let begun = match first {
+    async fn run(&self, first: Option<Box<Begun>>) -> Result<(), StoreError> {
+        let mut begun = match first {
             Some(begun) => begun,
-            None => self.begin_again().await?,
+            None => Box::pin(self.begin_again()).await?,
         };
-        if let Some(why) = begun.unreadable
-            && let Err(error) = self.environment.store.set_aside(&self.key, why.to_string()).await
-        {
-            tracing::error!(session = %self.named(), %error, "the record that cannot be read is not copied");
+        if let Some(why) = begun.unreadable.take() {
+            Box::pin(self.set_aside(why)).await;
         }
         let Ok(commands) = Arc::clone(&self.commands).try_lock_owned() else { return Ok(()) };
         let (task, slot) = Task::on(self, commands, begun);
@@ -89,7 +89,7 @@ impl Line {
     }
 
     /// What the session is by its record; whoever looks sees it from here on.
-    async fn begin_again(&self) -> Result<Begun, StoreError> {
+    async fn begin_again(&self) -> Result<Box<Begun>, StoreError> {
         let last = Arc::clone(&self.publisher.borrow());
         let lifetime = last.login.as_ref().map_or(self.environment.lifetime, |login| login.lifetime);
         let begun = if lifetime.is_stored() {
@@ -100,7 +100,14 @@ impl Line {
         let mut snapshot = Snapshot::of(&begun.state, begun.login.as_ref(), &self.key, Some(&last));
         snapshot.run += 1;
         self.publisher.send_replace(Arc::new(snapshot));
-        Ok(begun)
+        Ok(Box::new(begun))
+    }
+
+    /// Keeps a copy of the record that cannot be read.
+    async fn set_aside(&self, why: Unreadable) {
+        if let Err(error) = self.environment.store.set_aside(&self.key, why.to_string()).await {
+            tracing::error!(session = %self.named(), %error, "the record that cannot be read is not copied");
+        }
     }
 
     fn stored(&self, loaded: Option<Loaded>) -> Begun {
@@ -112,7 +119,7 @@ impl Line {
                 let login = login.map(|login| Arc::new(login.sharing(&self.environment.registrations)));
                 let opener = match &phase {
                     Phase::Opening(_) => {
-                        self.opener.clone().or_else(|| login.as_ref().map(|login| login.opener()))
+                        self.opener.clone().or_else(|| login.as_ref().map(|login| Arc::new(login.opener())))
                     }
                     _ => None,
                 };

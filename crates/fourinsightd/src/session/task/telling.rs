@@ -19,10 +19,10 @@ impl Task {
         let environment = Arc::clone(&self.environment);
         self.work = Some(Box::pin(async move {
             let registration = login.as_ref().map(|login| &*login.registration);
-            Finished::Revoked(
+            let ended =
                 revocation::revoke(&*environment.exchange, registration, tokens, session, &environment.clock)
-                    .await,
-            )
+                    .await;
+            Box::new(Finished::Revoked(ended))
         }));
     }
 

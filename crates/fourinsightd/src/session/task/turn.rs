@@ -52,21 +52,22 @@ impl Task {
         let generation = self.state.generation + 1;
         let endpoint = login.registration.token_endpoint.clone();
         let (place, turn) = self.environment.pace.join(&endpoint, self.state.urgency());
-        self.place = Some(place);
+        self.place = Some(Box::new(place));
         let environment = Arc::clone(&self.environment);
         self.work = Some(Box::pin(async move {
-            let permit = match turn.await {
+            Box::new(match turn.await {
                 // Nothing begins any more, not even what was about to.
                 Ok(_) if *environment.stopping.borrow() => {
-                    return Finished::NotSent { attempt, why: NoTurn::Withdrawn };
+                    Finished::NotSent { attempt, why: NoTurn::Withdrawn }
                 }
-                Ok(permit) => permit,
-                Err(why) => return Finished::NotSent { attempt, why },
-            };
-            let Redeemed { outcome, obtained_at, journalled } = redeem(permit).await;
-            environment.pace.note(&endpoint, &outcome);
-            let journalled = journalled.then_some(generation);
-            Finished::Redeemed { action, attempt, outcome, obtained_at, journalled }
+                Ok(permit) => {
+                    let Redeemed { outcome, obtained_at, journalled } = redeem(permit).await;
+                    environment.pace.note(&endpoint, &outcome);
+                    let journalled = journalled.then_some(generation);
+                    Finished::Redeemed { action, attempt, outcome, obtained_at, journalled }
+                }
+                Err(why) => Finished::NotSent { attempt, why },
+            })
         }));
     }
 

@@ -32,7 +32,7 @@ async fn a_login_during_a_renewal_wins_and_what_comes_late_is_revoked() {
     let ledger = world.practice.ledger();
     assert_eq!(world.practice.verdict(&ledger.refreshes()[0].access_token), Verdict::Revoked);
     assert_eq!(world.token().await.unwrap().token.id, token.token.id);
-    assert_eq!(subject(world.snapshot().person.as_ref()), Some("subject-of-grace"));
+    assert_eq!(subject(world.snapshot().person.as_deref()), Some("subject-of-grace"));
     pass(10 * HOUR).await;
     assert_eq!(world.verdict(&world.token().await.unwrap()), Verdict::Live);
     assert!(world.practice.ledger().reuse_events().is_empty());
@@ -83,7 +83,7 @@ async fn another_person_at_a_refresh_is_neither_stored_nor_served() {
     assert_eq!(world.token().await.unwrap().token.id, first.token.id, "the old token lives out");
     let world = world.restarted().await;
     assert_eq!(world.token().await.unwrap().token.id, first.token.id);
-    assert_eq!(subject(world.snapshot().person.as_ref()), Some("subject-of-ada"));
+    assert_eq!(subject(world.snapshot().person.as_deref()), Some("subject-of-ada"));
     pass(HOUR).await;
     let Err(NoToken::LoginRequired(Some(failure))) = world.token().await else { panic!("served") };
     assert!(failure.description.contains("person"), "{failure:?}");
@@ -108,7 +108,7 @@ async fn a_start_with_a_living_token_asks_the_server_nothing() {
     let after = world.token().await.unwrap();
     assert_eq!(after.token.id, before.token.id);
     assert_eq!(after.token.secret.expose(), before.token.secret.expose());
-    assert_eq!(subject(world.snapshot().person.as_ref()), Some("subject-of-ada"));
+    assert_eq!(subject(world.snapshot().person.as_deref()), Some("subject-of-ada"));
     pass(60).await;
     assert_eq!(world.practice.ledger().entries().len(), requests);
     assert_eq!(world.daemon.problems, [""; 0]);
