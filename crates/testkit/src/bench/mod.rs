@@ -15,6 +15,7 @@
 //! | `waiters` | a thousand who wait for one renewal |
 //! | [`baseline`], `raw` | the echo servers, and the client that talks to them |
 //! | `figure`, `report` | what a figure is, and how it is shown |
+//! | `processor` | one processor for all who take part |
 //! | `processes`, `clock` | what the kernel says of a process; the time |
 
 pub mod baseline;
@@ -24,6 +25,7 @@ mod command;
 mod figure;
 mod idle;
 mod processes;
+mod processor;
 mod python;
 mod raw;
 mod report;
@@ -83,7 +85,7 @@ pub fn run(options: Options) -> Result<()> {
     progress("`fourinsightctl token` from fork to exit")?;
     measured.push(command::measure(&busy, options));
     progress("the Python package")?;
-    measured.push(python::measure(&busy, options));
+    measured.push(python::measure(&busy, daemon.id()?, options));
     progress("1,000 waiters for one renewal")?;
     measured.push(waiters::measure(&stage, &busy, daemon.id()?, &waited_for));
     stage.stop(daemon)?;

@@ -15,7 +15,7 @@ use super::{
     calls::{CALLS, half_turn, ratios, take_turns},
     clock::microseconds,
     figure::{Bar, Figure, Measured, Spread, Unit, median},
-    stage,
+    processor, stage,
 };
 use crate::{
     package::{Environment, Package},
@@ -48,14 +48,14 @@ for line in sys.stdin:
     print(*times, flush=True)
 ";
 
-pub(super) fn measure(home: &Home, options: Options) -> Result<Vec<Measured>> {
+pub(super) fn measure(home: &Home, daemon: u32, options: Options) -> Result<Vec<Measured>> {
     // Where cargo builds the bench, so that what the package shares with an earlier build of it is there.
     let here = std::env::current_exe()?;
     let target = here.parent().and_then(Path::parent).context("the bench is not in a target folder")?;
     let wheel = Package::wheel(target)?;
     let folder = target.join("python-wheel/environment");
     let python = Environment::with(&wheel, &folder)?.python();
-    let measured = vec![import(home, &python, options)?, token(home, &python, options)?];
+    let measured = vec![import(home, &python, options)?, token(home, daemon, &python, options)?];
     fs::remove_dir_all(folder)?;
     Ok(measured)
 }
@@ -86,18 +86,29 @@ fn import(home: &Home, python: &Path, options: Options) -> Result<Measured> {
     Ok(IMPORT.measured(&added, format!("a bare interpreter {:.1} ms", Spread::of(&bares).median)))
 }
 
-fn token(home: &Home, python: &Path, options: Options) -> Result<Measured> {
+/// On one processor; beside the figure it tells what both take where the kernel chooses the processors.
+fn token(home: &Home, daemon: u32, python: &Path, options: Options) -> Result<Measured> {
     let key = stage::session(0);
     let client = stage::client(home)?;
     let mut caller = Caller::start(home, python, key.as_str())?;
-    let sides = take_turns(
-        options.rounds(60, 25),
-        [&mut || half_turn(|| client.token(&key).map(drop).map_err(Into::into)), &mut || {
-            caller.calls(CALLS / 2)
-        }],
-    )?;
-    let middle = |side: usize| Spread::of(&sides[side]).median;
-    let detail = format!("Python {:.1} us, client crate {:.1} us", middle(1), middle(0));
+    let process = caller.process.id();
+    let mut turns = |rounds| {
+        take_turns(
+            rounds,
+            [&mut || half_turn(|| client.token(&key).map(drop).map_err(Into::into)), &mut || {
+                caller.calls(CALLS / 2)
+            }],
+        )
+    };
+    let anywhere = turns(options.rounds(20, 8))?;
+    let shared = processor::Shared::by(&[daemon, process])?;
+    let sides = turns(options.rounds(60, 25))?;
+    drop(shared);
+    let compared = |sides: &[Vec<f64>; 2]| {
+        let middle = |side: usize| Spread::of(&sides[side]).median;
+        format!("Python {:.1} us, client crate {:.1} us", middle(1), middle(0))
+    };
+    let detail = format!("on one processor: {}; on any: {}", compared(&sides), compared(&anywhere));
     Ok(TOKEN.measured(&ratios(&sides[1], &sides[0]), detail))
 }
 
