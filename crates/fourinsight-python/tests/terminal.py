@@ -46,14 +46,19 @@ class Terminal:
             except OSError:  # how Linux says that the other end is closed
                 piece = b""
             assert piece, f"{pattern} is never shown, but\n{self.shown}"
-            self.shown += piece.decode().replace("\r\n", "\n")
+            self.shown += piece.decode(errors="replace").replace("\r\n", "\n")
 
-    def types(self, text: str) -> None:
-        os.write(self._end, text.encode())
+    def types(self, text: str | bytes) -> None:
+        os.write(self._end, text if isinstance(text, bytes) else text.encode())
 
     def interrupts(self) -> None:
         """Press Ctrl-C."""
         self.types("\x03")
+
+    def hangs_up(self) -> None:
+        """Go, as when its window is closed."""
+        os.close(self._end)
+        self._end = -1
 
     def signals(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
@@ -61,7 +66,8 @@ class Terminal:
     def ends(self) -> int:
         """Wait for the end of the program, and give its exit code."""
         code = self._process.wait(TIME_LIMIT)
-        os.close(self._end)
+        if self._end >= 0:
+            os.close(self._end)
         return code
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -103,34 +104,75 @@ def test_a_waiting_call_can_be_interrupted_and_says_what_it_waits_for(signed_in:
     assert terminal.ends() != 0
 
 
-INPUTS = ["None", "io.StringIO('never read')", "open(os.devnull)", "open(os.devnull, 'w')"]
+INPUTS = [
+    "sys.stdin = None",
+    "sys.stdin = io.StringIO('somebody')",
+    "sys.stdin = open(os.devnull)",
+    "sys.stdin = open(os.devnull, 'w')",
+    "sys.stdin.close()",
+]
+"""What programs, editors and test runners put in the place of standard input."""
 
 
-@pytest.mark.parametrize("standard_input", [*INPUTS, "closed"])
+@pytest.mark.parametrize("put", INPUTS)
 def test_what_is_put_in_the_place_of_standard_input_stops_no_login(
-    daemon: Daemon, practice: Practice, standard_input: str
+    daemon: Daemon, practice: Practice, put: str
 ) -> None:
-    terminal = Terminal(_asked_with(standard_input))
+    terminal = Terminal(_asked_after(put))
     practice.sign_in(terminal.reads(URI)[1])
     terminal.reads("token of work\n")
     assert terminal.ends() == 0
     assert daemon.socket.exists()
 
 
-@pytest.mark.parametrize("standard_input", [*INPUTS, "closed"])
+PASTE = 'flow = "paste"\nredirect_uri = "https://app.example/done"\n'
+PASSWORD = 'flow = "password"\nallow_legacy = true\n'
+
+
+@pytest.mark.parametrize("flow", [PASTE, PASSWORD])
+@pytest.mark.parametrize("put", INPUTS)
 def test_where_nobody_can_type_it_is_said_what_can_be_done(
-    start_daemon: StartDaemon, practice: Practice, standard_input: str
+    start_daemon: StartDaemon, practice: Practice, put: str, flow: str
 ) -> None:
-    start_daemon(practice.config + 'flow = "paste"\nredirect_uri = "https://app.example/done"\n')
-    terminal = Terminal(_asked_with(standard_input))
-    terminal.reads("LoginRequired: nobody can type here .*fourinsightctl login work")
+    start_daemon(practice.config + flow)
+    terminal = Terminal(_asked_after(put))
+    terminal.reads(r"\n[\w.]*LoginRequired: nobody can type here .*fourinsightctl login work")
     assert terminal.ends() == 1
 
 
-def _asked_with(standard_input: str) -> str:
-    """Give code that asks for a login where standard input has become this."""
-    put = "sys.stdin.close()" if standard_input == "closed" else f"sys.stdin = {standard_input}"
-    return f"import io, os, sys\n{put}{ASK.replace('None', 'True')}"
+def test_what_is_no_text_is_asked_for_again(start_daemon: StartDaemon, practice: Practice) -> None:
+    start_daemon(practice.config + PASSWORD)
+    terminal = Terminal(_asked_after("sys.stdin.reconfigure(encoding='utf-8', errors='strict')"))
+    terminal.reads("User name: ")
+    terminal.types(b"bj\xf8rn\n")
+    terminal.reads("not utf-8 text, which is expected here.\nUser name: ")
+    terminal.types("bjørn\n")
+    terminal.reads("Password: ")
+    terminal.interrupts()
+    terminal.reads("KeyboardInterrupt")
+    assert terminal.ends() != 0
+
+
+def test_a_terminal_that_is_gone_stops_no_login(daemon: Daemon, practice: Practice) -> None:
+    told = daemon.home / "told"
+    os.mkfifo(told)
+    terminal = Terminal(
+        _asked_after(
+            f"signal.signal(signal.SIGHUP, signal.SIG_IGN)\nsys.stdout = sys.stderr = open('{told}', 'w', buffering=1)"
+        )
+    )
+    with told.open() as lines:
+        uri = next(line.strip() for line in lines if line.startswith("http"))
+        assert "It is not shown" in next(lines)
+        terminal.hangs_up()
+        practice.sign_in(uri)
+        assert [line.strip() for line in lines][-1] == "token of work"
+    assert terminal.ends() == 0
+
+
+def _asked_after(put: str) -> str:
+    """Give code that does this first and asks for a login then."""
+    return f"import io, os, signal, sys\n{put}{ASK.replace('None', 'True')}"
 
 
 def test_where_nobody_is_nobody_is_asked(daemon: Daemon) -> None:

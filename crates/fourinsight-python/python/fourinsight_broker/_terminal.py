@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from .interaction import News
 
@@ -19,6 +20,9 @@ except ImportError:  # Windows has no such terminals
     _has_termios = False
 else:
     _has_termios = True
+
+_NOT_TO_BE_READ = (AttributeError, OSError, ValueError)
+"""What reading standard input raises where it is missing, closed, or something else has been put in its place."""
 
 _END_OF_INPUT, _ERASE, _ERASE_LINE = b"\x04", (b"\x7f", b"\x08"), b"\x15"
 
@@ -39,24 +43,32 @@ class Terminal:
 
     def ask(self, question: str) -> str:
         """Have a line typed."""
-        print(question, end="", file=sys.stderr, flush=True)
-        try:
-            line = sys.stdin.readline()
-        except (AttributeError, OSError, ValueError):
-            # There is no standard input here, or none that can be read.
-            line = ""
-        if not line:
-            raise EOFError
-        return line.rstrip("\r\n")
+        while True:
+            print(question, end="", file=sys.stderr, flush=True)
+            try:
+                line = sys.stdin.readline()
+            except UnicodeDecodeError as error:
+                self.tell(f"That is not {error.encoding} text, which is expected here.")
+                continue
+            except _NOT_TO_BE_READ:
+                line = ""
+            if not line:
+                self.tell("")
+                raise EOFError
+            return line.rstrip("\r\n")
 
     def ask_hidden(self, question: str, news: News) -> str | None:
         """Have a line typed that is not shown. News ends the wait for it, so that nobody types into the void."""
+        # Where input has no descriptor nobody is asked, though some such places could show what is typed.
         terminal = _descriptor()
         if not _has_termios:
             import getpass
 
             self.tell(f"{question} (Enter alone to go on waiting)")
-            return getpass.getpass("") or None
+            try:
+                return getpass.getpass("") or None
+            except _NOT_TO_BE_READ:
+                raise EOFError from None
         read_end, write_end = os.pipe()
 
         def wake() -> None:
@@ -75,7 +87,7 @@ class Terminal:
 
     def waits(self, text: str) -> None:
         """Say what is waited for, on a line that can be taken back."""
-        if sys.stderr.isatty() and not self._waits:
+        if is_terminal(sys.stderr) and not self._waits:
             print(f"{text} ", end="", file=sys.stderr, flush=True)
             self._waits = True
 
@@ -86,11 +98,19 @@ class Terminal:
             self._waits = False
 
 
+def is_terminal(stream: Any) -> bool:
+    """Tell whether a stream leads to a terminal; a program may have put anything in its place, or nothing."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
 def _descriptor() -> int:
-    """Give standard input's descriptor; what a program put in its place, as editors and test runners do, has none."""
+    """Give standard input's descriptor; what editors and test runners put in its place has none."""
     try:
         return sys.stdin.fileno()
-    except (AttributeError, OSError, ValueError):
+    except _NOT_TO_BE_READ:
         raise EOFError from None
 
 
@@ -100,14 +120,19 @@ def _hidden(terminal: int) -> Iterator[None]:
     if not os.isatty(terminal):
         yield
         return
-    before = termios.tcgetattr(terminal)
-    hidden = list(before)
-    hidden[3] &= ~(termios.ECHO | termios.ICANON)
-    termios.tcsetattr(terminal, termios.TCSADRAIN, hidden)
+    try:
+        before = termios.tcgetattr(terminal)
+        hidden = list(before)
+        hidden[3] &= ~(termios.ECHO | termios.ICANON)
+        termios.tcsetattr(terminal, termios.TCSADRAIN, hidden)
+    except termios.error:
+        raise EOFError from None
     try:
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        # A terminal that is gone shows nothing.
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 def _line(terminal: int, news: int) -> str | None:
@@ -115,12 +140,14 @@ def _line(terminal: int, news: int) -> str | None:
     keys = os.isatty(terminal)
     line = bytearray()
     while True:
-        ready, _, _ = select.select([terminal, news], [], [])
-        if news in ready:
-            return None
         try:
+            ready, _, _ = select.select([terminal, news], [], [])
+            if news in ready:
+                return None
             piece = os.read(terminal, 4096)
-        except OSError:  # a terminal that is gone, or a file that was opened for writing
+        except BlockingIOError:  # another reader was faster
+            continue
+        except (OSError, ValueError):  # a terminal that is gone, or what was closed or opened for writing only
             piece = b""
         if not piece:
             raise EOFError

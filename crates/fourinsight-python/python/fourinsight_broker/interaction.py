@@ -177,9 +177,9 @@ def find(interactive: bool | None) -> Person | None:
 
             return Notebook()
         return None
-    if interactive or (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
-        from ._terminal import Terminal
+    from ._terminal import Terminal, is_terminal
 
+    if interactive or (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         return Terminal()
     return None
 
@@ -413,13 +413,6 @@ def _kernel() -> Any:
     module = sys.modules.get("IPython")
     shell = module.get_ipython() if module else None
     return getattr(shell, "kernel", None)
-
-
-def _is_terminal(stream: Any) -> bool:
-    try:
-        return bool(stream.isatty())
-    except (AttributeError, ValueError):
-        return False
 
 
 _asking = threading.RLock()
