@@ -1,4 +1,4 @@
-//! Tokens: redacted when printed, wiped when dropped.
+//! Tokens: redacted when printed, wiped when the last clone is dropped.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 

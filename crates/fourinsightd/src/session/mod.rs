@@ -140,7 +140,12 @@ pub enum NoToken {
 /// What is sent to the task, boxed: every session's channel sets aside room for dozens.
 #[expect(clippy::large_enum_variant, reason = "it is always boxed")]
 pub(crate) enum Command {
-    Request(Nudge),
+    /// The wish that a token be renewed, of one who saw that so many attempts for its key had ended.
+    Request {
+        key: TokenKey,
+        min_validity: Option<Duration>,
+        outcomes: u64,
+    },
     Demand {
         key: TokenKey,
         demand: Demand,
@@ -169,13 +174,6 @@ pub(crate) enum Command {
         done: oneshot::Sender<RevokeResponse>,
     },
     Keeping(Keeping),
-}
-
-/// The wish that a token be renewed, of one who saw that so many attempts for its key had ended.
-pub(crate) struct Nudge {
-    key: TokenKey,
-    min_validity: Option<Duration>,
-    outcomes: u64,
 }
 
 /// What came of the wish to open a session.
@@ -308,8 +306,8 @@ impl Handle {
                 if snapshot.retry_at(key).is_none() {
                     let key = key.unwrap_or(&snapshot.own).clone();
                     // A full channel means that the task is about to look anyway.
-                    let nudge = Nudge { key, min_validity: None, outcomes: view.outcomes };
-                    let _ = self.commands.try_send(Box::new(Command::Request(nudge)));
+                    let nudge = Command::Request { key, min_validity: None, outcomes: view.outcomes };
+                    let _ = self.commands.try_send(Box::new(nudge));
                 }
                 self.serve(token, key.map(|_| asked_at), now)
             }

@@ -11,7 +11,7 @@ use crate::{authority::Retry, clock::Timestamp};
 pub(crate) struct Opening {
     /// The name of the profile that opens it.
     pub(crate) profile: String,
-    pub(crate) backoff: Option<Box<Backoff>>,
+    pub(crate) backoff: Option<Backoff>,
     running: bool,
 }
 
@@ -39,6 +39,6 @@ impl Opening {
         let (failures, since) =
             self.backoff.take().map_or((1, now), |backoff| (backoff.failures + 1, backoff.since));
         let until = now + schedule::backoff(failures, retry.after, chance);
-        self.backoff = Some(Box::new(Backoff::until(until, failures, retry.failure, since)));
+        self.backoff = Some(Backoff::until(until, failures, retry.failure, since));
     }
 }

@@ -343,9 +343,11 @@ impl Stored {
                     let more = words.any(|word| own.scopes().all(|known| known != word));
                     terms.granted = Some(scope.into()).filter(|_| more);
                 }
-                let tokens = tokens.into_iter().map(|token| token.restore(clock));
-                // One text for both.
-                let tokens = tokens.map(|(key, entry)| (if key == own { own.clone() } else { key }, entry));
+                let tokens = tokens.into_iter().map(|token| {
+                    let (key, entry) = token.restore(clock);
+                    // The session and its own entry share one text.
+                    (if key == own { own.clone() } else { key }, entry)
+                });
                 // Earlier versions asked the server for more than the login reaches.
                 let mut entries: BTreeMap<_, _> =
                     tokens.filter(|(key, _)| terms.beyond(&own, key).is_none()).collect();

@@ -222,7 +222,7 @@ impl Snapshot {
             };
             (token_key.clone(), view)
         });
-        self.views = views.collect::<Vec<_>>().into_boxed_slice();
+        self.views = views.collect();
         self.shown = Shown::SignedIn;
         self.own = session.own.clone();
         self.person.clone_from(&session.person);

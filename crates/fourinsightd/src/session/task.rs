@@ -19,7 +19,7 @@ use fourinsight_ipc::{
 use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
 
 use super::{
-    Command, Nudge,
+    Command,
     event::{Effect, Event, NewGrant},
     record::{Login, StoredPerson},
     registrations::Registrations,
@@ -164,16 +164,17 @@ impl Task {
                 break;
             }
             let deadline = self.next_deadline();
+            let held = (stops && !holds.is_free()).then(|| Box::pin(holds.released()));
             tokio::select! {
                 biased;
-                finished = finish(&mut self.work) => Box::pin(self.finished(finished)).await,
-                opened = opening::ended(&mut self.opening) => Box::pin(self.opened(opened)).await,
+                finished = ended(self.work.as_mut()) => Box::pin(self.finished(finished)).await,
+                opened = ended(self.opening.as_mut()) => Box::pin(self.opened(opened)).await,
                 command = self.commands.recv(), if !left => match command {
                     Some(command) => Box::pin(self.command(command)).await,
                     None => left = true,
                 },
                 Ok(()) = stopping.changed(), if !stops => {}
-                () = released(&holds, stops) => {}
+                () = ended(held) => {}
                 Ok(()) = ticks.changed() => Box::pin(self.tick()).await,
                 Ok(()) = recoveries.changed() => Box::pin(self.recovered()).await,
                 () = deadline => Box::pin(self.tick()).await,
@@ -226,7 +227,7 @@ impl Task {
             return;
         }
         match *command {
-            Command::Request(Nudge { key, min_validity, outcomes }) => {
+            Command::Request { key, min_validity, outcomes } => {
                 self.handle(Event::Requested { key, min_validity, outcomes }).await;
                 self.hurry();
             }
@@ -388,21 +389,10 @@ impl Task {
     }
 }
 
-/// Completes when nothing keeps a session that stops; never, when nothing does or it goes on.
-fn released(holds: &Holds, stops: bool) -> impl Future<Output = ()> + Send + use<> {
-    // Boxed, because every session's loop sets aside room for it.
-    let held = (stops && !holds.is_free()).then(|| Box::pin(holds.released()));
-    async move {
-        match held {
-            Some(released) => released.await,
-            None => std::future::pending().await,
-        }
-    }
-}
-
-async fn finish(work: &mut Option<Work>) -> Box<Finished> {
-    match work {
-        Some(work) => work.await,
+/// Completes when what is under way has ended; never, when nothing is.
+async fn ended<F: Future + Unpin>(under_way: Option<F>) -> F::Output {
+    match under_way {
+        Some(under_way) => under_way.await,
         None => std::future::pending().await,
     }
 }

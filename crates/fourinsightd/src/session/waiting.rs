@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Command, Handle, Judgement, NoToken, Nudge, Served, Shown, Snapshot, TokenRequest, schedule::Freshness,
+    Command, Handle, Judgement, NoToken, Served, Shown, Snapshot, TokenRequest, schedule::Freshness,
 };
 use crate::{clock::Timestamp, token::TokenKey};
 
@@ -74,9 +74,9 @@ impl Handle {
     }
 
     async fn nudge(&self, key: &TokenKey, min_validity: Option<Duration>, outcomes: u64) {
-        let nudge = Nudge { key: key.clone(), min_validity, outcomes };
+        let nudge = Command::Request { key: key.clone(), min_validity, outcomes };
         // A closed channel means that the daemon is stopping; whoever waits then sees that at once.
-        let _ = self.commands.send(Box::new(Command::Request(nudge))).await;
+        let _ = self.commands.send(Box::new(nudge)).await;
     }
 
     /// Waits while the session is being opened, unless it is not tried again in time.

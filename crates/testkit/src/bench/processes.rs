@@ -76,7 +76,8 @@ pub(super) fn pause(length: Duration) {
     thread::park_timeout(length);
 }
 
-fn threads(process: u32) -> Result<Vec<PathBuf>> {
+/// The threads of a process, by their folders.
+pub(super) fn threads(process: u32) -> Result<Vec<PathBuf>> {
     let folder = format!("/proc/{process}/task");
     let Ok(entries) = fs::read_dir(&folder) else { bail!("process {process} has ended") };
     Ok(entries.collect::<Result<Vec<_>, _>>()?.into_iter().map(|entry| entry.path()).collect())

@@ -9,15 +9,20 @@ use anyhow::Result;
 #[cfg(target_os = "linux")]
 pub(super) use linux::Shared;
 
-/// Elsewhere nobody can be kept anywhere.
+/// Elsewhere nobody can be kept anywhere, so there is none of these.
 #[cfg(not(target_os = "linux"))]
-pub(super) struct Shared;
+pub(super) enum Shared {}
 
 #[cfg(not(target_os = "linux"))]
 impl Shared {
     pub(super) fn by(_: &[u32]) -> Result<Self> {
         anyhow::bail!("only Linux keeps processes on one processor")
     }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Drop for Shared {
+    fn drop(&mut self) {}
 }
 
 #[cfg(target_os = "linux")]
@@ -28,42 +33,53 @@ mod linux {
         unistd::Pid,
     };
 
-    use super::Result;
+    use super::{super::processes::threads, Result};
 
-    /// Keeps this thread and the main threads of some processes on one processor, until it is dropped.
-    pub(in crate::bench) struct Shared(Vec<(Pid, CpuSet)>);
+    /// Keeps this thread and some processes on one processor, until it is dropped.
+    pub(in crate::bench) struct Shared {
+        here: CpuSet,
+        processes: Vec<(u32, CpuSet)>,
+    }
+
+    const HERE: Pid = Pid::from_raw(0);
 
     impl Shared {
         pub(in crate::bench) fn by(processes: &[u32]) -> Result<Self> {
-            let here = Pid::from_raw(0);
-            let allowed = sched_getaffinity(here)?;
-            let first = (0..CpuSet::count()).find(|processor| allowed.is_set(*processor).unwrap_or(false));
+            let here = sched_getaffinity(HERE)?;
+            let first = (0..CpuSet::count()).find(|processor| here.is_set(*processor).unwrap_or(false));
             let mut one = CpuSet::new();
             one.set(first.context("this process may run on no processor")?)?;
-            let mut shared = Self(Vec::new());
+            let mut shared = Self { here, processes: Vec::new() };
             for process in processes {
-                let process = Pid::from_raw(i32::try_from(*process)?);
-                shared.keep(process, &one)?;
+                shared
+                    .processes
+                    .push((*process, sched_getaffinity(Pid::from_raw(i32::try_from(*process)?))?));
+                place(*process, &one)?;
             }
-            shared.keep(here, &one)?;
+            sched_setaffinity(HERE, &one)?;
             Ok(shared)
-        }
-
-        fn keep(&mut self, process: Pid, one: &CpuSet) -> Result<()> {
-            let before = sched_getaffinity(process)?;
-            sched_setaffinity(process, one).context("the kernel does not keep a process on one processor")?;
-            self.0.push((process, before));
-            Ok(())
         }
     }
 
     impl Drop for Shared {
         fn drop(&mut self) {
-            for (process, before) in &self.0 {
-                // A process that has ended meanwhile needs none.
-                let _ = sched_setaffinity(*process, before);
+            // A process that has ended meanwhile needs no place.
+            let _ = sched_setaffinity(HERE, &self.here);
+            for (process, before) in &self.processes {
+                let _ = place(*process, before);
             }
         }
+    }
+
+    /// Has the threads of a process run there, and those that they start.
+    fn place(process: u32, set: &CpuSet) -> Result<()> {
+        for thread in threads(process)? {
+            let number =
+                thread.file_name().and_then(|name| name.to_str()).context("a thread without a number")?;
+            // A thread that has just ended needs no place either.
+            let _ = sched_setaffinity(Pid::from_raw(number.parse()?), set);
+        }
+        Ok(())
     }
 
     #[cfg(test)]
@@ -73,7 +89,7 @@ mod linux {
         #[test]
         fn a_thread_is_kept_on_one_processor_and_let_go() {
             let allowed = || {
-                let set = sched_getaffinity(Pid::from_raw(0)).unwrap();
+                let set = sched_getaffinity(HERE).unwrap();
                 (0..CpuSet::count()).filter(|processor| set.is_set(*processor).unwrap()).count()
             };
             let before = allowed();

@@ -12,11 +12,8 @@ use crate::{
     token::TokenKey,
 };
 
-/// A session that is being opened.
-pub(super) type Opening = Pin<Box<dyn Future<Output = Ended> + Send>>;
-
-/// How it ended. Boxed, because every session's loop sets aside room for it.
-pub(super) type Ended = Box<Result<NewLogin, NotOpened>>;
+/// A session that is being opened. What came of it is boxed, because every session's loop sets aside room for it.
+pub(super) type Opening = Pin<Box<dyn Future<Output = Box<Result<NewLogin, NotOpened>>> + Send>>;
 
 impl Task {
     /// Has the session opened as the configuration says now. One that is open keeps serving meanwhile.
@@ -49,12 +46,12 @@ impl Task {
         let environment = Arc::clone(&self.environment);
         self.opening = Some(Box::pin(async move {
             let Environment { exchange, servers, clock, pace, .. } = &*environment;
-            opener.run(&**exchange, servers, clock, Turn::InLine(pace)).await.into()
+            Box::new(opener.run(&**exchange, servers, clock, Turn::InLine(pace)).await)
         }));
     }
 
     /// An attempt has ended.
-    pub(super) async fn opened(&mut self, opened: Ended) {
+    pub(super) async fn opened(&mut self, opened: Box<Result<NewLogin, NotOpened>>) {
         self.opening = None;
         self.remember_opening(&opened);
         match *opened {
@@ -111,13 +108,5 @@ impl Task {
 
     fn secret_was_brought(&self) -> bool {
         self.login.as_ref().is_some_and(|login| is_brought(&login.registration))
-    }
-}
-
-/// Completes when the attempt under way ends; never when there is none.
-pub(super) async fn ended(opening: &mut Option<Opening>) -> Ended {
-    match opening {
-        Some(opening) => opening.await,
-        None => std::future::pending().await,
     }
 }

@@ -119,7 +119,7 @@ pub(crate) fn prepare(
     };
     let commands = Arc::new(Mutex::new(commands));
     let line = Line { key, environment, commands, publisher, last_used, opener: begun.opener.clone() };
-    (handle, supervise(Box::new(line), Some(Box::new(begun))))
+    (handle, supervise(Box::new(line), Box::new(begun)))
 }
 
 impl Task {

@@ -48,8 +48,10 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// Runs the session's task to its end, and starts it anew where it fails.
 ///
-/// What begins is boxed, and so is what is done now and then: a thousand sessions at rest need no room for it.
-pub(super) async fn supervise(line: Box<Line>, mut begun: Option<Box<Begun>>) {
+/// Everything here is boxed but for what a session at rest needs, and what comes in as well: an async function keeps
+/// room for its arguments twice.
+pub(super) async fn supervise(line: Box<Line>, begun: Box<Begun>) {
+    let mut begun = Some(begun);
     let mut failures = 0;
     loop {
         let since = line.environment.clock.now();
