@@ -27,7 +27,7 @@ class Terminal:
             stderr=theirs,
             start_new_session=True,
             preexec_fn=_as_a_shell_starts_it,
-            env={**os.environ, "TERM": "xterm"},
+            env={**os.environ, "TERM": "xterm", "PYTHON_COLORS": "0"},
         )
         os.close(theirs)
         self.shown = ""

@@ -145,7 +145,7 @@ def test_a_cancelled_coroutine_leaves_nobody_waiting(signed_in: SignIn) -> None:
     async def give_up() -> None:
         session = AsyncSession()
         await session.reject(await session.token())
-        with pytest.raises(TimeoutError):
+        with pytest.raises(asyncio.TimeoutError):  # another class than TimeoutError before Python 3.11
             await asyncio.wait_for(session.token(), 0.5)
         login = asyncio.create_task(AsyncSession("other", interactive=True).login())
         while not await asyncio.to_thread(practice_is_visited):

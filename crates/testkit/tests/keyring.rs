@@ -142,7 +142,7 @@ async fn whoever_waits_for_an_unlock_is_served_within_two_seconds_of_it() {
     let (mut world, _bus, _token) = signed_in().await.unwrap();
     let keyring = Keyring::unlocked(&world.home).await.unwrap();
     let mut times = Vec::new();
-    while times.len() < TRIES && times.last().is_none_or(|took| *took >= SERVED) {
+    while times.len() < TRIES {
         keyring.lock(&world.home).await.unwrap();
         world = world.restart().await.unwrap();
         assert_eq!(health(&world).await.unwrap().key_state, KeyState::Locked);
@@ -159,7 +159,8 @@ async fn whoever_waits_for_an_unlock_is_served_within_two_seconds_of_it() {
         times.push(waited.1 - unlocked);
     }
     println!("served after the unlock: {times:?}");
-    assert!(times.iter().any(|took| *took < SERVED), "{times:?}");
+    times.sort_unstable();
+    assert!(times[TRIES / 2] < SERVED, "{times:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,6 +24,8 @@ import sys
 import fourinsight_broker as broker
 late = {'asyncio', 'threading', 'typing', 'json', 'requests', 'httpx', 'importlib.metadata'} & set(sys.modules)
 assert not late, late
+from pathlib import Path
+assert (Path(broker.__file__).parent / 'py.typed').is_file(), 'no type is known to whoever installs it'
 assert broker.__version__ == sys.argv[1], broker.__version__
 try:
     broker.Session(state_dir='/nowhere', socket='/nowhere/s').status()

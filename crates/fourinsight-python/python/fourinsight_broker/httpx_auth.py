@@ -39,7 +39,7 @@ class HttpxAuth(httpx.Auth):
     An answer of 401 is reported to the broker with what the API demands, and the request is repeated once with the
     next token, unless its body is a stream or a form with files. The token goes only to the origin that is asked
     first, and only over https or to this machine itself: any other request goes without it; make another `HttpxAuth`
-    for another API. Under asyncio and trio the broker is asked on a thread, so that nothing else waits for it.
+    for another API. Under asyncio the broker is asked on a thread, so that nothing else waits for it.
 
     A proxy reads what goes to this machine over plain http. Where ``HTTP_PROXY`` or its like name one and ``NO_PROXY``
     does not name the host, such a request goes without the token, even by a client that is told not to heed them

@@ -87,7 +87,11 @@ fn how_the_refresh_token_fares_is_told_first() {
     rotation.interrupted =
         Some(InterruptedRotation::new(NOW - 120, 8, words.to_owned(), Some(NOW + 40 * 60)));
     session.rotation = Some(rotation);
-    let standing = standing(&session, Some("file /home/ada/.fourinsight/api/broker.key"), NOW);
+    let standing = standing(
+        &session,
+        Some("file /home/ada/.fourinsight/api/broker.key (weaker than the other homes)"),
+        NOW,
+    );
     let text = told(&known(vec![]), &standing, NOW, &TimeZone::UTC);
     golden::check("why_rotation.txt", &text, include_str!("../../tests/golden/why_rotation.txt"));
 }

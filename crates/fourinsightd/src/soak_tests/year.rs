@@ -83,6 +83,7 @@ async fn a_year(server: practice::Rotation, profile: Rotation, weather: Weather)
     );
     assert!(refreshes >= 50 * (days - 3) * DAY / LIFE.as_secs(), "{refreshes} refreshes");
     assert!(failed as u64 > refreshes / 50, "{failed} faults");
+    assert!(requests as u64 <= refreshes * 3 / 2, "{requests} requests for {refreshes} refreshes");
     if let [first, _, _, last] = weights[..] {
         assert_eq!((first.descriptors, first.tasks), (last.descriptors, last.tasks), "{weights:?}");
         let allowed = 1024 * refreshes.div_ceil(100_000) + 2048;

@@ -233,7 +233,7 @@ impl Keys {
                 format!("keyring ({name})")
             }
             KeyHome::Credential => format!("systemd credential {}", credential::NAME),
-            KeyHome::File => format!("file {}", self.path.display()),
+            KeyHome::File => format!("file {} (weaker than the other homes)", self.path.display()),
             _ => "not chosen yet: the first session to be stored decides".to_owned(),
         }
     }

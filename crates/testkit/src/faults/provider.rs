@@ -6,7 +6,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use fourinsight_ipc::message::{LoginState, LoginStatus};
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt as _, net::UnixStream};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+    time::timeout,
+};
 
 use super::{
     Figure, Options,
@@ -25,6 +29,9 @@ const SESSIONS: usize = 4;
 /// How long the provider thinks about each request, in milliseconds: long enough to be interrupted.
 const THOUGHT: u64 = 20;
 
+/// Of so many turns at least one must come in the middle of a refresh.
+const RARELY: usize = 4;
+
 /// When a client hangs up, or the daemon is asked to stop, at the latest.
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -39,18 +46,24 @@ pub(super) fn run(options: &Options) -> Result<Vec<Figure>> {
         for session in 0..SESSIONS {
             sign_in(&home, session).await?;
         }
-        for turn in 0..times {
+        let (mut hung_up, mut turn) = (0, 0);
+        while hung_up < times {
+            ensure!(turn < RARELY * times, "only {hung_up} of {turn} hung up in the middle");
             for session in 0..SESSIONS {
                 make_due(&home, session, turn).await?;
-                let asking = begin(&home, session, turn).await?;
-                stage::pause(chance.within(PATIENCE)).await?;
+                let mut asking = begin(&home, session, turn).await?;
+                let answer = timeout(chance.within(PATIENCE), asking.read_exact(&mut [0])).await;
                 drop(asking);
+                hung_up += usize::from(answer.is_err());
                 home.get(&format!("/v1/sessions/p{session}/token?{}", query(turn))).await?;
             }
+            turn += 1;
         }
-        let hung_up = lost(&home, &provider).await?;
+        let lost_by_hanging_up = lost(&home, &provider).await?;
         stop(daemon).await?;
-        for turn in 0..times {
+        let (mut stopped, mut turn) = (0, 0);
+        while stopped < times {
+            ensure!(turn < RARELY * times, "only {stopped} of {turn} stops came in the middle");
             let daemon = Daemon::start(&home).await?;
             let mut asking = Vec::new();
             for session in 0..SESSIONS {
@@ -58,16 +71,21 @@ pub(super) fn run(options: &Options) -> Result<Vec<Figure>> {
                 asking.push(begin(&home, session, turn).await?);
             }
             stage::pause(chance.within(PATIENCE)).await?;
+            let before = granted(&provider).await?;
             stop(daemon).await?;
+            stopped += usize::from(granted(&provider).await? > before);
+            turn += 1;
         }
         let daemon = Daemon::start(&home).await?;
-        let stopped = lost(&home, &provider).await?;
+        let lost_by_stopping = lost(&home, &provider).await?;
         stop(daemon).await?;
         let ledger = provider.ledger().await?;
         let refreshes = ledger.refreshes().count();
         Ok(vec![
-            Figure::none("oidc-provider: sessions lost by clients hanging up", hung_up, times * SESSIONS),
-            Figure::none("oidc-provider: sessions lost by SIGTERM", stopped, times),
+            Figure::none("oidc-provider: sessions lost by clients hanging up", lost_by_hanging_up, SESSIONS)
+                .with(format!("{hung_up} hung up before their answer")),
+            Figure::none("oidc-provider: sessions lost by SIGTERM", lost_by_stopping, SESSIONS)
+                .with(format!("{stopped} in the middle of a refresh")),
             Figure::none(
                 "oidc-provider: refresh tokens used twice",
                 usize::try_from(ledger.refresh_tokens_reused)?,

@@ -4,8 +4,17 @@
 //! It is measured twice: by a build with points, which takes the time itself and is held to the promise; and by
 //! `strace` on the shipped build, which is told only: each stop of the tracer, a dozen and more in this window, costs
 //! many times what the call itself does.
+//!
+//! The tracer also sees the order that a power cut would ask for, when everything is lost that was not synced: no
+//! request leaves before its note is on the disk, and nobody is shown a token before its answer is.
 
-use std::{collections::VecDeque, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fs,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::process::Command;
@@ -36,15 +45,22 @@ pub(super) fn run(options: &Options) -> Result<Vec<Figure>> {
         program.context("FOURINSIGHTD_WITH_POINTS_BIN names no daemon with the feature fault-points")?;
     let refreshes = options.count(300, 3000);
     stage::runtime()?.block_on(async {
-        Ok(vec![
+        let mut figures = vec![
             best("one at a time, by the build with points", async || by_points(program, 1, refreshes).await)
                 .await?,
             best("twenty at once, by the build with points", async || {
                 by_points(program, MANY, refreshes).await
             })
             .await?,
-            traced(&by_strace(refreshes).await?),
-        ])
+        ];
+        let trace = by_strace(refreshes).await?;
+        let windows = in_calls(&trace);
+        ensure!(windows.len() >= refreshes, "only {} of {refreshes} refreshes were seen", windows.len());
+        figures.push(traced(&windows));
+        let order = Order::of(&trace);
+        ensure!(order.sent >= refreshes && order.shown >= refreshes, "too little was seen: {order:?}");
+        figures.extend(order.figures());
+        Ok(figures)
     })
 }
 
@@ -130,7 +146,7 @@ fn between(record: &str) -> Result<Vec<Duration>> {
     Ok(windows)
 }
 
-async fn by_strace(refreshes: usize) -> Result<Vec<Duration>> {
+async fn by_strace(refreshes: usize) -> Result<String> {
     let stage = stage(1).await?;
     let file = stage.home.path().join("calls");
     let home = stage.home.command("strace");
@@ -139,7 +155,8 @@ async fn by_strace(refreshes: usize) -> Result<Vec<Duration>> {
     command
         .args(["-D", "-f", "-ttt", "-T", "-yy", "-s", "0", "-o"])
         .arg(&file)
-        .args(["-e", "trace=read,readv,recvfrom,recvmsg,lseek,write,pwrite64"])
+        .args(["-e", "trace=read,readv,recvfrom,recvmsg,lseek,write,writev,sendto,pwrite64,connect"])
+        .args(["-e", "trace=fdatasync,fsync"])
         .arg(&stage.home.programs().fourinsightd);
     let daemon = match Daemon::launch_as(&stage.home, command).await? {
         Start::Ready(daemon) => daemon,
@@ -147,9 +164,7 @@ async fn by_strace(refreshes: usize) -> Result<Vec<Duration>> {
     };
     refresh(&stage, stage.rotations() + refreshes).await?;
     stop(daemon).await?;
-    let windows = in_calls(&fs::read_to_string(&file)?);
-    ensure!(windows.len() >= refreshes, "only {} of {refreshes} refreshes were seen", windows.len());
-    Ok(windows)
+    Ok(fs::read_to_string(&file)?)
 }
 
 /// From each end of a read of the server's answer to the end of the write into the answer's place of a slot.
@@ -189,6 +204,85 @@ fn in_calls(trace: &str) -> Vec<Duration> {
     windows
 }
 
+/// What a trace says of the order of writes, syncs, requests and answers.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Order {
+    /// Requests, by their connections, of which each redemption has its own; and those that left too early.
+    sent: usize,
+    sent_early: usize,
+    /// What local clients were written after an answer had come; and what too early.
+    shown: usize,
+    shown_early: usize,
+}
+
+impl Order {
+    fn of(trace: &str) -> Self {
+        let mut order = Self::default();
+        // Slots with writes that are not synced, and those of them that hold an answer which has come.
+        let (mut unsynced, mut unsynced_answers) = (BTreeSet::new(), BTreeSet::new());
+        let (mut answered, mut syncing, mut at_answer) = (false, BTreeMap::new(), BTreeSet::new());
+        for line in trace.lines() {
+            let Some((thread, rest)) = line.split_once(' ') else { continue };
+            let Some((_, call)) = rest.trim_start().split_once(' ') else { continue };
+            let slot = call.split_once('<').and_then(|(_, file)| file.split_once('>')).map(|(file, _)| file);
+            let slot = slot.filter(|file| file.contains("/journal/"));
+            let has_failed = call.contains(" = -1 ");
+            if call.starts_with("lseek(") && slot.is_some() {
+                at_answer.remove(thread);
+                if call.contains(&format!(", {ANSWER_AT}, SEEK_SET")) {
+                    at_answer.insert(thread);
+                }
+            } else if let Some(slot) =
+                slot.filter(|_| call.starts_with("write(") || call.starts_with("pwrite64("))
+            {
+                unsynced.insert(slot.to_owned());
+                if answered && at_answer.remove(thread) {
+                    unsynced_answers.insert(slot.to_owned());
+                }
+            } else if let Some(slot) =
+                slot.filter(|_| call.starts_with("fdatasync(") || call.starts_with("fsync("))
+            {
+                if call.ends_with("<unfinished ...>") {
+                    syncing.insert(thread, slot.to_owned());
+                } else if !has_failed {
+                    unsynced.remove(slot);
+                    unsynced_answers.remove(slot);
+                }
+            } else if call.starts_with("<... fdatasync") || call.starts_with("<... fsync") {
+                if let Some(slot) = syncing.remove(thread).filter(|_| !has_failed) {
+                    unsynced.remove(&slot);
+                    unsynced_answers.remove(&slot);
+                }
+            } else if call.starts_with("connect(") && call.contains("sa_family=AF_INET") {
+                order.sent += 1;
+                order.sent_early += usize::from(!unsynced.is_empty());
+                answered = false;
+            } else if call.starts_with("re") && call.contains("<TCP:[127.0.0.1:") && !has_failed {
+                answered = true;
+            } else if answered
+                && call.contains("<UNIX-STREAM:")
+                && !call.starts_with("re")
+                && !call.starts_with("connect(")
+            {
+                order.shown += 1;
+                order.shown_early += usize::from(!unsynced_answers.is_empty());
+            }
+        }
+        order
+    }
+
+    fn figures(&self) -> [Figure; 2] {
+        [
+            Figure::none("requests sent before their note was synced, by strace", self.sent_early, self.sent),
+            Figure::none(
+                "tokens shown before their answer was synced, by strace",
+                self.shown_early,
+                self.shown,
+            ),
+        ]
+    }
+}
+
 /// Where an answer stands in its slot.
 const ANSWER_AT: i64 = 8192;
 
@@ -224,6 +318,35 @@ mod tests {
         let windows = in_calls(trace);
         assert_eq!(windows.len(), 1);
         assert!((windows[0].as_secs_f64() - 0.0005).abs() < 1e-6, "{windows:?}");
+    }
+
+    #[test]
+    fn what_leaves_before_it_is_synced_is_seen() {
+        let sound = "\
+7 1.0 lseek(9</h/journal/ab>, 8192, SEEK_SET) = 8192 <0.1>
+7 1.1 write(9</h/journal/ab>, \"\"..., 4096) = 4096 <0.1>
+7 1.2 lseek(9</h/journal/ab>, 4096, SEEK_SET) = 4096 <0.1>
+7 1.3 write(9</h/journal/ab>, \"\"..., 300) = 300 <0.1>
+7 1.4 fdatasync(9</h/journal/ab> <unfinished ...>
+7 1.5 <... fdatasync resumed>) = 0 <0.1>
+6 1.6 connect(8<TCP:[1]>, {sa_family=AF_INET, sin_port=htons(8)}, 16) = -1 EINPROGRESS (x) <0.1>
+6 1.7 recvfrom(8<TCP:[127.0.0.1:4->127.0.0.1:8]>, \"\"..., 8192, 0, NULL, NULL) = 700 <0.1>
+7 1.8 lseek(9</h/journal/ab>, 8192, SEEK_SET) = 8192 <0.1>
+7 1.9 write(9</h/journal/ab>, \"\"..., 900) = 900 <0.1>
+7 2.0 fdatasync(9</h/journal/ab>) = 0 <0.1>
+6 2.1 writev(5<UNIX-STREAM:[1]>, [{}], 2) = 900 <0.1>
+";
+        assert_eq!(Order::of(sound), Order { sent: 1, sent_early: 0, shown: 1, shown_early: 0 });
+        let without = |place: &str| {
+            sound
+                .lines()
+                .filter(|line| !line.contains(place))
+                .fold(String::new(), |all, line| all + line + "\n")
+        };
+        let note_late = Order::of(&without("<... fdatasync"));
+        assert_eq!((note_late.sent_early, note_late.shown_early), (1, 0));
+        let answer_late = Order::of(&without(" 2.0 "));
+        assert_eq!((answer_late.sent_early, answer_late.shown_early), (0, 1));
     }
 
     #[test]
