@@ -155,8 +155,14 @@ async fn by_strace(refreshes: usize) -> Result<String> {
     command
         .args(["-D", "-f", "-ttt", "-T", "-yy", "-s", "0", "-o"])
         .arg(&file)
-        .args(["-e", "trace=read,readv,recvfrom,recvmsg,lseek,write,writev,sendto,pwrite64,connect"])
-        .args(["-e", "trace=fdatasync,fsync"])
+        .args([
+            "-e",
+            concat!(
+                "trace=",
+                "read,readv,recvfrom,recvmsg,lseek,write,writev,sendto,pwrite64,",
+                "connect,fdatasync,fsync"
+            ),
+        ])
         .arg(&stage.home.programs().fourinsightd);
     let daemon = match Daemon::launch_as(&stage.home, command).await? {
         Start::Ready(daemon) => daemon,
