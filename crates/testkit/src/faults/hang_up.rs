@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 const TRANSIT: Duration = Duration::from_millis(20);
 
 /// Of so many requests or stops at least one must come in the middle of a refresh.
-const RARELY: usize = 4;
+const RARELY: usize = 50;
 
 /// How long a stop may take when the server answers within five seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(10);

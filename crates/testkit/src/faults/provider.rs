@@ -30,7 +30,7 @@ const SESSIONS: usize = 4;
 const THOUGHT: u64 = 20;
 
 /// Of so many turns at least one must come in the middle of a refresh.
-const RARELY: usize = 4;
+const RARELY: usize = 50;
 
 /// When a client hangs up, or the daemon is asked to stop, at the latest.
 const PATIENCE: Duration = Duration::from_millis(50);
