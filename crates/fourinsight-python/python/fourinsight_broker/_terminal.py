@@ -21,8 +21,8 @@ except ImportError:  # Windows has no such terminals
 else:
     _has_termios = True
 
-_NOT_TO_BE_READ = (AttributeError, OSError, ValueError)
-"""What reading standard input raises where it is missing, closed, or something else has been put in its place."""
+_NOT_THERE = (AttributeError, OSError, ValueError)
+"""What a standard stream raises that is missing, closed, or that something else has been put in the place of."""
 
 _END_OF_INPUT, _ERASE, _ERASE_LINE = b"\x04", (b"\x7f", b"\x08"), b"\x15"
 
@@ -50,7 +50,7 @@ class Terminal:
             except UnicodeDecodeError as error:
                 self.tell(f"That is not {error.encoding} text, which is expected here.")
                 continue
-            except _NOT_TO_BE_READ:
+            except _NOT_THERE:
                 line = ""
             if not line:
                 self.tell("")
@@ -67,7 +67,7 @@ class Terminal:
             self.tell(f"{question} (Enter alone to go on waiting)")
             try:
                 return getpass.getpass("") or None
-            except _NOT_TO_BE_READ:
+            except _NOT_THERE:
                 raise EOFError from None
         read_end, write_end = os.pipe()
 
@@ -102,7 +102,7 @@ def is_terminal(stream: Any) -> bool:
     """Tell whether a stream leads to a terminal; a program may have put anything in its place, or nothing."""
     try:
         return bool(stream.isatty())
-    except (AttributeError, OSError, ValueError):
+    except _NOT_THERE:
         return False
 
 
@@ -110,7 +110,7 @@ def _descriptor() -> int:
     """Give standard input's descriptor; what editors and test runners put in its place has none."""
     try:
         return sys.stdin.fileno()
-    except _NOT_TO_BE_READ:
+    except _NOT_THERE:
         raise EOFError from None
 
 
