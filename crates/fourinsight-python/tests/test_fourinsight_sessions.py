@@ -107,10 +107,11 @@ def test_without_anybody_to_ask_the_command_is_named(daemon: Daemon) -> None:
 def test_a_key_that_is_no_text_is_refused_in_words(daemon: Daemon) -> None:
     assert daemon.socket.exists()
     with pytest.raises(ValueError, match="session_key has half a surrogate pair") as raised:
-        UserSession(session_key="ops\udc80", interactive=False)
+        UserSession(session_key="ops\ud800", interactive=False)
     assert type(raised.value) is ValueError
-    with pytest.raises(LoginRequired):
-        UserSession(session_key="ops\U0001f600", interactive=False)
+    for key in ("ops\U0001f600", "ops\udc80"):
+        with pytest.raises(LoginRequired):
+            UserSession(session_key=key, interactive=False)
 
 
 def test_a_person_is_asked_once_for_each_key(

@@ -184,10 +184,8 @@ class _Login(session.Session):
         state_dir: str | PathLike[str] | None,
         socket: str | PathLike[str] | None,
     ) -> None:
-        if session_key is not None and _is_broken(session_key):
-            raise ValueError("the session_key has half a surrogate pair in it, which is no text; take another one")
-        self._session_key = session_key
-        key, self._original_key = session_key_of_seed(session_key)
+        self._session_key = _as_text(session_key)
+        key, self._original_key = session_key_of_seed(self._session_key)
         super().__init__(key, interactive=interactive, state_dir=state_dir, socket=socket)
         self._wanted_profile = profile
 
@@ -254,6 +252,21 @@ class _Secret:
         """Refuse what is no text here, because the error of whoever tries to encode it has all of it."""
         if _is_broken(self.text):
             raise ValueError("the client_secret has half a surrogate pair in it, which is no text")
+
+
+def _as_text(session_key: str | None) -> str | None:
+    r"""Give a session_key as text: ``fourinsight.api`` makes a file's name of it, which may hold bytes that are none.
+
+    Python passes such bytes on as halves of surrogate pairs (PEP 383); here each becomes ``\x80`` or its like.
+    """
+    if not isinstance(session_key, str):
+        return session_key
+    try:
+        return session_key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        raise ValueError(
+            "the session_key has half a surrogate pair in it, which is no text and no file's name; take another one"
+        ) from None
 
 
 def _is_broken(text: str) -> bool:
