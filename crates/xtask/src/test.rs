@@ -5,6 +5,7 @@
 //! that crashes is a failure and not a missing line.
 
 use std::{
+    fmt::Write,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -25,6 +26,9 @@ const CLIENT: &str = "fourinsight-client";
 
 /// The crate whose integration tests start processes.
 const TESTKIT: &str = "testkit";
+
+/// How many of the last lines of a failed program are told once more at the end, where they are looked for.
+const TOLD_AGAIN: usize = 60;
 
 /// Runs the tests; true when none failed and, on Linux, none was skipped.
 pub(crate) fn run(quick: bool) -> anyhow::Result<bool> {
@@ -103,6 +107,8 @@ struct Tally {
     passed: usize,
     failed: Vec<String>,
     skipped: Vec<Skip>,
+    /// The end of what each failed program printed.
+    reports: Vec<String>,
 }
 
 impl Tally {
@@ -149,8 +155,10 @@ impl Tally {
         let printed = String::from_utf8_lossy(&output.stdout);
         let results = judge(&printed, output.status.success());
         if !results.failed.is_empty() {
-            println!("{}{}", printed, String::from_utf8_lossy(&output.stderr));
-            println!("{label} ended with {}", output.status);
+            let mut report = format!("{printed}{}", String::from_utf8_lossy(&output.stderr));
+            let _ = writeln!(report, "{label} ended with {}", output.status);
+            print!("{report}");
+            self.reports.push(last_lines(&report, TOLD_AGAIN).to_owned());
         }
         println!(
             "{label:<52} {:>4} passed {:>3} failed {:>3} skipped {:>14}",
@@ -173,6 +181,9 @@ impl Tally {
     /// Prints what failed, what was skipped and why, and the figures last; true when that is good enough.
     fn finish(self, none_may_be_skipped: bool, elapsed: process::Elapsed) -> bool {
         println!();
+        for report in &self.reports {
+            println!("{report}");
+        }
         for name in &self.failed {
             println!("failed: {name}");
         }
@@ -195,6 +206,12 @@ impl Tally {
     fn figures(&self) -> String {
         format!("{} passed, {} failed, {} skipped", self.passed, self.failed.len(), self.skipped.len())
     }
+}
+
+/// The last `count` lines of `text`.
+fn last_lines(text: &str, count: usize) -> &str {
+    let first = text.trim_end().rmatch_indices('\n').nth(count - 1).map_or(0, |(end, _)| end + 1);
+    &text[first..]
 }
 
 #[cfg(test)]
@@ -241,6 +258,18 @@ mod tests {
         assert_eq!(pictures(&program), None);
         fs::write(folder.join("page.png"), "").unwrap();
         assert_eq!(pictures(&program), Some(folder));
+    }
+
+    #[test]
+    fn the_end_of_what_a_failed_program_printed_is_kept_for_the_end() {
+        let tally = tally("seq 100; echo 'test x ... FAILED'; echo why >&2; exit 101");
+        let report: Vec<_> = tally.reports[0].lines().collect();
+        assert_eq!(report.len(), TOLD_AGAIN);
+        assert_eq!(
+            report[TOLD_AGAIN - 3..],
+            ["test x ... FAILED", "why", "scripted ended with exit status: 101"]
+        );
+        assert_eq!(last_lines("one\ntwo\n", 5), "one\ntwo\n");
     }
 
     #[test]
