@@ -15,6 +15,7 @@ use crate::{
 mod clocks;
 mod handouts;
 mod outage;
+mod weight;
 mod year;
 
 const HOUR: u64 = 3600;

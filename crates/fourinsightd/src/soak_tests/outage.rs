@@ -1,10 +1,16 @@
-//! A day without a server: nothing is dropped, nothing dead is served, nobody is flooded, and all heals at once.
+//! A day without a server: nothing is dropped, nothing dead is served, nobody is flooded, the daemon weighs what it
+//! weighed, and all heals.
+//!
+//! Each day runs in a process of its own, because it weighs the process.
 
 use std::collections::BTreeMap;
 
 use testkit::practice::{Fault, Kind, Point, Weather};
 
-use super::*;
+use super::{
+    weight::{Weight, alone},
+    *,
+};
 
 /// Everything that an outage can look like when nothing is committed. A server that refuses for long is no outage: it
 /// is asked at a pace of its own.
@@ -30,24 +36,31 @@ async fn a_day_without_a_server(rotation: Rotation) {
     pass(HOUR / 2).await;
     practice.forget_the_past();
     practice.set_weather(Some(Weather::new(24, 1.0, outage())));
-    for minute in 0..DAY / 60 {
-        pass(60).await;
-        for session in &fleet.sessions {
-            if let Some(token) = session.at_once(None, None) {
-                assert!(fleet.left(&token).is_some(), "minute {minute}: {} serves a dead token", session.key);
-            }
-        }
-    }
-    fleet.assert_nothing_is_lost("after a day");
-
     let mut attempts = BTreeMap::<String, usize>::new();
     let mut moments = Vec::new();
-    practice.look(|ledger| {
-        for request in ledger.token_requests("refresh_token") {
-            *attempts.entry(request.form.get("refresh_token").unwrap().to_owned()).or_default() += 1;
-            moments.push(request.at);
+    let mut weights = Vec::new();
+    for hour in 0..24 {
+        let mut weighed = Vec::new();
+        for minute in 0..60 {
+            pass(60).await;
+            for session in &fleet.sessions {
+                if let Some(token) = session.at_once(None, None) {
+                    let alive = fleet.left(&token).is_some();
+                    assert!(alive, "{hour}:{minute:02}: {} serves a dead token", session.key);
+                }
+            }
+            weighed.extend(Weight::now());
         }
-    });
+        practice.look(|ledger| {
+            for request in ledger.token_requests("refresh_token") {
+                *attempts.entry(request.form.get("refresh_token").unwrap().to_owned()).or_default() += 1;
+                moments.push(request.at);
+            }
+        });
+        practice.forget_the_past();
+        weights.extend(Weight::at_rest(&weighed));
+    }
+    fleet.assert_nothing_is_lost("after a day");
     assert_eq!(attempts.len(), fleet.sessions.len());
     let (least, most) = (attempts.values().min().unwrap(), attempts.values().max().unwrap());
     let during = peak(&mut moments);
@@ -74,16 +87,25 @@ async fn a_day_without_a_server(rotation: Rotation) {
         fleet.sessions.len()
     );
     fleet.assert_nothing_is_lost("after the outage");
+    if let [_, second, .., last] = weights[..] {
+        println!("{rotation:?}: weighed after 2 h {second:?} and after 24 h {last:?}");
+        assert_eq!((second.descriptors, second.tasks), (last.descriptors, last.tasks), "{weights:?}");
+        assert!(last.resident_kib <= second.resident_kib + 2048, "{weights:?}");
+    }
     assert!(*most <= 320, "{rotation:?}: {most} attempts");
     assert!(during.max(afterwards) <= 10, "{rotation:?}: {during} and {afterwards} requests within a second");
 }
 
-#[tokio::test(start_paused = true)]
-async fn soak_outage_of_a_server_that_may_rotate_in_any_way() {
-    a_day_without_a_server(Rotation::Unknown).await;
+#[test]
+fn soak_outage_of_a_server_that_may_rotate_in_any_way() {
+    alone("outage::soak_outage_of_a_server_that_may_rotate_in_any_way", || {
+        a_day_without_a_server(Rotation::Unknown)
+    });
 }
 
-#[tokio::test(start_paused = true)]
-async fn soak_outage_of_a_server_that_never_revokes() {
-    a_day_without_a_server(Rotation::NeverRevoke).await;
+#[test]
+fn soak_outage_of_a_server_that_never_revokes() {
+    alone("outage::soak_outage_of_a_server_that_never_revokes", || {
+        a_day_without_a_server(Rotation::NeverRevoke)
+    });
 }

@@ -2,48 +2,18 @@
 //!
 //! Each year runs in a process of its own, because it weighs the process.
 
-use std::{fs, process::Command};
-
 use testkit::practice::{self, Fault, Kind, Successor, Weather};
 
-use super::*;
+use super::{
+    weight::{Weight, alone},
+    *,
+};
 
 /// How long the access tokens live.
 const LIFE: Duration = Duration::from_hours(24);
 
 /// A year, or as much of it as a debug build gets through in a test's time.
 const WEEKS: u64 = if cfg!(debug_assertions) { 13 } else { 52 };
-
-/// What the process weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Weight {
-    resident_kib: u64,
-    descriptors: usize,
-    tasks: usize,
-}
-
-impl Weight {
-    /// `None` where the system does not tell.
-    fn now() -> Option<Self> {
-        let status = fs::read_to_string("/proc/self/status").ok()?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        Some(Self {
-            resident_kib: resident.split_whitespace().next()?.parse().ok()?,
-            descriptors: fs::read_dir("/proc/self/fd").ok()?.count(),
-            tasks: tokio::runtime::Handle::current().metrics().num_alive_tasks(),
-        })
-    }
-
-    /// Of many moments: what it weighs now, and the least that was open and under way, because any one of them may lie
-    /// in the middle of a request.
-    fn at_rest(moments: &[Self]) -> Option<Self> {
-        Some(Self {
-            resident_kib: moments.last()?.resident_kib,
-            descriptors: moments.iter().map(|moment| moment.descriptors).min()?,
-            tasks: moments.iter().map(|moment| moment.tasks).min()?,
-        })
-    }
-}
 
 async fn a_year(server: practice::Rotation, profile: Rotation, weather: Weather) {
     let fleet = Fleet::of(50, profile, Duration::from_mins(30), |settings| {
@@ -102,34 +72,14 @@ fn within_reason() -> Weather {
     Weather::new(365, 0.1, Fault::all().filter(soon)).sparing(1)
 }
 
-/// Set in the process that a test has to itself.
-const ALONE: &str = "FOURINSIGHTD_SOAK_ALONE";
-
-/// Runs the year of the test of this name in a process of its own.
-fn alone<Year: Future<Output = ()>>(name: &str, year: impl FnOnce() -> Year) {
-    if std::env::var_os(ALONE).is_some() {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        return runtime.enable_all().start_paused(true).build().unwrap().block_on(year());
-    }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([&format!("soak_tests::year::{name}"), "--exact", "--nocapture"])
-        .env(ALONE, "yes")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    println!("{said}");
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("1 passed"), "{said}");
-}
-
 #[test]
 fn soak_year_without_rotation() {
-    alone("soak_year_without_rotation", || a_year(practice::Rotation::None, Rotation::None, foul()));
+    alone("year::soak_year_without_rotation", || a_year(practice::Rotation::None, Rotation::None, foul()));
 }
 
 #[test]
 fn soak_year_where_nothing_is_revoked() {
-    alone("soak_year_where_nothing_is_revoked", || {
+    alone("year::soak_year_where_nothing_is_revoked", || {
         a_year(practice::Rotation::NeverRevoke, Rotation::NeverRevoke, foul())
     });
 }
@@ -137,19 +87,19 @@ fn soak_year_where_nothing_is_revoked() {
 #[test]
 fn soak_year_with_a_grace() {
     let server = practice::Rotation::Grace { window: Duration::from_secs(30), successor: Successor::New };
-    alone("soak_year_with_a_grace", || a_year(server, Rotation::Grace(30), within_reason()));
+    alone("year::soak_year_with_a_grace", || a_year(server, Rotation::Grace(30), within_reason()));
 }
 
 #[test]
 fn soak_year_until_the_new_one_is_used() {
-    alone("soak_year_until_the_new_one_is_used", || {
+    alone("year::soak_year_until_the_new_one_is_used", || {
         a_year(practice::Rotation::UntilNewUsed, Rotation::Unknown, foul())
     });
 }
 
 #[test]
 fn soak_year_with_one_reuse_allowed() {
-    alone("soak_year_with_one_reuse_allowed", || {
+    alone("year::soak_year_with_one_reuse_allowed", || {
         a_year(practice::Rotation::MaxReuse(1), Rotation::Unknown, within_reason())
     });
 }

@@ -11,7 +11,7 @@
 //! | the answer was kept | lives, by the new one, without a retry | the same |
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::{
     Figure, Options,
     client::{Client, Recovery},
-    mode::{MODES, Mode},
+    mode::{MODES, Mode, STRICT},
     slot::Slot,
     stage::{self, Stage},
 };
@@ -44,16 +44,46 @@ pub(super) fn run(options: &Options) -> Result<Vec<Figure>> {
     let program =
         program.context("FOURINSIGHTD_WITH_POINTS_BIN names no daemon with the feature fault-points")?;
     let runtime = stage::runtime()?;
-    let mut figures = runtime.block_on(async {
-        let rotation = learn(program, LAST_OF_ROTATION).await?;
-        let revocation = learn(program, LAST_OF_REVOCATION).await?;
-        let mut figures = vec![rotations(program, &rotation).await?];
-        figures.extend(revocations(program, &revocation).await?);
-        anyhow::Ok((figures, [rotation, revocation].concat()))
-    })?;
-    let names = figures.1.iter().map(|step| step.name.as_str());
-    figures.0.push(runtime.block_on(shipped(program, names))?);
-    Ok(figures.0)
+    runtime.block_on(async {
+        let mut figures = Vec::new();
+        let mut names = BTreeSet::new();
+        for answers in [Answers::Short, Answers::Long] {
+            let steps = learn(program, LAST_OF_ROTATION, answers).await?;
+            figures.push(rotations(program, &steps, answers).await?);
+            names.extend(steps.into_iter().map(|step| step.name));
+        }
+        let steps = learn(program, LAST_OF_REVOCATION, Answers::Short).await?;
+        figures.push(revocations(program, &steps).await?);
+        names.extend(steps.into_iter().map(|step| step.name));
+        figures.push(shipped(program, &names).await?);
+        Ok(figures)
+    })
+}
+
+/// Whether the server's answers fit into a journal slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answers {
+    Short,
+    /// They do not, and are kept in the database.
+    Long,
+}
+
+impl Answers {
+    /// How long they make the access tokens.
+    fn access_token_length(self) -> usize {
+        match self {
+            Self::Short => 0,
+            Self::Long => 26 * 1024,
+        }
+    }
+
+    /// The step at which a build keeps the answer.
+    fn kept_at(self) -> &'static str {
+        match self {
+            Self::Short => "raw_written",
+            Self::Long => "oversized_kept",
+        }
+    }
 }
 
 /// A point as a build comes to it: its name, and how often it has been there before in its life.
@@ -69,15 +99,15 @@ impl Step {
     }
 }
 
-async fn one_session(mode: &Mode, reuse: Reuse) -> Result<Arc<Stage>> {
-    let settings = Settings { reuse, id_tokens: false, ..Settings::default() };
+async fn one_session(mode: &Mode, reuse: Reuse, answers: Answers) -> Result<Arc<Stage>> {
+    let access_token_length = answers.access_token_length();
+    let settings = Settings { reuse, id_tokens: false, access_token_length, ..Settings::default() };
     Ok(Arc::new(Stage::signed_in(&stage::in_memory(), mode, 1, settings).await?))
 }
 
 /// The steps of one rotation, or of one revocation, in order.
-async fn learn(program: &Path, last: &str) -> Result<Vec<Step>> {
-    let strict = MODES.last().context("there are modes")?;
-    let stage = one_session(strict, Reuse::default()).await?;
+async fn learn(program: &Path, last: &str, answers: Answers) -> Result<Vec<Step>> {
+    let stage = one_session(&STRICT, Reuse::default(), answers).await?;
     let file = stage.home.path().join("points");
     let daemon = stage.start_with_points(program, &format!("record@{}", file.display())).await?;
     let daemon = daemon.context("the daemon does not start")?;
@@ -112,11 +142,13 @@ fn client(stage: &Arc<Stage>) -> Client {
 }
 
 /// Dies at each step of a rotation, at each kind of server.
-async fn rotations(program: &Path, steps: &[Step]) -> Result<Figure> {
+async fn rotations(program: &Path, steps: &[Step], answers: Answers) -> Result<Figure> {
+    let kept_at = answers.kept_at();
+    ensure!(steps.iter().any(|step| step.name == kept_at), "no step of a rotation is called {kept_at}");
     let (mut tried, mut wrong) = (0, Vec::new());
     for mode in MODES {
         for reuse in [Reuse::Deny, Reuse::RevokeFamily, Reuse::RevokeFamilyAndAccessTokens] {
-            let stage = one_session(mode, reuse).await?;
+            let stage = one_session(mode, reuse, answers).await?;
             let held = [Answer::genuine(), Answer::genuine().after_committing()];
             let deaths = steps.iter().map(Death::At).chain(held.into_iter().map(Death::WhileHeld));
             for death in deaths {
@@ -138,8 +170,11 @@ async fn rotations(program: &Path, steps: &[Step]) -> Result<Figure> {
         },
         |first| format!("first: {first}"),
     );
-    Ok(Figure::every("deaths at a step of a rotation that come out as the table says", right, tried)
-        .with(about))
+    let what = match answers {
+        Answers::Short => "deaths at a step of a rotation that come out as the table says",
+        Answers::Long => "the same with answers too long for a journal slot",
+    };
+    Ok(Figure::every(what, right, tried).with(about))
 }
 
 /// How a daemon dies.
@@ -195,7 +230,7 @@ impl Death<'_> {
                 let _ = asking.await?;
             }
         }
-        let slot = Slot::read(&stage.home.state_dir(), &stage.sessions[0]);
+        let slot = Slot::read_with_database(&stage.home.state_dir(), &stage.sessions[0])?;
         Ok(End {
             rotations_before,
             rotations: stage.rotations(),
@@ -262,10 +297,10 @@ fn presented_again(stage: &Stage) -> usize {
 }
 
 /// Dies at each step of a revocation: the next start finishes it.
-async fn revocations(program: &Path, steps: &[Step]) -> Result<Vec<Figure>> {
+async fn revocations(program: &Path, steps: &[Step]) -> Result<Figure> {
     let (mut finished, mut first) = (0, None);
     for step in steps {
-        let stage = one_session(&MODES[0], Reuse::default()).await?;
+        let stage = one_session(&MODES[0], Reuse::default(), Answers::Short).await?;
         let session = format!("/v1/sessions/{}", stage.sessions[0]);
         let daemon = stage.start().await?;
         let Recovery::Refreshed(token) = client(&stage).recover(stage.rotations()).await? else {
@@ -289,19 +324,19 @@ async fn revocations(program: &Path, steps: &[Step]) -> Result<Vec<Figure>> {
     }
     let figure =
         Figure::every("deaths at a step of a revocation that the next start finishes", finished, steps.len());
-    Ok(vec![figure.with(first.unwrap_or_default())])
+    Ok(figure.with(first.unwrap_or_default()))
 }
 
 /// The shipped build holds no point and does not look at the variable; the other one holds them all.
-async fn shipped(with_points: &Path, names: impl Iterator<Item = &str>) -> Result<Figure> {
-    let stage = one_session(&MODES[0], Reuse::default()).await?;
+async fn shipped(with_points: &Path, names: &BTreeSet<String>) -> Result<Figure> {
+    let stage = one_session(&MODES[0], Reuse::default(), Answers::Short).await?;
     let shipped = fs::read(&stage.home.programs().fourinsightd)?;
     let other = fs::read(with_points)?;
     let holds =
         |program: &[u8], text: &str| program.windows(text.len()).any(|window| window == text.as_bytes());
     ensure!(holds(&other, VARIABLE), "the build with points does not look at {VARIABLE}");
     let mut found = Vec::new();
-    for text in names.chain([VARIABLE]) {
+    for text in names.iter().map(String::as_str).chain([VARIABLE]) {
         // Short names may stand in any text of a program.
         if text.contains('_') && holds(&shipped, text) {
             found.push(text.to_owned());

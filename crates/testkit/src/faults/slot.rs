@@ -2,8 +2,10 @@
 
 use std::{fs, path::Path};
 
+use anyhow::Result;
 use fourinsight_ipc::SessionKey;
 use ring::digest;
+use rusqlite::{Connection, OptionalExtension as _};
 
 /// Where the entries stand in a slot, and how long one is.
 const SETTLED_AT: usize = 512;
@@ -30,6 +32,24 @@ impl Slot {
         let name: String = name.as_ref().iter().flat_map(|byte| [nibble(byte >> 4), nibble(*byte)]).collect();
         fs::read(state_dir.join("journal").join(name))
             .map_or_else(|_| Self::default(), |bytes| Self::of(&bytes))
+    }
+
+    /// The same, with the answer that the database keeps because it is too long for a slot. No daemon may run.
+    pub(super) fn read_with_database(state_dir: &Path, session: &SessionKey) -> Result<Self> {
+        let slot = Self::read(state_dir, session);
+        // In a copy: to open a database is to recover and to shorten its log, which is for the next daemon to do.
+        let copy = tempfile::tempdir()?;
+        for name in ["broker.db", "broker.db-wal"] {
+            let file = state_dir.join(name);
+            if file.exists() {
+                fs::copy(&file, copy.path().join(name))?;
+            }
+        }
+        let sql = "SELECT generation FROM oversized_answer WHERE session_key = ?1";
+        let kept: Option<i64> = Connection::open(copy.path().join("broker.db"))?
+            .query_row(sql, [session.as_str()], |row| row.get(0))
+            .optional()?;
+        Ok(Self { answer: kept.map(u64::try_from).transpose()?.unwrap_or(slot.answer), ..slot })
     }
 
     fn of(bytes: &[u8]) -> Self {

@@ -16,6 +16,9 @@ use rustls::{
 pub(crate) const README_APIS: [&str; 3] =
     ["api.example.com", "api.4insight.io", "westeurope-1.cognitedata.com"];
 
+/// A name for the server that a test may have resolved to this machine.
+pub const SERVER_NAME: &str = "id.example.com";
+
 /// One server's certificates.
 pub(super) struct Certificates {
     /// The authority's certificate, for a client's `tls_ca_file`.
@@ -24,8 +27,8 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    /// Makes an authority, and a server certificate for this machine's loopback names, and for the names of the APIs
-    /// in README.md, which a test's programs look for here.
+    /// Makes an authority, and a server certificate for this machine's loopback names, for [`SERVER_NAME`], and for
+    /// the names of the APIs in README.md, which a test's programs look for here.
     pub(super) fn generate() -> anyhow::Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -34,7 +37,7 @@ impl Certificates {
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
 
         let key = KeyPair::generate()?;
-        let here = ["localhost", "127.0.0.1", "::1"];
+        let here = ["localhost", "127.0.0.1", "::1", SERVER_NAME];
         let names = here.into_iter().chain(README_APIS).map(str::to_owned);
         let mut params = CertificateParams::new(names.collect::<Vec<_>>())?;
         params.distinguished_name.push(DnType::CommonName, "Practice authorization server");

@@ -84,6 +84,7 @@ mod token;
 pub mod weather;
 
 pub(crate) use certificates::README_APIS;
+pub use certificates::SERVER_NAME;
 pub use client_keys::{ClientKey, RegisteredKey};
 pub use clients::{Client, ClientAuthentication};
 pub use dialect::{Auth0, Dialect, Entra, ExactRequest, Guarded, Lacks, Resource, Tenant};

@@ -16,6 +16,9 @@ pub struct Settings {
     pub dialect: Dialect,
     /// How long an access token lives.
     pub access_token_life: Duration,
+    /// How many characters an access token has at least: servers that write many claims or keys into theirs make long
+    /// ones.
+    pub access_token_length: usize,
     /// How long a refresh token lives unused; `None`: for ever. Announced as `refresh_expires_in` when set.
     pub refresh_token_life: Option<Duration>,
     /// How long an authorization code may wait for its exchange.
@@ -127,6 +130,7 @@ impl Default for Settings {
         Self {
             dialect: Dialect::Standard,
             access_token_life: Duration::from_hours(1),
+            access_token_length: 0,
             refresh_token_life: None,
             code_life: Duration::from_mins(1),
             assertion_life: Duration::from_mins(5),

@@ -283,7 +283,8 @@ struct Wish {
 fn issue(site: &Site, state: &mut State, family: FamilyId, wish: &Wish) -> (Value, String) {
     let settings = site.practice.settings();
     let timeline = &site.practice.shared.timeline;
-    let access_token = fresh_secret();
+    let secret = fresh_secret();
+    let access_token = format!("{secret:A>length$}", length = settings.access_token_length);
     state.families.add_access_token(
         &access_token,
         family,

@@ -195,8 +195,11 @@ async fn the_time_limit_covers_the_whole_exchange() {
 async fn what_surely_was_not_sent_says_so() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let ca = |path: &str| Route { tls_ca_file: Some(path.into()), proxy: None };
+    // A label of more than 63 octets (RFC 1035, section 2.3.4).
+    let no_name = format!("https://{}.example.com/", "a".repeat(64));
     for (url, route, cause) in [
         (format!("http://{closed}/"), Route::default(), "refused"),
+        (no_name, Route::default(), "invalid dns name"),
         ("http://id.example.com/".to_owned(), Route::default(), "plain http is refused"),
         (format!("https://{closed}/"), ca("/nonexistent/ca.pem"), "`tls_ca_file` /nonexistent/ca.pem"),
         (format!("https://{closed}/"), ca("/dev/null"), "it holds no certificate"),
