@@ -74,7 +74,8 @@ pub(crate) struct Daemon {
     /// How many of the next conversations with a server meet a defect of the daemon.
     pub(crate) defects: Arc<AtomicUsize>,
     pub(crate) folder: TempDir,
-    _ticker: JoinSet<()>,
+    ticker: watch::Sender<()>,
+    _ticking: JoinSet<()>,
 }
 
 impl World {
@@ -304,17 +305,34 @@ impl Daemon {
         problems.extend(unreadable);
         broker.mourn(damaged);
         let mut ticking = JoinSet::new();
+        let regularly = ticker.clone();
         ticking.spawn(async move {
             let mut interval = tokio::time::interval(tick);
             loop {
                 interval.tick().await;
-                ticker.send_replace(());
+                regularly.send_replace(());
             }
         });
         let broker = Arc::new(broker);
         // Time passes only when nothing is left to do: until then the sessions take up what the journal holds.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        Self { broker, exchange, store, problems, ticks, stopping, defects, folder, _ticker: ticking }
+        Self {
+            broker,
+            exchange,
+            store,
+            problems,
+            ticks,
+            stopping,
+            defects,
+            folder,
+            ticker,
+            _ticking: ticking,
+        }
+    }
+
+    /// Ticks out of turn, as a timer that counts suspend does when the machine wakes up.
+    pub(crate) fn tick(&self) {
+        self.ticker.send_replace(());
     }
 
     /// Stops as the daemon does, and leaves the state folder.

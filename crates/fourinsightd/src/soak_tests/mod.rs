@@ -9,7 +9,7 @@ use testkit::practice::{Family, Settings};
 use crate::{
     profile::Rotation,
     session::{Handle, NoToken, Served},
-    testing::{SCOPES, World, key, pass, usual},
+    testing::{Daemon, SCOPES, World, key, pass, usual},
 };
 
 mod clocks;
@@ -89,6 +89,14 @@ impl Fleet {
         self.world.readings.sleep(seconds);
         self.world.practice.skip(seconds);
     }
+}
+
+/// The most requests within any second.
+fn peak(moments: &mut [Duration]) -> usize {
+    moments.sort_unstable();
+    let second = Duration::from_secs(1);
+    let within = |start: usize| moments[start..].partition_point(|at| *at < moments[start] + second);
+    (0..moments.len()).map(within).max().unwrap_or(0)
 }
 
 /// A token, at once where there is one.

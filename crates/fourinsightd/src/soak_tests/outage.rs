@@ -19,13 +19,6 @@ fn outage() -> impl Iterator<Item = Fault> {
     Fault::all().filter(move |fault| fault.point == Point::AfterReading && is_outage(fault.kind))
 }
 
-/// The most requests within any second.
-fn peak(moments: &mut [Duration]) -> usize {
-    moments.sort_unstable();
-    let within = |start: usize| moments[start..].partition_point(|at| *at < moments[start] + seconds(1));
-    (0..moments.len()).map(within).max().unwrap_or(0)
-}
-
 fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
