@@ -25,7 +25,8 @@ async fn authorized(status: u16, body: &str) -> Result<DeviceAuthorization, NotA
 
 fn polled(status: u16, body: &str) -> Poll {
     let body = Zeroizing::new(body.as_bytes().to_vec());
-    let answer = RawAnswer { status, content_type: None, date: None, retry_after: None, body };
+    let content_type = Some("application/json".to_owned());
+    let answer = RawAnswer { status, content_type, date: None, retry_after: None, body };
     judge(&answer, &registration(), 0)
 }
 

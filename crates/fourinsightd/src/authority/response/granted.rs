@@ -102,12 +102,27 @@ impl Access {
     }
 }
 
-/// A 200 that grants nothing is a refusal; the error it may name decides which.
+/// Whether the answer is of a media type that a token endpoint answers with.
+fn is_of_a_token_endpoint(answer: &RawAnswer) -> bool {
+    let content_type = answer.content_type.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.ends_with("/json") || essence.ends_with("+json") || essence == "application/x-www-form-urlencoded"
+}
+
+/// A 200 that grants nothing is a refusal; the error it may name decides which. Where it names none it must at least be
+/// of the right type: between here and the server there are portals that answer anything with a 200 of their own.
 fn without_access_token(answer: &RawAnswer, object: &Object<'_>, server_now: i64) -> Outcome {
     if answer.status != 200 || object.trailing {
         return unclear(answer, server_now, "the authorization server's answer holds no access token");
     }
     let error = ErrorAnswer::of(object);
+    if error.is_none() && !is_of_a_token_endpoint(answer) {
+        return unclear(
+            answer,
+            server_now,
+            "the authorization server's answer holds no access token and is not of the type application/json",
+        );
+    }
     let failure = match &error {
         Some(_) => ErrorAnswer::failure(error.as_ref(), answer.status),
         None => Failure::new(

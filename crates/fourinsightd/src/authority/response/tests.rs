@@ -13,7 +13,7 @@ fn an_answer_that_means_no_says_so_in_the_servers_words() {
     let describe = |status, body: &str| {
         let answer = RawAnswer {
             status,
-            content_type: None,
+            content_type: Some("application/json".to_owned()),
             date: None,
             retry_after: None,
             body: Zeroizing::new(body.as_bytes().to_vec()),
