@@ -236,7 +236,7 @@ impl Database {
         self.checkpoint()
     }
 
-    /// Keeps an answer too long for its slot.
+    /// Keeps an answer too long for its slot, and not in the log, where one flipped byte would take it back.
     pub(super) fn keep_answer(
         &self,
         session: &SessionKey,
@@ -244,7 +244,8 @@ impl Database {
         sealed: &[u8],
     ) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO oversized_answer VALUES (?1, ?2, ?3)";
-        self.execute(sql, params![session.as_str(), generation.cast_signed(), sealed]).map(drop)
+        self.execute(sql, params![session.as_str(), generation.cast_signed(), sealed])?;
+        self.checkpoint()
     }
 
     /// Removes such an answer, for good.

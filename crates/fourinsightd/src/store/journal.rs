@@ -8,6 +8,8 @@
 //! |---|---|---|---|---|
 //! | | 0: magic, version, session key | 512: settled | 4096: intent | 8192: answer |
 //!
+//! An answer that is too long for its slot is kept in the database; its entry is empty then, so that its loss shows.
+//!
 //! An entry is a generation (8 bytes), a length (4 bytes), both big-endian, and that many sealed bytes. A head of
 //! zeros is no entry. Wiping overwrites an entry's first block, the nonce included; without it the rest never
 //! opens again.
@@ -97,18 +99,23 @@ impl Journal {
         self.path(session).exists()
     }
 
-    /// The same with the answer that was too long for the slot, if there is one.
+    /// The same with the answer that was too long for the slot, if there is one. Where the slot says that there is, it
+    /// must be there.
     pub(super) fn contents(
         &self,
         session: &SessionKey,
         oversized: Option<Row>,
     ) -> Result<Contents, StoreError> {
         let mut contents = self.read(session)?;
-        if let Some(row) = oversized
-            && contents.answer == Entry::Absent
-        {
-            contents.answer = self.open_oversized(session, row.generation, &row.sealed);
-        }
+        let oversized =
+            oversized.map(|row| (row.generation, self.open_oversized(session, row.generation, &row.sealed)));
+        contents.answer = match (contents.answer, oversized) {
+            (Entry::Sound { generation, body }, oversized) if body.is_empty() => match oversized {
+                Some((kept, answer)) if kept == generation => answer,
+                _ => Entry::Gone { generation },
+            },
+            (Entry::Absent, Some((_, answer))) | (answer, _) => answer,
+        };
         Ok(contents)
     }
 
@@ -170,6 +177,13 @@ impl Journal {
     /// Makes a written answer outlast a power cut.
     pub(super) fn sync(&self, slot: &File, session: &SessionKey) -> Result<(), StoreError> {
         slot.sync_data().map_err(file("sync", &self.path(session)))
+    }
+
+    /// Notes that the answer is kept elsewhere, so that its loss shows; durable when it returns. No answer is empty.
+    pub(super) fn note_oversized(&self, session: &SessionKey, generation: u64) -> Result<(), StoreError> {
+        let note = self.seal_answer(session, generation, &[])?;
+        let slot = self.write(session, |slot| write_at(slot, ANSWER_AT, &entry(generation, &note)))?;
+        self.sync(&slot, session)
     }
 
     /// Opens an answer that was kept elsewhere.

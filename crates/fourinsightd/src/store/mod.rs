@@ -178,7 +178,7 @@ impl Store {
         .await
     }
 
-    /// Keeps a raw answer, before anything tries to understand it. Follows an [`intend`](Self::intend) of the same
+    /// Keeps a raw answer, which is never empty, before anything tries to understand it. Follows an [`intend`](Self::intend) of the same
     /// generation.
     pub async fn answer(
         &self,
@@ -207,7 +207,8 @@ impl Store {
             Salvaged::Oversized => {
                 let kept = move |parts: &Parts, rows: &mut Rows| {
                     let sealed = parts.journal.seal_answer(&key, generation, &raw)?;
-                    rows.database.keep_answer(&key, generation, &sealed)
+                    rows.database.keep_answer(&key, generation, &sealed)?;
+                    parts.journal.note_oversized(&key, generation)
                 };
                 self.run(kept).await?;
                 fault::point("oversized_kept");

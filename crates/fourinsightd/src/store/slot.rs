@@ -69,6 +69,10 @@ pub(super) enum Entry {
         generation: u64,
         body: Zeroizing<Vec<u8>>,
     },
+    /// Kept in the database because it was too long, and not there.
+    Gone {
+        generation: u64,
+    },
 }
 
 impl Contents {
@@ -94,15 +98,16 @@ impl Contents {
         if known > row {
             return (Slot::Ahead { generation: known }, Some(ROLLED_BACK));
         }
-        let answer_damaged = self.answer == Entry::Damaged;
+        let answer_lost = match self.answer {
+            Entry::Damaged => Some(ANSWER_DAMAGED),
+            Entry::Gone { generation } if generation > row => Some(ANSWER_GONE),
+            Entry::Absent | Entry::Sound { .. } | Entry::Gone { .. } => None,
+        };
         if announced > row {
             let intent = self.intent.into_body().to_vec();
-            return (
-                Slot::Intent { generation: announced, intent },
-                answer_damaged.then_some(ANSWER_DAMAGED),
-            );
+            return (Slot::Intent { generation: announced, intent }, answer_lost);
         }
-        if answer_damaged || self.intent == Entry::Damaged {
+        if answer_lost.is_some() || self.intent == Entry::Damaged {
             let slot = Slot::Intent { generation: row.saturating_add(1), intent: Vec::new() };
             return (slot, Some(IN_DOUBT));
         }
@@ -111,7 +116,7 @@ impl Contents {
 
     /// What a slot without a row stands for, told to a person; nothing when it is blank.
     pub(super) fn without_row(&self) -> Option<&'static str> {
-        if self.answer.generation() > 0 {
+        if self.answer.generation() > 0 || matches!(self.answer, Entry::Gone { .. }) {
             Some("an answer of the authorization server that was never stored")
         } else if self.intent.generation() > 0 {
             Some("a request for tokens that was never answered")
@@ -130,14 +135,14 @@ impl Entry {
     fn generation(&self) -> u64 {
         match self {
             Self::Sound { generation, .. } => *generation,
-            Self::Absent | Self::Damaged => 0,
+            Self::Absent | Self::Damaged | Self::Gone { .. } => 0,
         }
     }
 
     fn into_body(self) -> Zeroizing<Vec<u8>> {
         match self {
             Self::Sound { body, .. } => body,
-            Self::Absent | Self::Damaged => Zeroizing::default(),
+            Self::Absent | Self::Damaged | Self::Gone { .. } => Zeroizing::default(),
         }
     }
 }
@@ -147,6 +152,8 @@ const ROLLED_BACK: &str = "its record in the database is older than the last one
 const ROLLED_BACK_BUT_ANSWERED: &str = "its record in the database is older than the last one stored; the \
                                         journal holds a newer answer of the authorization server";
 const ANSWER_DAMAGED: &str = "the answer to its last refresh is damaged in the journal";
+const ANSWER_GONE: &str =
+    "the answer to its last refresh was kept in the database, being long, and is gone from there";
 const IN_DOUBT: &str =
     "its journal slot is damaged, so a refresh may have been under way; the stored record is used";
 const MEMORY_DAMAGED: &str =
@@ -211,6 +218,17 @@ mod tests {
         assert_eq!(weigh(sound(5), Damaged, sound(6)), (answer(6), false));
         assert_eq!(weigh(Damaged, Absent, Absent), (Slot::Settled, true));
         assert_eq!(weigh(sound(6), Damaged, Damaged), (Slot::Ahead { generation: 6 }, true));
+    }
+
+    #[test]
+    fn a_long_answer_that_is_gone_is_told_until_its_record_is_stored() {
+        use Entry::Absent;
+        let gone = |generation| Entry::Gone { generation };
+        assert_eq!(weigh(sound(5), sound(6), gone(6)), (intent(6), true));
+        assert_eq!(weigh(sound(5), Absent, gone(6)), (IN_DOUBT, true));
+        assert_eq!(weigh(sound(4), sound(5), gone(5)), (Slot::Settled, false));
+        assert_eq!(weigh(sound(5), sound(6), gone(5)), (intent(6), false));
+        assert!(Contents { answer: gone(6), ..Contents::default() }.without_row().is_some());
     }
 
     #[test]

@@ -96,7 +96,7 @@ async fn answers_and_records_of_any_length_are_kept() {
     let a = key("a");
     store.compare_and_put(&a, None, 1, record("first")).await.unwrap();
     for (length, in_slot) in
-        [(0, true), (16 << 10, true), (24_535, true), (24_536, false), (64 << 10, false), (1 << 20, false)]
+        [(1, true), (16 << 10, true), (24_535, true), (24_536, false), (64 << 10, false), (1 << 20, false)]
     {
         let long = "x".repeat(length);
         store.intend(&a, 2, Vec::new()).await.unwrap();
