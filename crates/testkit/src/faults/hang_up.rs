@@ -112,6 +112,11 @@ async fn hang_up(stage: &Stage, session: &str, query: &str, patience: Duration) 
     Ok(timeout(patience, stream.read_exact(&mut byte)).await.is_err())
 }
 
+/// How many requests the server has read and not answered.
+fn under_way(stage: &Stage) -> usize {
+    stage.practice.look(|ledger| ledger.entries().iter().filter(|entry| entry.status.is_none()).count())
+}
+
 /// How many sessions cannot be refreshed once more.
 async fn lost(stage: &Arc<Stage>) -> Result<usize> {
     let (mut lost, rotations) = (0, stage.rotations());
@@ -157,7 +162,7 @@ async fn stops_in_the_middle(stops: usize, mut chance: Chance) -> Result<Vec<Fig
             .collect();
         stage.practice.answer_next_token_requests(delays);
         stage::pause(chance.within(PATIENCE)).await?;
-        let committed = stage.rotations();
+        let under_way = under_way(&stage);
         let start = Instant::now();
         let status = daemon.stop().await?;
         let took = start.elapsed();
@@ -165,7 +170,7 @@ async fn stops_in_the_middle(stops: usize, mut chance: Chance) -> Result<Vec<Fig
         stage.practice.forget_scripted_answers();
         longest = longest.max(took);
         late += usize::from(took > STOP_LIMIT || !status.success());
-        in_the_middle += usize::from(took > Duration::from_millis(5) || stage.rotations() > committed);
+        in_the_middle += usize::from(under_way > self::under_way(&stage));
         number += 1;
     }
     let detail = format!(

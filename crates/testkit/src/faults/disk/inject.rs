@@ -49,6 +49,8 @@ struct Outcome {
     refused: usize,
     /// Calls that were made to fail.
     injected: usize,
+    /// Cases that made one fail.
+    hit: usize,
     slowest: Duration,
 }
 
@@ -79,6 +81,7 @@ async fn sweep(extent: Extent) -> Result<Vec<Figure>> {
             Ok(outcome) => {
                 sum.refused += outcome.refused;
                 sum.injected += outcome.injected;
+                sum.hit += usize::from(outcome.injected > 0);
                 sum.slowest = sum.slowest.max(outcome.slowest);
             }
             Err(error) => {
@@ -92,6 +95,13 @@ async fn sweep(extent: Extent) -> Result<Vec<Figure>> {
         Figure::none("one call fails: logins lost, or the daemon ended", broken.len(), tried).with(first),
         Figure::told("one call fails: calls made to fail", sum.injected.to_string())
             .with(format!("calls of one thread: {calls}; in {:.0?}", began.elapsed())),
+        // Which thread takes which call, and how many it takes, is not the same each time: some cases come to none.
+        Figure::new(
+            "one call fails: cases that made one fail",
+            format!("{} of {tried}", sum.hit),
+            "more than half",
+            2 * sum.hit > tried,
+        ),
         Figure::told("one call fails: starts refused, with the reason", sum.refused.to_string()),
         Figure::new(
             "one call fails: slowest healing",
