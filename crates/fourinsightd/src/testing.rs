@@ -1,13 +1,7 @@
 //! What tests of sessions and of the API share: a practice authorization server called in memory, a daemon's inside
 //! on a state folder of its own, and clocks that follow tokio's paused time.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::Path,
-    sync::{Arc, atomic::AtomicUsize},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
 use fourinsight_ipc::{
     Endpoint, SessionKey,
@@ -39,7 +33,7 @@ use crate::{
 
 mod server;
 
-pub(crate) use server::{InMemory, registration};
+pub(crate) use server::{InMemory, Mishaps, registration};
 
 use server::{REDIRECT_URI, VERIFIER, authorization_uri};
 
@@ -71,8 +65,7 @@ pub(crate) struct Daemon {
     pub(crate) problems: Vec<String>,
     pub(crate) ticks: watch::Receiver<()>,
     pub(crate) stopping: watch::Sender<bool>,
-    /// How many of the next conversations with a server meet a defect of the daemon.
-    pub(crate) defects: Arc<AtomicUsize>,
+    pub(crate) mishaps: Arc<Mishaps>,
     pub(crate) folder: TempDir,
     ticker: watch::Sender<()>,
     _ticking: JoinSet<()>,
@@ -283,9 +276,8 @@ impl Daemon {
 
     async fn ticking(folder: TempDir, practice: &Practice, clock: &Clock, tick: Duration) -> Self {
         let Opened { store, sessions, damaged, mut problems, .. } = Store::open(folder.path()).await.unwrap();
-        let defects: Arc<AtomicUsize> = Arc::default();
-        let exchange: Arc<dyn HttpExchange> =
-            Arc::new(InMemory::over(practice).with_defects(Arc::clone(&defects)));
+        let mishaps: Arc<Mishaps> = Arc::default();
+        let exchange: Arc<dyn HttpExchange> = Arc::new(InMemory::over(practice).with(Arc::clone(&mishaps)));
         let (ticker, ticks) = watch::channel(());
         let (stopping, stopped) = watch::channel(false);
         let environment = Environment {
@@ -323,7 +315,7 @@ impl Daemon {
             problems,
             ticks,
             stopping,
-            defects,
+            mishaps,
             folder,
             ticker,
             _ticking: ticking,

@@ -75,34 +75,61 @@ pub(super) fn authorization_uri(scopes: &[&str], resources: &[&str]) -> String {
 /// The port to authorization servers, ending at the practice server's router.
 pub(crate) struct InMemory {
     router: Router,
-    defects: Arc<AtomicUsize>,
+    mishaps: Arc<Mishaps>,
+}
+
+/// What befalls exchanges on this side of the server.
+#[derive(Default)]
+pub(crate) struct Mishaps {
+    /// How many of the next ones panic before anything is sent: a defect of the daemon.
+    pub(crate) panics_before: AtomicUsize,
+    /// How many of the next ones panic once the server has answered.
+    pub(crate) panics_after: AtomicUsize,
+    /// One of so many is refused before anything is sent; where it is zero, none is.
+    pub(crate) refused_one_in: AtomicUsize,
+    exchanges: AtomicUsize,
+}
+
+impl Mishaps {
+    fn panic(which: &AtomicUsize) {
+        let left = which.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        assert!(left.is_err(), "a defect that a test asked for");
+    }
+
+    fn is_refused(&self) -> bool {
+        let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
+        number.checked_rem(self.refused_one_in.load(Ordering::Relaxed)) == Some(0)
+    }
 }
 
 impl InMemory {
     /// Ending at this one.
     pub(crate) fn over(practice: &Practice) -> Self {
-        Self { router: practice.router(ISSUER), defects: Arc::default() }
+        Self { router: practice.router(ISSUER), mishaps: Arc::default() }
     }
 
-    /// The same, with so many exchanges that panic: a defect of the daemon in the middle of a conversation.
-    pub(crate) fn with_defects(self, defects: Arc<AtomicUsize>) -> Self {
-        Self { defects, ..self }
+    /// The same, with these mishaps.
+    pub(crate) fn with(self, mishaps: Arc<Mishaps>) -> Self {
+        Self { mishaps, ..self }
     }
 }
 
 impl HttpExchange for InMemory {
     fn exchange(&self, request: HttpRequest) -> ExchangeFuture<'_> {
-        let lost = |cause: &str| ExchangeError { sent: true, too_long: false, cause: cause.to_owned() };
+        let failed = |sent, cause: &str| ExchangeError { sent, too_long: false, cause: cause.to_owned() };
         let router = self.router.clone();
-        let defects = Arc::clone(&self.defects);
+        let mishaps = Arc::clone(&self.mishaps);
         Box::pin(async move {
-            let left = defects.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-            assert!(left.is_err(), "a defect that a test asked for");
+            if mishaps.is_refused() {
+                return Err(failed(false, "the connection was refused"));
+            }
+            Mishaps::panic(&mishaps.panics_before);
             let limit = request.time_limit;
             let exchanged = tokio::time::timeout(limit, exchange(router, request)).await;
+            Mishaps::panic(&mishaps.panics_after);
             exchanged
-                .map_err(|_| lost("no answer in time"))?
-                .ok_or_else(|| lost("the connection closed without an answer"))
+                .map_err(|_| failed(true, "no answer in time"))?
+                .ok_or_else(|| failed(true, "the connection closed without an answer"))
         })
     }
 }
