@@ -87,7 +87,8 @@ pub(crate) struct Mishaps {
     pub(crate) panics_after: AtomicUsize,
     /// One of so many is refused before anything is sent; where it is zero, none is.
     pub(crate) refused_one_in: AtomicUsize,
-    exchanges: AtomicUsize,
+    /// How many there were.
+    pub(crate) exchanges: AtomicUsize,
 }
 
 impl Mishaps {
