@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -8,7 +9,7 @@ import pytest
 from fourinsight_broker import Session
 from guarded_api import guarded, here, refusals, start_guarded  # noqa: F401 - fixtures
 from stage import Daemon, Practice
-from stub_api import StubApi
+from stub_api import Answer, Seen, StubApi
 
 # The fixtures whose names are words that are needed here otherwise.
 pytest_plugins = ["both"]
@@ -130,3 +131,30 @@ def sign_in_to(session: Session, practice: Practice, user: str = "ada") -> None:
     practice.sign_in(attempt["authorization_uri"], user)
     ended = session.client.login(attempt["id"], 30)
     assert ended["state"] == "succeeded", ended
+
+
+@pytest.fixture
+def wanted(practice: Practice, start_daemon: StartDaemon, api: StubApi) -> Session:
+    """A session whose token has been refused, and whose server does not renew it without asking its person."""
+    issued = itertools.count(1)
+
+    def token(seen: Seen) -> Answer:
+        if b"grant_type=authorization_code" not in seen.body:
+            return Answer(400, {"error": "interaction_required", "error_description": "new terms of use"})
+        life = {"token_type": "Bearer", "expires_in": 3600, "scope": "api read"}
+        return Answer(200, {"access_token": f"token {next(issued)}", "refresh_token": "r", **life})
+
+    authorization_endpoint = practice.endpoints()["authorization_endpoint"]
+    start_daemon(
+        f'''default_profile = "practice"
+[profiles.practice]
+client_id = "{practice.client_id}"
+authorization_endpoint = "{authorization_endpoint}"
+token_endpoint = "{api.on("/token", token)}"
+scopes = ["api", "read"]
+'''
+    )
+    session = Session("work")
+    sign_in_to(session, practice)
+    session.reject(session.token())
+    return session

@@ -60,6 +60,11 @@ class Practice:
         self.config: str = ready["config"]
         """The text of a config.toml that signs in here."""
 
+    def endpoints(self) -> dict[str, Any]:
+        """Give the server's metadata, which has the addresses of its endpoints."""
+        metadata: dict[str, Any] = ask(f"{self.issuer}/.well-known/openid-configuration")
+        return metadata
+
     def authorize(self, authorization_uri: str, user: str = "ada") -> str:
         """Sign in as this user: the address at which the browser would end."""
         visit = {"authorization_uri": authorization_uri, "user": user}

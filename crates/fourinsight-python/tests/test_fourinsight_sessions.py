@@ -15,6 +15,7 @@ from conftest import SignIn, StartDaemon
 from fourinsight_broker import (
     AccessDenied,
     ClientSession,
+    InteractionRequired,
     LoginRequired,
     Session,
     TemporarilyUnavailable,
@@ -159,6 +160,20 @@ def test_a_login_that_has_ended_is_renewed_by_the_person_in_the_middle_of_the_wo
     assert UserSession(profile="practice").get(url).status_code == 200
     assert session.get(url).status_code == 200
     assert session.authorized
+
+
+def test_a_server_that_wants_the_person_is_answered_by_them_in_the_middle_of_the_work(
+    wanted: Session, practice: Practice, there_is: Callable[[Ada], Ada]
+) -> None:
+    for profile in (None, "practice"):
+        with pytest.raises(InteractionRequired, match=r"new terms of use.*; run `fourinsightctl login work") as raised:
+            UserSession(session_key="work", profile=profile, interactive=False)
+        assert raised.value.action == "fourinsightctl login work --profile practice"
+    ada = there_is(Ada(practice.sign_in))
+    session = UserSession(session_key="work")
+    wanted.reject(wanted.token())
+    assert session.access_token == "token 3"
+    assert len(ada.shown) == 2
 
 
 def test_without_a_profile_it_is_4insights_page(start_daemon: StartDaemon, there_is: Callable[[Ada], Ada]) -> None:

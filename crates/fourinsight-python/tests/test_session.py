@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
 import shlex
@@ -8,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from conftest import SignIn, StartDaemon
-from fourinsight_broker import BrokerError, InvalidRequest, LoginRequired, NotRunning, Session, session_key_of_seed
+from fourinsight_broker import (
+    AsyncSession,
+    BrokerError,
+    InteractionRequired,
+    InvalidRequest,
+    LoginRequired,
+    NotRunning,
+    Session,
+    interaction,
+    session_key_of_seed,
+)
 from stage import Daemon, Practice
 
 
@@ -74,6 +85,39 @@ def test_nobody_signed_in_names_the_command(daemon: Daemon) -> None:
     assert error.description in str(error)
     again = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert (str(again), again.code, again.action) == (str(error), error.code, error.action)
+
+
+def test_a_server_that_wants_the_person_where_nobody_can_be_asked(wanted: Session) -> None:
+    for interactive in (False, None):
+        with pytest.raises(InteractionRequired, match="new terms of use") as raised:
+            Session("work", interactive=interactive).token()
+        assert raised.value.action == "fourinsightctl login work"
+        with pytest.raises(InteractionRequired):
+            asyncio.run(AsyncSession("work", interactive=interactive).token())
+    assert wanted.status()["state"] == "signed_in"
+
+
+def test_whoever_is_there_is_asked_for_the_session_itself_only(
+    wanted: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Asked(Exception):
+        pass
+
+    def asked(*_: object) -> None:
+        raise Asked
+
+    person = interaction._Nobody()
+    monkeypatch.setattr(interaction, "find", lambda _: person)
+    monkeypatch.setattr(interaction, "sign_in", asked)
+    session = Session("work", interactive=True)
+    for _ in range(2):
+        with pytest.raises(Asked):
+            session.token()
+        with pytest.raises(InteractionRequired):
+            session.token(scopes="read")
+        with pytest.raises(InteractionRequired):
+            session.token(claims='{"access_token": {"nbf": null}}')
+    assert wanted.status()["state"] == "signed_in"
 
 
 def test_a_login_where_nobody_can_be_asked(signed_in: SignIn) -> None:

@@ -30,6 +30,24 @@ def test_a_person_signs_in_where_the_script_runs(daemon: Daemon, practice: Pract
     assert daemon.socket.exists()
 
 
+ASK_ASYNC = """
+import asyncio
+from fourinsight_broker import AsyncSession
+print("token of", asyncio.run(AsyncSession("work", interactive=None).token()).session)
+"""
+
+
+@pytest.mark.parametrize("ask", [ASK, ASK_ASYNC])
+def test_a_person_signs_in_again_where_the_server_wants_to_ask_them(
+    wanted: Session, practice: Practice, ask: str
+) -> None:
+    terminal = Terminal(ask)
+    practice.sign_in(terminal.reads(URI)[1])
+    terminal.reads("token of work\n")
+    assert terminal.ends() == 0
+    assert wanted.token().secret == "token 2"
+
+
 def test_what_is_pasted_is_not_shown(daemon: Daemon, practice: Practice) -> None:
     terminal = Terminal(ASK)
     uri = terminal.reads(URI)[1]

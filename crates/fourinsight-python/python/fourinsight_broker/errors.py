@@ -73,7 +73,10 @@ class LoginRequired(BrokerError):
 
 
 class InteractionRequired(BrokerError):
-    """This audience needs a person; the session's other tokens still work."""
+    """The server wants to ask the session's person something: `action` is the command for it.
+
+    Where it wants that for one audience, the session's other tokens still work.
+    """
 
 
 class TemporarilyUnavailable(BrokerError):

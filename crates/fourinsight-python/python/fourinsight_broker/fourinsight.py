@@ -192,11 +192,13 @@ class _Login(session.Session):
     def token(self, **demands: Any) -> AccessToken:
         try:
             return super().token(**demands)
-        except errors.LoginRequired as required:
+        except (errors.LoginRequired, errors.InteractionRequired) as required:
             # Whoever was asked has had their say.
-            if find(self._interactive) is None:
-                raise self._nobody(self._login_profile()) from required
-            raise
+            if find(self._interactive) is not None:
+                raise
+            if isinstance(required, errors.InteractionRequired):
+                raise self._wants_person(required) from required
+            raise self._nobody(self._login_profile()) from required
 
     def _sign_in(self, request: dict[str, Any], person: Person | None, begun: Begun = None) -> None:
         profile = self._login_profile()
@@ -230,13 +232,23 @@ class _Login(session.Session):
         )
 
     def _nobody(self, profile: str, *, force: bool = False) -> errors.LoginRequired:
-        command = f"{login_command(self.key)} --profile {quote(profile)}{' --force' if force else ''}"
+        command = self._command(profile) + (" --force" if force else "")
         what = f"somebody has to sign in to session {self.key}, and nobody can be asked here"
         file = None if force else self._token_file(profile)
         more = f", or `{IMPORT_COMMAND}` to take over the login in {file.shown}" if file else ""
         return errors.LoginRequired(
             f"{what}; run `{command}` in a terminal{more}", code="login_required", description=what, action=command
         )
+
+    def _wants_person(self, required: errors.InteractionRequired) -> errors.InteractionRequired:
+        command = self._command(self._login_profile())
+        what = required.description
+        return errors.InteractionRequired(
+            f"{what}; run `{command}` in a terminal", code=required.code, description=what, action=command
+        )
+
+    def _command(self, profile: str) -> str:
+        return f"{login_command(self.key)} --profile {quote(profile)}"
 
 
 class _Secret:

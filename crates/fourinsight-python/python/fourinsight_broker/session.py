@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._native import AccessToken, Client
-from .errors import InvalidRequest, LoginRequired
+from .errors import InteractionRequired, InvalidRequest, LoginRequired
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,6 +119,9 @@ class Session:
         ------
         LoginRequired
             Somebody has to sign in, and nobody can be asked.
+        InteractionRequired
+            The server wants to ask the session's person something, and nobody can be asked; or it wants that for
+            other scopes, another resource or claims, of which nobody is asked here.
         BrokerError
             Anything else, by what can be done about it.
         """
@@ -208,17 +211,21 @@ class Session:
         from .interaction import find, one_at_a_time, telling
 
         person = find(self._interactive)
+        # A login answers what the server wants of the session itself. What it wants for another audience, or for the
+        # claims of an API, is for the caller to know: the session's own tokens still work.
+        is_own = not any(demands.get(name) for name in ("scope", "resource", "claims"))
+        answered = (LoginRequired, InteractionRequired) if is_own else (LoginRequired,)
         with telling(person, f"Waiting for a fresh token of session {self.key}.", on_wait) as tell:
             try:
                 return self.client.token(self.key, **demands, on_wait=tell)
-            except LoginRequired:
+            except answered:
                 if person is None:
                     raise
         with one_at_a_time():
             try:
                 # Another thread's login may have ended meanwhile.
                 return self.client.token(self.key, **demands, on_wait=on_wait)
-            except LoginRequired:
+            except answered:
                 self._sign_in({}, person, begun)
             return self.client.token(self.key, **demands, on_wait=on_wait)
 
