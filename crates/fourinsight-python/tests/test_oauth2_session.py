@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable
@@ -10,10 +12,18 @@ import pytest
 import requests
 import requests_oauthlib
 from oauthlib.oauth2 import InsecureTransportError, TokenExpiredError
-from requests_oauthlib import TokenUpdated
 
+import fourinsight_broker
 from conftest import SignedIn, SignIn
-from fourinsight_broker import AccessDenied, InvalidRequest, LoginRequired, OAuth2Session, Session, oauth2_session
+from fourinsight_broker import (
+    AccessDenied,
+    InvalidRequest,
+    LoginRequired,
+    OAuth2Session,
+    Session,
+    TokenUpdated,
+    oauth2_session,
+)
 from guarded_api import Answer, GuardedApi, Refusals, StartGuarded
 from stage import Daemon, Practice
 
@@ -314,9 +324,32 @@ def test_nobody_signed_in_names_the_command_and_sends_nothing(daemon: Daemon, st
 
 
 def test_the_exceptions_are_those_that_scripts_catch() -> None:
-    assert oauth2_session.TokenUpdated is TokenUpdated
-    assert oauth2_session.TokenExpiredError is TokenExpiredError
-    assert oauth2_session.InsecureTransportError is InsecureTransportError
+    errors: Any = oauth2_session
+    for module in (fourinsight_broker, errors):
+        assert module.TokenUpdated is requests_oauthlib.TokenUpdated
+        assert module.TokenExpiredError is TokenExpiredError
+    assert errors.InsecureTransportError is InsecureTransportError
+
+
+def test_an_import_is_changed_by_its_module_alone_whatever_is_installed() -> None:
+    script = """
+import sys
+if {hidden!r}:
+    sys.modules["oauthlib"] = sys.modules["requests_oauthlib"] = None
+from fourinsight_broker import OAuth2Session, TokenExpiredError, TokenUpdated
+try:
+    raise TokenUpdated({{"access_token": "a"}})
+except TokenUpdated as updated:
+    print(updated.token, issubclass(TokenUpdated, Warning), TokenUpdated.__module__)
+try:
+    raise TokenExpiredError
+except TokenExpiredError:
+    assert OAuth2Session
+"""
+    for hidden, module in ((False, "requests_oauthlib.oauth2_session"), (True, "fourinsight_broker.oauth2_errors")):
+        code = script.format(hidden=hidden)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout == f"{{'access_token': 'a'}} True {module}\n"
 
 
 def test_a_wrong_word_for_pkce_is_refused_as_ever() -> None:

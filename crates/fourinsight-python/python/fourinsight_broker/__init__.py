@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from .fourinsight import UserSession as UserSession
     from .google import GoogleCredentials as GoogleCredentials
     from .httpx_auth import HttpxAuth as HttpxAuth
+    from .oauth2_errors import TokenExpiredError as TokenExpiredError
+    from .oauth2_errors import TokenUpdated as TokenUpdated
     from .oauth2_session import OAuth2Session as OAuth2Session
     from .provider import token_provider as token_provider
     from .requests_auth import RequestsAuth as RequestsAuth
@@ -65,8 +67,8 @@ __all__ = [
     "token_provider",
 ]
 
-# What is imported only when it is asked for, and from where. `__all__` leaves out what needs another package, so that
-# `import *` needs none.
+# What is imported only when it is asked for, and from where. `__all__` leaves out what needs another package, or
+# looks for one, so that `import *` needs none.
 _LATER = {
     "AsyncAzureCredential": "azure",
     "AsyncSession": "aio",
@@ -76,6 +78,8 @@ _LATER = {
     "HttpxAuth": "httpx_auth",
     "OAuth2Session": "oauth2_session",
     "RequestsAuth": "requests_auth",
+    "TokenExpiredError": "oauth2_errors",
+    "TokenUpdated": "oauth2_errors",
     "token_provider": "provider",
     "ClientSession": "fourinsight",
     "UserSession": "fourinsight",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = ["InsecureTransportError", "TokenExpiredError", "TokenUpdated"]
+
+
+_Kind = TypeVar("_Kind", bound="type[Exception]")
 
 
 class _TokenUpdated(Warning):
@@ -29,9 +32,9 @@ class _InsecureTransportError(Exception):
     description = "OAuth 2 MUST utilize https."
 
 
-def _theirs(module: str, name: str, ours: type[Exception]) -> type[Exception]:
+def _theirs(module: str, name: str, ours: _Kind) -> _Kind:
     try:
-        theirs: type[Exception] = getattr(importlib.import_module(module), name)
+        theirs: _Kind = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         return ours
     return theirs
