@@ -106,3 +106,33 @@ except ImportError as error:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip().endswith(f"; pip install fourinsight-broker[{extra}]"), done.stdout
+
+
+INSPECTED = """
+import inspect
+import pydoc
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"azure", "cognite", "google", "httpx", "oauthlib", "requests", "requests_oauthlib"}:
+            raise ImportError("missing")
+if sys.argv[1] == "without":
+    sys.meta_path.insert(0, Missing())
+import fourinsight_broker
+print(pydoc.render_doc(fourinsight_broker, renderer=pydoc.plaintext))
+print("members:", *(name for name, _ in inspect.getmembers(fourinsight_broker)))
+from fourinsight_broker import *
+assert Session and AsyncSession and token_provider
+"""
+
+
+@pytest.mark.parametrize("extras", ["with", "without"])
+def test_help_names_everything_whatever_is_installed(extras: str) -> None:
+    code = [sys.executable, "-c", INSPECTED, extras]
+    done = subprocess.run(code, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    shown, _, members = done.stdout.partition("members:")
+    names = (fourinsight_broker._LATER.keys() | set(fourinsight_broker.__all__)) - {"__version__"}
+    assert {name for name in names if name not in shown} == set()
+    needy = {*ADAPTERS, "ClientSession", "UserSession"}
+    assert set(members.split()) & names == names - (needy if extras == "without" else set())

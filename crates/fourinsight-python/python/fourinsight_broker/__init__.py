@@ -7,6 +7,20 @@ key, whenever it needs one, and never sees a refresh token, a client secret or a
 >>> session = Session("work")
 >>> token = session.token()  # doctest: +SKIP
 >>> headers = {"Authorization": f"Bearer {token.secret}"}  # doctest: +SKIP
+
+Beside what is documented below, there is, each with a help of its own as in ``help(fourinsight_broker.UserSession)``:
+
+* ``AsyncSession``: a session for asyncio
+* ``token_provider``: for libraries that take a function that gives tokens
+* ``UserSession``, ``ClientSession``: the sessions of ``fourinsight.api``; they need the extra ``requests``
+* ``RequestsAuth``: for ``requests``; extra ``requests``
+* ``HttpxAuth``: for ``httpx``; extra ``httpx``
+* ``OAuth2Session``, ``TokenExpiredError``, ``TokenUpdated``: for scripts of requests-oauthlib; extra ``oauthlib``
+* ``CogniteCredentials``: for Cognite's SDK; extra ``cognite``
+* ``AzureCredential``, ``AsyncAzureCredential``: for Azure's SDK; extra ``azure``
+* ``GoogleCredentials``: for google-auth; extra ``google``
+
+An extra is what ``pip install fourinsight-broker[requests]`` has between brackets.
 """
 
 from __future__ import annotations
@@ -67,22 +81,22 @@ __all__ = [
     "token_provider",
 ]
 
-# What is imported only when it is asked for, and from where. `__all__` leaves out what needs another package, or
-# looks for one, so that `import *` needs none.
+# What is imported only when it is asked for: from where, and which package that needs. `__all__` leaves out what needs
+# one, or looks for one, so that `import *` needs and imports none.
 _LATER = {
-    "AsyncAzureCredential": "azure",
-    "AsyncSession": "aio",
-    "AzureCredential": "azure",
-    "CogniteCredentials": "cognite",
-    "GoogleCredentials": "google",
-    "HttpxAuth": "httpx_auth",
-    "OAuth2Session": "oauth2_session",
-    "RequestsAuth": "requests_auth",
-    "TokenExpiredError": "oauth2_errors",
-    "TokenUpdated": "oauth2_errors",
-    "token_provider": "provider",
-    "ClientSession": "fourinsight",
-    "UserSession": "fourinsight",
+    "AsyncAzureCredential": ("azure", "azure.core"),
+    "AsyncSession": ("aio", None),
+    "AzureCredential": ("azure", "azure.core"),
+    "ClientSession": ("fourinsight", "requests"),
+    "CogniteCredentials": ("cognite", "cognite.client"),
+    "GoogleCredentials": ("google", "google.auth"),
+    "HttpxAuth": ("httpx_auth", "httpx"),
+    "OAuth2Session": ("oauth2_session", "requests"),
+    "RequestsAuth": ("requests_auth", "requests"),
+    "TokenExpiredError": ("oauth2_errors", None),
+    "TokenUpdated": ("oauth2_errors", None),
+    "UserSession": ("fourinsight", "requests"),
+    "token_provider": ("provider", None),
 }
 
 
@@ -90,11 +104,21 @@ def __getattr__(name: str) -> object:
     if name in _LATER:
         from importlib import import_module
 
-        value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+        value = getattr(import_module(f"{__name__}.{_LATER[name][0]}"), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_LATER})
+    # Whoever inspects a module, as `help` does, gets all that is in this list.
+    return sorted({*__all__, *(name for name, (_, package) in _LATER.items() if _is_there(package))})
+
+
+def _is_there(package: str | None) -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return package is None or find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
