@@ -56,6 +56,18 @@ def test_a_person_pastes(daemon: Daemon, practice: Practice) -> None:
     assert daemon.socket.exists()
 
 
+def test_a_person_who_presses_enter_too_soon_is_asked_again(daemon: Daemon, practice: Practice) -> None:
+    lines = ["", "  "]
+
+    def paste(notebook: Notebook, shown: str) -> None:
+        notebook.types(lines.pop(0) if lines else practice.authorize(link(shown)))
+
+    notebook = Notebook(ASK, paste)
+    assert notebook.runs().endswith("token of work\n")
+    assert len(notebook.prompts) == 3
+    assert daemon.socket.exists()
+
+
 def test_what_is_waited_for_is_shown_and_then_no_more(signed_in: SignIn) -> None:
     signed_in(key="work").practice.script({"point": "after_reading", "kind": {"delay": 3}})
     notebook = Notebook(RENEW, lambda *_: None)

@@ -66,6 +66,31 @@ def test_what_is_pasted_is_not_shown(daemon: Daemon, practice: Practice) -> None
     assert daemon.socket.exists()
 
 
+@pytest.mark.parametrize("pastes", [True, False])
+def test_where_only_a_line_ends_the_wait_an_empty_one_is_no_answer_before_the_login(
+    daemon: Daemon, practice: Practice, pastes: bool
+) -> None:
+    assert daemon.socket.exists()
+    terminal = Terminal(f"from fourinsight_broker import _terminal\n_terminal._has_termios = False\n{ASK}")
+    uri = terminal.reads(URI)[1]
+    asked = "Enter alone once you have signed in"
+    for times in range(1, 3):
+        terminal.reads(f"(?s)({asked}.*){{{times}}}")
+        terminal.types("\n")
+    terminal.reads(f"(?s)({asked}.*){{3}}")
+    if pastes:
+        terminal.types(f"{practice.authorize(uri)}\n")
+    else:
+        practice.sign_in(uri)
+        while "token of work\n" not in terminal.shown:
+            # The news of it may come a little later than this line.
+            times = terminal.shown.count(asked)
+            terminal.types("\n")
+            terminal.reads(f"(?s)({asked}.*){{{times + 1}}}|token of work\n")
+    terminal.reads("token of work\n")
+    assert terminal.ends() == 0
+
+
 def test_an_interruption_cancels_the_attempt(daemon: Daemon, practice: Practice) -> None:
     terminal = Terminal(ASK)
     uri = terminal.reads(URI)[1]

@@ -52,7 +52,9 @@ class Notebook:
         interruption = _Interruption()
         news.wakes(interruption.begin)
         try:
-            line = getpass.getpass(f"{question} ")
+            line = ""
+            while not line.strip():
+                line = getpass.getpass(f"{question} ")
             interruption.end()
         except KeyboardInterrupt:
             if interruption.begun:
@@ -62,7 +64,7 @@ class Notebook:
             raise EOFError from None
         finally:
             news.wakes(None)
-        return line or None
+        return line
 
     def waits(self, text: str) -> None:
         """Display what is waited for."""

@@ -64,11 +64,17 @@ class Terminal:
         if not _has_termios:
             import getpass
 
-            self.tell(f"{question} (Enter alone to go on waiting)")
-            try:
-                return getpass.getpass("") or None
-            except _NOT_THERE:
-                raise EOFError from None
+            # Nothing but a line can end this wait: once there is news, an empty one does.
+            while True:
+                self.tell(f"{question} (Enter alone once you have signed in)")
+                try:
+                    line = getpass.getpass("")
+                except _NOT_THERE:
+                    raise EOFError from None
+                if line.strip():
+                    return line
+                if news.come:
+                    return None
         read_end, write_end = os.pipe()
 
         def wake() -> None:

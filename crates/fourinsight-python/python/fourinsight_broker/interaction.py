@@ -81,7 +81,7 @@ class Person(Protocol):
         """Have them type a line, which is shown; raises `EOFError` where nothing can be typed."""
 
     def ask_hidden(self, question: str, news: News) -> str | None:
-        """Have them type a line that is not shown, or ``None`` once there is news; `EOFError` as above."""
+        """Have them type a line that is not shown, until it is not empty; ``None`` once there is news."""
 
     def waits(self, text: str) -> None:
         """Say what is waited for, until told otherwise."""
