@@ -68,6 +68,19 @@ def test_a_person_who_presses_enter_too_soon_is_asked_again(daemon: Daemon, prac
     assert daemon.socket.exists()
 
 
+def test_what_comes_of_a_paste_is_waited_for_in_sight(daemon: Daemon, practice: Practice) -> None:
+    assert daemon.socket.exists()
+
+    def paste(notebook: Notebook, shown: str) -> None:
+        callback = practice.authorize(link(shown))
+        practice.script({"point": "after_reading", "kind": {"delay": 4}})
+        notebook.types(callback)
+
+    notebook = Notebook(ASK, paste)
+    assert notebook.runs().endswith("token of work\n")
+    assert notebook.displayed[1:3] == ["Waiting for session work to be signed in.", ""]
+
+
 def test_what_is_waited_for_is_shown_and_then_no_more(signed_in: SignIn) -> None:
     signed_in(key="work").practice.script({"point": "after_reading", "kind": {"delay": 3}})
     notebook = Notebook(RENEW, lambda *_: None)

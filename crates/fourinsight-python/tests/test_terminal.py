@@ -113,7 +113,21 @@ def test_a_device_shows_its_code_alone(start_daemon: StartDaemon, practice: Prac
     uri = terminal.reads(URI)[1]
     code = terminal.reads(r"Enter this code there: (\S+)\n")[1]
     assert uri.startswith(practice.issuer)
+    terminal.reads("Waiting for you to sign in to session work. $")
     practice.answer_device(uri, code)
+    terminal.reads(r"session work\. \r\x1b\[KSigned in")
+    terminal.reads("token of work\n")
+    assert terminal.ends() == 0
+
+
+def test_what_comes_of_a_paste_is_waited_for_in_sight(daemon: Daemon, practice: Practice) -> None:
+    assert daemon.socket.exists()
+    terminal = Terminal(ASK)
+    callback = practice.authorize(terminal.reads(URI)[1])
+    terminal.reads("It is not shown")
+    practice.script({"point": "after_reading", "kind": {"delay": 4}})
+    terminal.types(f"{callback}\n")
+    terminal.reads(r"Waiting for session work to be signed in\. \r\x1b\[KSigned in")
     terminal.reads("token of work\n")
     assert terminal.ends() == 0
 

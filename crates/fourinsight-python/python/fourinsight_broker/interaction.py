@@ -108,9 +108,11 @@ class News:
         """Whether there is something new."""
         return self._come.is_set()
 
-    def wait(self) -> dict[str, Any]:
-        """Wait for it: the attempt as it stands then."""
-        self._come.wait()
+    def wait(self, on_wait: Callable[[], None] | None = None) -> dict[str, Any]:
+        """Wait for it, and call this every now and then: the attempt as it stands then."""
+        while not self._come.wait(_SILENCE):
+            if on_wait:
+                on_wait()
         if self._error:
             raise self._error
         return self._attempt
@@ -299,17 +301,20 @@ def _until_it_ends(client: Client, attempt: dict[str, Any], person: Person) -> d
         if question and question["id"] not in answered:
             answered.add(question["id"])
             agreed = {"confirmation": question["id"], "accepted": _agrees(question, person)}
-            attempt = client.answer_login(attempt["id"], agreed)
+            with telling_meanwhile(person, _waited_for(attempt, False)):
+                attempt = client.answer_login(attempt["id"], agreed)
             news = None
             continue
         if news is None or news.come:
             news = News(client, attempt, answered)
         answer = _brought(attempt, person, news) if may_bring else None
         if answer is None:
-            attempt = news.wait()
+            with telling(person, _waited_for(attempt, may_bring)) as tell:
+                attempt = news.wait(tell)
             continue
         try:
-            attempt = client.answer_login(attempt["id"], answer)
+            with telling_meanwhile(person, _waited_for(attempt, False)):
+                attempt = client.answer_login(attempt["id"], answer)
             may_bring = False
         except InvalidRequest as refused:
             person.tell(str(refused))
@@ -355,6 +360,13 @@ def _brought(attempt: dict[str, Any], person: Person, news: News) -> dict[str, A
             return None
         command = login_command(attempt["session"])
         raise LoginRequired(f"nobody can type here what this login needs; run `{command}` in a terminal") from None
+
+
+def _waited_for(attempt: dict[str, Any], may_bring: bool) -> str:
+    """Say what a login waits for: its person, until they have brought what it wants, and what comes of it then."""
+    if may_bring and (attempt.get("user_code") or attempt.get("authorization_uri")):
+        return f"Waiting for you to sign in to session {attempt['session']}."
+    return f"Waiting for session {attempt['session']} to be signed in."
 
 
 def _agrees(question: dict[str, Any], person: Person) -> bool:
