@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import oauthlib.oauth2
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
@@ -176,6 +177,8 @@ def test_nothing_but_https_is_asked(session: Any, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(Exception, match=r"(?i)https") as raised:
             ask(url)
         assert type(raised.value).__name__ == "InsecureTransportError"
+        with pytest.raises(oauthlib.oauth2.InsecureTransportError):
+            ask(url)
 
 
 def test_a_request_can_go_without_the_token_or_with_something_else(session: Any, api: StubApi) -> None:

@@ -180,9 +180,12 @@ def test_a_next_page_that_is_not_https_is_refused(session: ClientSession, link: 
     there = wire(session, {f"{HOME}/pages": Answer(200, {"@odata.nextLink": link})})
     pages = session.get_pages(f"{HOME}/pages")
     next(pages)
-    with pytest.raises(InsecureTransportError):
+    with pytest.raises(InsecureTransportError) as raised:
         next(pages)
     assert len(there.sent) == 1
+    again = pickle.loads(pickle.dumps(raised.value))  # noqa: S301
+    assert isinstance(again, InsecureTransportError)
+    assert str(again) == str(raised.value)
 
 
 @pytest.mark.parametrize("url", ["https://user:password@api.example/", "https://api.example@evil.example/"])

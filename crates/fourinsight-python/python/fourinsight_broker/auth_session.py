@@ -41,7 +41,25 @@ _WHOLE_LIFE = 1e6
 
 
 class InsecureTransportError(InvalidSchema):
-    """An address that is not https, and not on this machine: nothing is sent there."""
+    """An address that is not https, and not on this machine: nothing is sent there.
+
+    It is oauthlib's error of that name as well, which the sessions of ``fourinsight.api`` raise, where oauthlib is
+    installed.
+    """
+
+    def __reduce__(self) -> tuple[Callable[[], InsecureTransportError], tuple[()]]:
+        return _insecure, ()
+
+
+def _insecure() -> InsecureTransportError:
+    """Make the error. What `OAuth2Session` raises is imported no earlier, because it has oauthlib imported."""
+    from .oauth2_errors import InsecureTransportError as Theirs
+
+    kind = type("InsecureTransportError", (InsecureTransportError, Theirs), {"__module__": __name__})
+    error: InsecureTransportError = kind()
+    # The classes of requests do not pass it on.
+    Theirs.__init__(error, "the address is not https: a token would be for everyone on the way to read")
+    return error
 
 
 class BaseAuthSession(Session):
@@ -146,7 +164,7 @@ class BaseAuthSession(Session):
         for name, value in self._defaults.items():
             kwargs.setdefault(name, value)
         if not is_secure(url):
-            raise InsecureTransportError("the address is not https: a token would be for everyone on the way to read")
+            raise _insecure()
         kwargs.update(data=data, headers=headers, files=files)
         if withhold_token:
             return super().request(method, url, **kwargs)
