@@ -7,15 +7,17 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from requests import ConnectionError  # noqa: A004 - as requests calls it
 
-from conftest import SignIn, StartDaemon
+from conftest import SignIn, StartDaemon, sign_in_to
 from fourinsight_broker import (
     AccessDenied,
     ClientSession,
     InteractionRequired,
+    InvalidRequest,
     LoginRequired,
     Session,
     TemporarilyUnavailable,
@@ -85,11 +87,11 @@ def service(practice: Practice, start_daemon: StartDaemon) -> Daemon:
 
 def test_a_person_who_is_signed_in_is_not_asked(signed_in: SignIn, api: StubApi) -> None:
     stage = signed_in()
-    session = UserSession()
+    session = UserSession(profile="practice")
     assert session.get(api.on("/things", Answer(200))).status_code == 200
     assert api.bearers("/things") == [stage.session.token().secret]
     assert stage.practice.ledger()["token_requests"] == 1
-    session = UserSession(False, None)
+    session = UserSession(False, None, profile="practice")
     assert session.token["access_token"] == api.seen[0].bearer
 
 
@@ -128,13 +130,11 @@ def test_a_person_is_asked_once_for_each_key(
     assert known == {"default": None, "ops-eu-69c3e1ea148": "ops/eu", "default-1": "default"}
 
 
-def test_a_login_can_be_insisted_on_and_goes_where_the_last_one_went(
-    signed_in: SignIn, there_is: Callable[[Ada], Ada]
-) -> None:
+def test_a_login_can_be_insisted_on(signed_in: SignIn, there_is: Callable[[Ada], Ada]) -> None:
     stage = signed_in()
     ada = there_is(Ada(stage.practice.sign_in))
     before = stage.session.token().secret
-    session = UserSession(auth_force=True)
+    session = UserSession(auth_force=True, profile="practice")
     assert "prompt=login" in ada.shown[0]
     assert session.token["access_token"] != before
     assert session.fetch_token()["access_token"] not in (before, None)
@@ -146,34 +146,71 @@ def test_a_login_that_has_ended_is_renewed_by_the_person_in_the_middle_of_the_wo
     signed_in: SignIn, there_is: Callable[[Ada], Ada], api: StubApi
 ) -> None:
     stage = signed_in()
-    session = UserSession()
+    session = UserSession(profile="practice")
     stage.session.revoke()
     url = api.on("/things", Answer(200))
     with pytest.raises(LoginRequired):
         UserSession(interactive=False)
     assert not session.authorized
-    # Nothing is left of a session that was revoked, so it is 4insight's again, where nobody can sign in here.
-    there_is(Ada())
-    with pytest.raises(LoginRequired):
-        session.get(url)
     there_is(Ada(stage.practice.sign_in))
-    assert UserSession(profile="practice").get(url).status_code == 200
     assert session.get(url).status_code == 200
+    assert UserSession(profile="practice").get(url).status_code == 200
     assert session.authorized
 
 
 def test_a_server_that_wants_the_person_is_answered_by_them_in_the_middle_of_the_work(
     wanted: Session, practice: Practice, there_is: Callable[[Ada], Ada]
 ) -> None:
-    for profile in (None, "practice"):
-        with pytest.raises(InteractionRequired, match=r"new terms of use.*; run `fourinsightctl login work") as raised:
-            UserSession(session_key="work", profile=profile, interactive=False)
-        assert raised.value.action == "fourinsightctl login work --profile practice"
+    with pytest.raises(InteractionRequired, match=r"new terms of use.*; run `fourinsightctl login work") as raised:
+        UserSession(session_key="work", profile="practice", interactive=False)
+    assert raised.value.action == "fourinsightctl login work --profile practice"
     ada = there_is(Ada(practice.sign_in))
-    session = UserSession(session_key="work")
+    session = UserSession(session_key="work", profile="practice")
     wanted.reject(wanted.token())
     assert session.access_token == "token 3"
     assert len(ada.shown) == 2
+
+
+def test_no_token_of_another_server_goes_to_4insight(signed_in: SignIn, there_is: Callable[[Ada], Ada]) -> None:
+    stage = signed_in()
+    ada = there_is(Ada(stage.practice.sign_in))
+    said = (
+        "session default is signed in with profile practice, not 4insight, .*another session_key, "
+        "or profile='practice' if .*`fourinsightctl login default --profile 4insight --force`"
+    )
+    named: list[dict[str, Any]] = [{}, {"auth_force": True}, {"profile": "4insight"}]
+    for arguments in named:
+        with pytest.raises(InvalidRequest, match=said):
+            UserSession(**arguments)
+    with pytest.raises(InvalidRequest, match="signed in with profile practice, not other"):
+        UserSession(profile="other")
+    # Nor where the broker has to be started.
+    stage.daemon.stop()
+    with pytest.raises(InvalidRequest, match=said):
+        UserSession()
+    assert ada.shown == []
+    assert UserSession(profile="practice").access_token == stage.session.token().secret
+
+
+def test_a_login_of_another_profile_is_replaced_where_both_are_named(
+    practice: Practice, start_daemon: StartDaemon, there_is: Callable[[Ada], Ada]
+) -> None:
+    other = practice.config.partition("\n")[2].replace("[profiles.practice]", "[profiles.other]")
+    start_daemon(practice.config + other)
+    sign_in_to(Session(), practice)
+    there_is(Ada(practice.sign_in))
+    session = UserSession(True, profile="other")
+    assert practice.verdict(session.access_token) == "live"
+    assert Session().status()["profile"] == "other"
+
+
+def test_a_profile_of_4insights_preset_needs_no_naming(signed_in: SignIn) -> None:
+    stage = signed_in()
+    stage.daemon.write_config('[profiles.practice]\npreset = "4insight"\n')
+    stage.daemon.stop()
+    stage.daemon.start()
+    session = UserSession()
+    assert stage.practice.verdict(session.access_token) == "live"
 
 
 def test_without_a_profile_it_is_4insights_page(start_daemon: StartDaemon, there_is: Callable[[Ada], Ada]) -> None:

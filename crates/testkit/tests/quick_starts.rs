@@ -109,13 +109,15 @@ async fn signed_in(title: &str, settings: Settings, session: &str) -> Result<(Re
         || "openid offline_access api".to_owned(),
         |audience| format!("openid offline_access {audience}/.default"),
     );
+    // `UserSession` takes no token of a profile that is not 4insight's.
+    let profile = if title == "From fourinsight.api" { "4insight" } else { session };
     let reader = Reader::new(settings).await?;
     let config = format!(
-        "[profiles.{session}]\nissuer = \"{}\"\nclient_id = \"abc\"\nscopes = \"{scopes}\"\n",
+        "[profiles.{profile}]\nissuer = \"{}\"\nclient_id = \"abc\"\nscopes = \"{scopes}\"\n",
         reader.serving.issuer
     );
     reader.home.write_config(&config)?;
-    reader.signs_in(&format!("fourinsightctl login {session} --profile {session}")).await?;
+    reader.signs_in(&format!("fourinsightctl login {session} --profile {profile}")).await?;
     Ok((reader, section))
 }
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["API_BASE_URL", "BaseAuthSession", "ClientSession", "InsecureTransportError", "UserSession"]
 
 USER_PROFILE: Final = "4insight"
-"""The profile of the broker with which a `UserSession` signs in, unless it is told another one."""
+"""The profile of the broker with which a `UserSession` signs in, unless it is told another one, and the preset that
+those of any name begin with."""
 
 CLIENT_PROFILE: Final = "4insight-service"
 """The profile of the broker with which a `ClientSession` signs in, unless it is told another one."""
@@ -45,6 +46,9 @@ class UserSession(BaseAuthSession):
     raises `LoginRequired` with the command to run. Where ``fourinsight.api`` has a login for the same `session_key`, it
     asks whether to take that over instead.
 
+    A session of the broker that somebody signed in to with another profile has tokens for another server. None of them
+    goes to 4insight: `InvalidRequest` says what can be done.
+
     Parameters
     ----------
     auth_force : bool, optional
@@ -53,7 +57,7 @@ class UserSession(BaseAuthSession):
         Tells several logins apart: any text that ``fourinsight.api`` takes for one, and that is whole (`ValueError`
         where it has half a surrogate pair in it).
     profile : str, optional
-        The broker's profile to sign in with, if not that of the session's last login, nor ``4insight``.
+        The broker's profile that the session is signed in with: ``4insight``, or one of that preset, when left out.
     interactive : bool, optional
         Whether a person is asked: ``None`` finds out, ``False`` raises instead.
     expired_statuses : collection of int, optional
@@ -74,6 +78,8 @@ class UserSession(BaseAuthSession):
         socket: str | PathLike[str] | None = None,
     ) -> None:
         self._broker = _Login(session_key, profile=profile, interactive=interactive, state_dir=state_dir, socket=socket)
+        if not (auth_force and profile is not None):
+            self._broker.check_profile()
         if auth_force:
             self._sign_in_anew()
         super().__init__(self._broker.client, expired_statuses=expired_statuses)
@@ -188,6 +194,37 @@ class _Login(session.Session):
         key, self._original_key = session_key_of_seed(self._session_key)
         super().__init__(key, interactive=interactive, state_dir=state_dir, socket=socket)
         self._wanted_profile = profile
+        self._found_profile: str | None = None
+
+    def check_profile(self) -> None:
+        """Refuse a session that is signed in with another profile: its tokens are for another server.
+
+        Raises
+        ------
+        InvalidRequest
+            It is; the text says what can be done.
+        """
+        # A broker that is not running may know the session from before.
+        self.client.start_daemon()
+        try:
+            found = self.status().get("profile")
+        except errors.NotFound:
+            return
+        wanted = self._wanted_profile or USER_PROFILE
+        if found in (None, wanted):
+            return
+        if self._wanted_profile is None and self._is_of_4insight(found):
+            self._found_profile = found
+            return
+        raise errors.InvalidRequest(
+            f"session {self.key} is signed in with profile {found}, not {wanted}, so its tokens may be for another "
+            f"server; give another session_key, or profile={found!r} if that profile is meant for 4insight, or run "
+            f"`{self._command(wanted)} --force`, which replaces the login"
+        )
+
+    def _is_of_4insight(self, profile: str) -> bool:
+        profiles = self.client.profiles()["profiles"]
+        return any(one["name"] == profile and one.get("preset") == USER_PROFILE for one in profiles)
 
     def token(self, **demands: Any) -> AccessToken:
         try:
@@ -212,13 +249,8 @@ class _Login(session.Session):
         super()._sign_in({**request, **more}, person, begun)
 
     def _login_profile(self) -> str:
-        """Give the profile to sign in with: the one that was asked for, else that of the session's last login."""
-        if self._wanted_profile is not None:
-            return self._wanted_profile
-        try:
-            return self.status().get("profile") or USER_PROFILE
-        except (errors.NotFound, errors.NotRunning):
-            return USER_PROFILE
+        """Give the profile to sign in with: the one that was asked for, else 4insight's."""
+        return self._wanted_profile or self._found_profile or USER_PROFILE
 
     def _token_file(self, profile: str) -> TokenFile | None:
         """Find a login that fourinsight.api has for the same key, and that would do."""
