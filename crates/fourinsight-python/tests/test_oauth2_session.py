@@ -14,7 +14,7 @@ import requests_oauthlib
 from oauthlib.oauth2 import InsecureTransportError, TokenExpiredError
 
 import fourinsight_broker
-from conftest import SignedIn, SignIn
+from conftest import SignedIn, SignIn, StartDaemon, sign_in_to
 from fourinsight_broker import (
     AccessDenied,
     InvalidRequest,
@@ -257,6 +257,18 @@ def test_scopes_are_those_of_the_token_unless_they_only_steer_a_login(
     own = stage.session.token().secret
     assert guarded.bearers[:3] == [own] * 3
     assert guarded.bearers[3] not in (own, None)
+
+
+def test_scopes_that_the_login_has_ask_for_no_token_of_their_own(
+    practice: Practice, start_daemon: StartDaemon, start_guarded: StartGuarded
+) -> None:
+    start_daemon(practice.config.replace('"offline_access"', '"offline_access", "api", "read"'))
+    sign_in_to(Session(), practice)
+    guarded = start_guarded(Refusals(practice))
+    for scope in ("api", ["read", "openid"], "openid offline_access api read"):
+        assert OAuth2Session(scope=scope).get(guarded.url).ok
+    assert guarded.bearers == [Session().token().secret] * 3
+    assert practice.ledger()["refresh_requests"] == 0
 
 
 def test_an_old_script_signs_in_by_link_and_pasted_address(

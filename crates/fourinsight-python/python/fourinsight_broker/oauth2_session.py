@@ -62,7 +62,8 @@ class OAuth2Session(requests.Session):
     Parameters
     ----------
     client_id : str, optional
-        Kept for scripts that read it: the profile of the session has its own.
+        Kept for scripts that read it: the profile of the session has its own. It does not choose the session, and
+        neither does ``token``: `session_key` does.
     client : oauthlib.oauth2.Client, optional
         Its ``client_id``, ``scope`` and ``token`` count where they are not given here.
     auto_refresh_url : str, optional
@@ -70,7 +71,8 @@ class OAuth2Session(requests.Session):
     auto_refresh_kwargs : dict, optional
         Kept for scripts that read it.
     scope : str or iterable of str, optional
-        The scopes of the tokens, and of a login that `authorization_url` begins; the session's own when left out.
+        The scopes of a login that `authorization_url` begins; the profile's when left out. Requests have the session's
+        own token where it has them all, and a token for them otherwise, as for another API of the same server.
     redirect_uri : str, optional
         Kept for scripts that read it: the profile of the session has its own.
     token : dict, optional
@@ -371,7 +373,18 @@ class _Watched(TokenSource):
 
     def present(self) -> AccessToken:
         """Give the present token without a word."""
-        return super().token(scopes=audience(self._script.scope))
+        wanted = audience(self._script.scope)
+        # Scopes that the login has are no reason for a token of their own: the script means those of its login. Others
+        # can be of another audience of the same login, as Entra has them.
+        return super().token(scopes=None if wanted is None or self._has(wanted) else wanted)
+
+    def _has(self, scopes: str) -> bool:
+        """Tell whether the session's own token has these scopes."""
+        try:
+            granted = self.session.status().get("scope") or ""
+        except BrokerError:
+            return False
+        return set(granted.split()).issuperset(scopes.split())
 
     def is_signed_in(self) -> bool:
         """Tell whether the session is signed in, without starting the broker."""
