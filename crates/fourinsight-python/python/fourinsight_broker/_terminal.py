@@ -66,9 +66,8 @@ class Terminal:
 
             # Nothing but a line can end this wait: once there is news, an empty one does.
             while True:
-                self.tell(f"{question} (Enter alone once you have signed in)")
                 try:
-                    line = getpass.getpass("")
+                    line = getpass.getpass(f"{question} (Enter alone once you have signed in) ")
                 except _NOT_THERE:
                     raise EOFError from None
                 if line.strip():
