@@ -34,6 +34,16 @@ impl World {
 
     /// The same over plain HTTP or TLS.
     pub async fn over(transport: Transport, settings: Settings, lines: &str) -> Result<Self> {
+        Self::with_profile("practice", transport, settings, lines).await
+    }
+
+    /// The same with the profile called so.
+    pub async fn with_profile(
+        profile: &str,
+        transport: Transport,
+        settings: Settings,
+        lines: &str,
+    ) -> Result<Self> {
         let practice = Practice::new(settings);
         let serving = practice.serve(transport, 0).await?;
         let home = Home::new("")?.with_variable("FOURINSIGHT_LOG", "trace");
@@ -47,7 +57,7 @@ impl World {
         };
         fs::write(&secret, Client::confidential().secret.context("the client has a secret")?)?;
         let lines = lines.replace("{secret}", &format!("{{ file = \"{}\" }}", secret.display()));
-        home.write_config(&format!("[profiles.practice]\n{}{trust}{lines}\n", practice.profile(&serving)))?;
+        home.write_config(&format!("[profiles.{profile}]\n{}{trust}{lines}\n", practice.profile(&serving)))?;
         let daemon = Daemon::start(&home).await?;
         Ok(Self { practice, serving, home, daemon })
     }

@@ -45,7 +45,22 @@ async fn a_persons_session_is_there_or_says_how_to_get_it() {
     let reqwest_middleware::Error::Middleware(error) = error else { panic!("{error}") };
     let Some(error @ Error::LoginRequired(_)) = error.downcast_ref() else { panic!("{error}") };
     assert!(error.to_string().contains("`fourinsightctl login"), "{error}");
-    assert!(!error.to_string().contains("4insight"), "the daemon knows its profile: {error}");
+    assert_eq!(
+        error.to_string().matches("fourinsightctl login").count(),
+        1,
+        "the daemon knows its profile: {error}"
+    );
+}
+
+#[tokio::test]
+async fn a_session_of_another_server_is_refused_before_anything_is_sent() {
+    let world = World::over(Transport::Plain, Settings::default(), "").await.unwrap();
+    world.sign_in().await.unwrap();
+    let Err(error) = user(&world).await else { panic!("taken") };
+    assert!(matches!(error.downcast_ref(), Some(Error::InvalidRequest(_))), "{error}");
+    for word in ["session default", "profile practice", "another session_key", "--profile 4insight --force"] {
+        assert!(error.to_string().contains(word), "{word}: {error}");
+    }
 }
 
 #[tokio::test]
@@ -230,7 +245,7 @@ async fn a_client_goes_on_when_the_daemon_starts_anew() {
 
 /// A daemon that is signed in, and an API that takes its tokens.
 async fn stage() -> Result<(World, Api)> {
-    let world = World::over(Transport::Plain, Settings::default(), "").await?;
+    let world = World::with_profile("4insight", Transport::Plain, Settings::default(), "").await?;
     world.sign_in().await?;
     let api = Api::new(&world.practice).await?;
     Ok((world, api))

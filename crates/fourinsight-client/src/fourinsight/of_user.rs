@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use fourinsight_ipc::{ErrorBody, ErrorCode};
+
 use super::requests::{Http, Requests};
 use crate::{AccessToken, AsyncClient, Error, SessionKey, source::Source};
 
-/// The profile that a person of 4insight.io signs in with.
+/// The profile that a person of 4insight.io signs in with, and the preset that those of any name begin with.
 const PROFILE: &str = "4insight";
 
 /// A person's session: every request has their token.
@@ -52,12 +54,15 @@ impl UserSession {
     ///
     /// # Errors
     ///
-    /// [`Error::LoginRequired`] where nobody is signed in, and whatever else keeps the daemon from giving a token.
+    /// [`Error::LoginRequired`] where nobody is signed in, [`Error::InvalidRequest`] where somebody is with a profile for
+    /// another server than 4insight's, whose tokens must not go there, and whatever else keeps the daemon from giving a
+    /// token.
     pub async fn new(http: Http, client: AsyncClient, session_key: Option<&str>) -> Result<Self, Error> {
-        let source = OfUser { client, key: SessionKey::of_seed(session_key) };
-        let requests = Requests::new(http, Arc::new(source));
-        requests.token().await?;
-        Ok(Self { requests })
+        let source = Arc::new(OfUser { client, key: SessionKey::of_seed(session_key) });
+        // The token first: asking for one starts the daemon.
+        source.token().await?;
+        source.check_profile().await?;
+        Ok(Self { requests: Requests::new(http, source) })
     }
 }
 
@@ -67,6 +72,31 @@ struct OfUser {
 }
 
 impl OfUser {
+    /// Refuses a session that is signed in with a profile for another server.
+    async fn check_profile(&self) -> Result<(), Error> {
+        let found = match self.client.status(&self.key).await {
+            Ok(status) => status.profile,
+            Err(Error::NotFound(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let Some(found) = found.filter(|found| found != PROFILE) else { return Ok(()) };
+        let profiles = self.client.profiles().await?.profiles;
+        let is_of_preset = |preset: Option<&str>| preset == Some(PROFILE);
+        if profiles.iter().any(|it| it.name == found && is_of_preset(it.preset.as_deref())) {
+            return Ok(());
+        }
+        let what = format!(
+            "session {} is signed in with profile {found}, which is not one of preset {PROFILE}: its tokens are for \
+             another server",
+            self.key
+        );
+        let hint = format!(
+            "give another session_key, or run `{} --force`, which replaces the login",
+            login_command(&self.key)
+        );
+        Err(Error::InvalidRequest(ErrorBody::new(ErrorCode::InvalidRequest, what).hint(hint)))
+    }
+
     /// The daemon names the command for a session that it knows. One that it does not know has to be told the profile,
     /// because the daemon's default may be another one.
     async fn with_profile(&self, error: Error) -> Error {
