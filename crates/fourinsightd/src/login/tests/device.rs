@@ -325,7 +325,14 @@ async fn a_login_that_the_server_refuses_at_once_says_why() {
         (Answer::error(400, "invalid_scope"), ErrorCode::InvalidScope),
         (Answer::status(503), ErrorCode::TemporarilyUnavailable),
         (Answer::close(), ErrorCode::TemporarilyUnavailable),
-        (Answer::status(200).body("{}"), ErrorCode::InvalidRequest),
+        (
+            Answer::status(200).header("content-type", "application/json").body("{}"),
+            ErrorCode::InvalidRequest,
+        ),
+        (
+            Answer::status(200).header("content-type", "text/html").body("{}"),
+            ErrorCode::TemporarilyUnavailable,
+        ),
         (
             Answer::status(200)
                 .body(r#"{"device_code":"d","user_code":"u","verification_uri":"http://x.example/"}"#),
